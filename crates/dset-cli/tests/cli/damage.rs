@@ -616,3 +616,46 @@ fn a_folder_that_is_copied_goes_on_where_it_was() {
     service.run(&copy, &[]).exits(0);
     assert_eq!((service.stats().asked, copy.agreed().len()), (3, 8));
 }
+
+#[test]
+fn any_output_that_is_left_brings_its_rows_back_where_the_store_is_gone() {
+    let all = ["output.csv", "output.json", "output.txt"];
+    let several = [(&[][..], 8), (&["--samples", "3"], 24), (&["-m", "a", "-m", "b"], 16)];
+    for (arguments, answers) in several {
+        for left in all {
+            let (service, folder) = (Service::friendly(), Folder::with(&questions(8)));
+            service.run(&folder, arguments).exits(0);
+            for gone in ["dset.db", "dset.db-wal", "dset.db-shm"].iter().chain(&all) {
+                if *gone != left {
+                    let _ = std::fs::remove_file(folder.path(&format!("dset_generator/{gone}")));
+                }
+            }
+            service
+                .run(&folder, arguments)
+                .exits(0)
+                .says(&format!("{answers} rows count as answered"));
+            assert_eq!(service.stats().asked, answers, "{left} {arguments:?}");
+            let count = |file: &str, text: &str| {
+                folder.read(&format!("dset_generator/{file}")).matches(text).count() as u64
+            };
+            assert_eq!(count("output.txt", "Question: "), answers, "{left} {arguments:?}");
+            assert_eq!(count("output.json", "{\"metadata\":"), answers, "{left} {arguments:?}");
+            folder.dset(&["verify"]).exits(0).tells("everything agrees");
+        }
+    }
+}
+
+#[test]
+fn a_row_of_the_transcript_that_can_be_read_in_two_ways_is_counted_and_not_guessed() {
+    let (service, folder) = (Service::friendly(), Folder::with(&questions(3)));
+    service.run(&folder, &["--formats", "txt"]).exits(0);
+    let text = folder.read("dset_generator/output.txt");
+    let odd = text.replacen("Final Answer: ", "Final Answer: No.\nFinal Answer: ", 1);
+    folder.write("dset_generator/output.txt", odd);
+    for gone in ["dset.db", "dset.db-wal", "dset.db-shm"] {
+        let _ = std::fs::remove_file(folder.path(&format!("dset_generator/{gone}")));
+    }
+    let ran = service.run(&folder, &["--formats", "txt"]).exits(0);
+    ran.says("2 rows count as answered").says("1 row unreadable");
+    assert_eq!(service.stats().asked, 4);
+}

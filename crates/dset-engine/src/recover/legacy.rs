@@ -84,7 +84,9 @@ pub fn import_legacy(
         }
     }
     let outputs = LegacyOutputs { csv: &csv, json: &json, txt: &txt };
-    let mut adoption = decide(outputs, legacy::TXT.write);
+    let as_found = |format: LiveFormat| format.as_in_file(&folder.join(format.file));
+    let (as_csv, as_txt) = (as_found(legacy::CSV)?, as_found(legacy::TXT)?);
+    let mut adoption = decide(outputs, as_txt.write);
     if by_model {
         adoption.ids = ids(&adoption.rows, true);
     }
@@ -95,9 +97,9 @@ pub fn import_legacy(
         false => 1,
     };
     let all = [
-        (legacy::CSV, &csv, &adoption.csv),
+        (as_csv, &csv, &adoption.csv),
         (legacy::JSON.of_shape(shape), &json, &adoption.json),
-        (legacy::TXT, &txt, &adoption.txt),
+        (as_txt, &txt, &adoption.txt),
     ];
     let is_wanted = |format: &LiveFormat| wanted.iter().any(|one| one.name == format.name);
     let all: Vec<_> = all.into_iter().filter(|(format, ..)| is_wanted(format)).collect();

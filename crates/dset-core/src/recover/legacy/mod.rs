@@ -3,8 +3,10 @@
 //! Rows of `output.json`, then those of `output.csv` that it lacks. A torn last row is to be cut,
 //! what one file lacks is to be appended, a CSV with other columns is to be written anew, and
 //! everything else stays: the script's doubled rows, and what a kill tore in the middle, behind
-//! which later runs of the script wrote on in the same line. `output.txt` is never parsed: it is
-//! only searched for the rows that it should have.
+//! which later runs of the script wrote on in the same line. `output.txt` is searched for the rows that it
+//! should have, and read only for questions that no other output answers.
+
+mod txt;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -22,6 +24,9 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 const JSON_ROW: &[u8] = b"{\"metadata\":";
 /// The columns of `output.csv`.
 const COLUMNS: [&str; 4] = ["timestamp", "question", "thoughts", "final_answer"];
+/// What dset writes behind them: where it does.
+const FURTHER_COLUMNS: [&[&str]; 4] =
+    [&[], &["id"], &["model", "sample"], &["model", "sample", "id"]];
 /// The places of these columns in the script's own files.
 const SCRIPTS_COLUMNS: [Option<usize>; 4] = [Some(0), Some(1), Some(2), Some(3)];
 /// `2026-11-22 11:49:24`, where `0` is any digit.
@@ -29,6 +34,8 @@ const STAMP: &[u8] = b"0000-00-00 00:00:00";
 /// What stands before the question in `output.txt`.
 const TXT_STAMP: &str = "Timestamp: ";
 const TXT_QUESTION: &[u8] = b"Question: ";
+/// What stands before that where a question has several answers.
+const TXT_MODEL: &[u8] = b"Model: ";
 
 /// The three files as they were found; one that is not there is empty.
 #[derive(Debug, Clone, Copy, Default)]
@@ -130,22 +137,38 @@ pub fn read_legacy_outputs(
 
     let json_has_every_key = json.has_every_key;
     let mut rows = json.rows;
-    let lacks_json = (rows.len()..rows.len() + only_csv.len()).collect();
+    let lacks_json = rows.len()..rows.len() + only_csv.len();
     let mut only_csv = only_csv.into_iter().peekable();
     let from_csv = csv.rows.into_iter().enumerate();
     rows.extend(from_csv.filter(|(at, _)| only_csv.next_if_eq(at).is_some()).map(|(_, row)| row));
+    let (mut only_txt, mut unread_txt) = txt::only_in_txt(outputs.txt, &rows);
+    // What is not found again as it would be written is not what was written; but the last may be torn.
+    let found = complete_text(outputs.txt, &only_txt, write_txt);
+    let is_cut = found.whole_bytes < outputs.txt.len() as u64;
+    for at in found.missing_rows.into_iter().rev() {
+        if at + 1 < only_txt.len() || !is_cut {
+            only_txt.remove(at);
+            unread_txt += 1;
+        }
+    }
+    let of_txt: Vec<usize> = (rows.len()..rows.len() + only_txt.len()).collect();
+    rows.extend(only_txt);
     let txt = complete_text(outputs.txt, &rows, write_txt);
     let csv_is = match csv.other_columns {
         // Written anew; the file as it was is among the copies.
         true => Completion { whole_bytes: 0, missing_rows: (0..rows.len()).collect() },
-        false => Completion { whole_bytes: csv.whole_bytes, missing_rows: lacks_csv },
+        false => Completion {
+            whole_bytes: csv.whole_bytes,
+            missing_rows: lacks_csv.into_iter().chain(of_txt.iter().copied()).collect(),
+        },
     };
+    let lacks_json = lacks_json.chain(of_txt).collect();
     LegacyAnswers {
         torn: [json.torn, csv.torn, txt.whole_bytes < outputs.txt.len() as u64]
             .map(u64::from)
             .iter()
             .sum(),
-        unread: json.unread + csv.unread,
+        unread: json.unread + csv.unread + unread_txt,
         csv: csv_is,
         json: Completion { whole_bytes: json.whole_bytes, missing_rows: lacks_json },
         json_has_every_key,
@@ -193,7 +216,13 @@ pub fn ids(rows: &[Row], by_model: bool) -> Vec<QuestionId> {
 fn compare(left: &[Row], right: &[Row]) -> (Vec<usize>, Vec<usize>) {
     let all = ((0..left.len()).collect(), (0..right.len()).collect());
     let others = without_pairs(left, right, all, hash_texts);
-    without_pairs(left, right, others, |row| QuestionId::hash_text(&row.question).into())
+    let tell_samples = right.iter().any(|row| row.metadata.sample.is_some());
+    let of_question = |row: &Row| QuestionId::hash_text(&row.question).into();
+    let of_sample = |row: &Row| {
+        let sample = row.metadata.sample.unwrap_or(0);
+        u128::from(sample) << 64 | u128::from(QuestionId::hash_text(&row.question))
+    };
+    without_pairs(left, right, others, if tell_samples { of_sample } else { of_question })
 }
 
 /// Takes out one row of each side as long as there are two with the same key.
@@ -294,6 +323,7 @@ pub fn read_csv(bytes: &[u8]) -> LegacyFile {
     let mut found = LegacyFile::default();
     let (mut records, mut record) = (Records::new(bytes), Record::default());
     let (mut columns, mut width) = (SCRIPTS_COLUMNS, COLUMNS.len());
+    let mut further: Vec<String> = Vec::new();
     let (mut from, mut is_first) = (0, true);
     loop {
         let read = records.next(&mut record);
@@ -325,7 +355,9 @@ pub fn read_csv(bytes: &[u8]) -> LegacyFile {
         found.whole_bytes = to as u64;
         if let Some(named) = header {
             (columns, width) = (named, record.len());
-            found.other_columns = width > COLUMNS.len() || columns != SCRIPTS_COLUMNS;
+            further = record.cells().skip(COLUMNS.len()).map(str::to_owned).collect();
+            let is_ours = FURTHER_COLUMNS.iter().any(|ours| **ours == *further);
+            found.other_columns = !is_ours || columns != SCRIPTS_COLUMNS;
             continue;
         }
         // Nothing is guessed: half of one row and half of another would make a wrong answer.
@@ -340,7 +372,10 @@ pub fn read_csv(bytes: &[u8]) -> LegacyFile {
                 question: question.to_owned(),
                 reasoning: cell(2).unwrap_or_default().to_owned(),
                 answer: answer.to_owned(),
-                metadata: Metadata::default(),
+                metadata: match found.other_columns {
+                    true => Metadata::default(),
+                    false => metadata_of(&further, &record),
+                },
                 reading: None,
             }),
             _ => found.unread += 1,
@@ -351,6 +386,20 @@ pub fn read_csv(bytes: &[u8]) -> LegacyFile {
         found.whole_bytes += 1;
     }
     found
+}
+
+/// Reads what dset writes behind the columns of the script.
+fn metadata_of(further: &[String], record: &Record) -> Metadata {
+    let cell = |name: &str| {
+        let at = further.iter().position(|own| own == name)?;
+        record.cell(COLUMNS.len() + at).filter(|cell| !cell.is_empty())
+    };
+    Metadata {
+        id: cell("id").map(str::to_owned),
+        model: cell("model").map(str::to_owned),
+        sample: cell("sample").and_then(|sample| sample.parse().ok()),
+        ..Metadata::default()
+    }
 }
 
 /// Returns true if a record has its line end, or the CR of it: a line end in quotes is none, nor is the
@@ -425,12 +474,15 @@ fn complete_text(text: &[u8], rows: &[Row], write: fn(&Row, &mut Vec<u8>)) -> Co
     let behind_stamp = TXT_STAMP.len() + STAMP.len() + 1;
     // The rows that were not found yet, by the line of their question.
     let mut lacking: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
+    // Where each row names its model, that line comes first.
+    let names_model = |row: &Row| block(row)[behind_stamp..].starts_with(TXT_MODEL);
+    let begins_with = if rows.first().is_some_and(names_model) { TXT_MODEL } else { TXT_QUESTION };
     for (at, row) in rows.iter().enumerate() {
         let line = first_line(&block(row)[behind_stamp..]).to_vec();
         lacking.entry(line).or_default().push(at);
     }
     let mut end = 0;
-    for from in memmem::find_iter(text, TXT_QUESTION) {
+    for from in memmem::find_iter(text, begins_with) {
         if from < end || from > 0 && text[from - 1] != b'\n' {
             continue;
         }

@@ -167,6 +167,8 @@ fn all_files_may_be_cut_at_any_byte_and_every_row_that_is_whole_somewhere_is_kep
             let mut files = whole.clone();
             files.0[0].truncate(csv);
             files.0[1].truncate(json);
+            assert_eq!(files.clone().adopt().rows, three(), "the text is whole");
+            files.0[2].clear();
             let rows = |at: usize, files: &Files| {
                 if at == 0 { read_csv(&files.0[0]) } else { read_json(&files.0[1]) }.rows.len()
             };
@@ -177,19 +179,26 @@ fn all_files_may_be_cut_at_any_byte_and_every_row_that_is_whole_somewhere_is_kep
 }
 
 #[test]
-fn one_file_alone_is_enough_unless_it_is_the_text() {
+fn one_file_alone_is_enough() {
     for at in 0..3 {
         let mut files = Files([const { Vec::new() }; 3]);
         files.0[at] = Files::of(&three()).0[at].clone();
         let adoption = files.adopt();
-        if at < 2 {
-            assert_eq!(files, Files::of(&three()));
-        } else {
-            // The text is for people: it is kept, and its questions are asked again.
-            assert_eq!(adoption.rows, []);
-            assert_eq!(files.0[2], Files::of(&three()).0[2]);
-        }
+        assert_eq!((adoption.rows, adoption.unread), (three(), 0));
+        assert_eq!(files, Files::of(&three()));
     }
+}
+
+#[test]
+fn a_row_that_is_in_the_text_alone_is_taken_where_it_can_be_read_in_one_way() {
+    let odd = row("four", "No.\nFinal Answer: Yes.");
+    let mut files = Files::of(&three());
+    files.write(2, &odd);
+    files.write(2, &row("five", "fünf"));
+    files.write(2, &row("one", "uno, as somebody else has it"));
+    let adoption = files.adopt();
+    assert_eq!(adoption.rows, [three(), vec![row("five", "fünf")]].concat());
+    assert_eq!(adoption.unread, 1);
 }
 
 #[test]
