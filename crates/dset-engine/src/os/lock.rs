@@ -8,11 +8,13 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::os::files::Identity;
 
 const LOCK: &str = "dset.lock";
 const HOLDER: &str = "dset.running";
@@ -30,6 +32,9 @@ const RETRIES_MAX: u32 = 5;
 pub struct Lock {
     /// Absent on a file system without locks.
     file: Option<File>,
+    path: PathBuf,
+    /// The file that is locked.
+    identity: Identity,
 }
 
 /// Who runs on a folder.
@@ -83,7 +88,20 @@ impl Lock {
         fs::write(folder.join(HOLDER), holder)?;
         // Left by an earlier version, which does not run now.
         let _ = fs::remove_file(folder.join(OLD_HOLDER));
-        Ok(Lock { file: held })
+        let identity = Identity::from_path(&path)?;
+        Ok(Lock { file: held, path, identity })
+    }
+
+    /// Locks the name again where somebody has deleted the file, which nobody else would find locked.
+    pub fn keep(&mut self) {
+        if self.file.is_none() || self.identity.is_at(&self.path) {
+            return;
+        }
+        let made = File::options().create_new(true).read(true).write(true).open(&self.path);
+        let Ok(file) = made else { return };
+        if let (Ok(()), Ok(identity)) = (file.try_lock(), Identity::from_path(&self.path)) {
+            (self.file, self.identity) = (Some(file), identity);
+        }
     }
 
     /// Returns true if a second run would be noticed.
@@ -128,6 +146,18 @@ pub fn holder(folder: &Path) -> Option<Holder> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_whose_file_is_deleted_is_taken_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut first = Lock::take(folder.path(), 7).unwrap();
+        fs::remove_file(folder.path().join(LOCK)).unwrap();
+        first.keep();
+        assert!(matches!(Lock::take(folder.path(), 8), Err(LockError::InUse(Some(_)))));
+        first.keep();
+        drop(first);
+        assert!(Lock::take(folder.path(), 9).unwrap().is_exclusive());
+    }
 
     #[test]
     fn a_second_run_on_a_folder_is_told_who_has_it_until_the_first_ends() {

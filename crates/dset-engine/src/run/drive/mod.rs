@@ -120,6 +120,7 @@ pub async fn drive(
                 Event::TimerFired
             }
             _ = ticker.tick() => {
+                run.lock.keep();
                 let now = run.clock.now();
                 watcher.snapshot(now, &run.machine.snapshot(now));
                 continue;
@@ -174,5 +175,5 @@ struct Run {
     judge: Arc<Judge>,
     shared: Option<Box<dyn SharedWork>>,
     withdrawn: Option<Withdrawn>,
-    _lock: crate::os::lock::Lock,
+    lock: crate::os::lock::Lock,
 }

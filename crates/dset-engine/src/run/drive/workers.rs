@@ -170,7 +170,7 @@ impl Run {
             spec,
             shared,
             withdrawn: job.withdrawn,
-            _lock: job.lock,
+            lock: job.lock,
         })
     }
 }
