@@ -138,7 +138,8 @@ def stopped_while_the_server_is_away(_):
 def connection_hangs(server):
     """A connection that says nothing more: given up, made anew, nothing lost."""
     proxy = Proxy(server)
-    service = Service(DSET, "--latency-ms", "50")
+    # Slow enough that much is left when the connection falls silent, also on a machine that is busy.
+    service = Service(DSET, "--latency-ms", "400")
     job = Job(DSET, server, "hangs", service, 150, 3, "-c", "4", address=server.address("hangs", port=proxy.port))
     worker = job.work(lease=4)
     job.until(lambda: job.answers() >= 40)
