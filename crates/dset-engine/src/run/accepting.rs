@@ -64,14 +64,14 @@ impl Accepting {
         let acceptance = self.terms.fingerprint;
         let unjudged = match self.terms.are_of_whole_alone() {
             true => store.unjudged_cut(generation, &acceptance)?,
-            false => store.unjudged(generation, Some(&acceptance))?,
+            false => store.unjudged(generation, &acceptance)?,
         };
         if unjudged.answers.count == 0 {
             return Ok(());
         }
         let mut wanted: HashMap<QuestionIndex, Vec<AnswerId>> = HashMap::new();
-        let plan = RunPlan::with_answers(input, store, generation, None, |at, first| {
-            let all = unjudged.tries_of(first).filter(|id| unjudged.answers.has(*id));
+        let plan = RunPlan::with_answers(input, store, generation, None, |at, answer| {
+            let all = unjudged.tries.of(answer).filter(|id| unjudged.answers.has(*id));
             let all: Vec<AnswerId> = all.collect();
             if !all.is_empty() {
                 wanted.insert(at, all);
@@ -116,18 +116,14 @@ pub(crate) fn decide(
     if !is_new || !plan.has_other_tries() {
         return Ok(plan);
     }
-    let earlier = RunPlan::new(input, store, plan.generation, before.as_ref())?;
-    let was_accepted = |at: QuestionIndex| {
-        matches!(earlier.plan.states[at as usize], Planned::Placed | Planned::Unplaced)
-    };
     let is_asked = |at: QuestionIndex| plan.plan.states[at as usize] == Planned::Pending;
-    let concerned: Vec<AnswerId> = plan
-        .plan
-        .not_accepted
-        .iter()
-        .filter(|one| is_asked(one.index) && was_accepted(one.index))
-        .map(|one| one.answer)
-        .collect();
+    let mut accepted: HashMap<QuestionIndex, AnswerId> = HashMap::new();
+    RunPlan::with_answers(input, store, plan.generation, before.as_ref(), |at, answer| {
+        accepted.insert(at, answer);
+    })?;
+    let not_any_more = plan.plan.not_accepted.iter().filter(|one| is_asked(one.index));
+    let concerned: Vec<AnswerId> =
+        not_any_more.filter_map(|one| accepted.get(&one.index).copied()).collect();
     if concerned.is_empty() || again {
         return Ok(plan);
     }

@@ -76,7 +76,7 @@ pub(crate) fn redo(
     accepting: Option<&Accepting>,
 ) -> Result<(RunPlan, Withdrawn), JobError> {
     let generation = plan.generation;
-    let all = store.unjudged(generation, None)?;
+    let all_tries = store.tries_by_answer(generation)?;
     let mut answers: HashMap<QuestionIndex, AnswerId> = HashMap::new();
     RunPlan::with_answers(input, store, generation, None, |at, first| {
         answers.insert(at, first);
@@ -125,7 +125,7 @@ pub(crate) fn redo(
             for at in seen.entries.filter(|at| !keeps(at)) {
                 let first = answers.get(&at).copied();
                 let tries: Vec<AnswerId> =
-                    first.into_iter().flat_map(|first| all.tries_of(first)).collect();
+                    first.into_iter().flat_map(|first| all_tries.of(first)).collect();
                 writes.extend(tries.iter().copied().map(Write::SetAside));
                 if !tries.is_empty() {
                     let hasher = &mut hashers[usize::from(plan.plan.wanted().model(at))];

@@ -112,12 +112,13 @@ impl Reading<'_> {
     /// Judges all answers to each wanted one.
     fn judge(&self, input: &mut ScannedInput) -> Result<HashMap<QuestionIndex, Found>, JobError> {
         let Accepting { judge, terms } = &self.accepting;
-        let all = self.store.unjudged(self.generation, None)?;
+        let tries = self.store.tries_by_answer(self.generation)?;
         let kept = self.store.kept(Some(terms))?;
         let mut wanted: HashMap<QuestionIndex, Vec<AnswerId>> = HashMap::new();
-        let plan = RunPlan::with_answers(input, self.store, self.generation, None, |at, first| {
-            wanted.insert(at, all.tries_of(first).collect());
-        })?;
+        let plan =
+            RunPlan::with_answers(input, self.store, self.generation, None, |at, answer| {
+                wanted.insert(at, tries.of(answer).collect());
+            })?;
         let mut found = HashMap::new();
         let ScannedInput { source, prompts, requests, .. } = input;
         let archive = self.store.as_reader();

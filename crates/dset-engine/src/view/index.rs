@@ -137,17 +137,11 @@ impl RunIndex {
     ) -> Result<HashMap<QuestionIndex, AnswerId>, StoreError> {
         let mut rejected = HashMap::new();
         let Some(terms) = store.terms()? else { return Ok(rejected) };
-        let all = store.unjudged(self.generation, None)?;
-        let first_of: HashMap<AnswerId, AnswerId> = all
-            .later
-            .iter()
-            .flat_map(|(first, later)| later.iter().map(|one| (*one, *first)))
-            .collect();
+        let tries = store.tries_by_answer(self.generation)?;
         for (at, accepted) in (0..).zip(&self.answers) {
             let last = self.plan.not_accepted(at).map(|one| one.answer);
             let Some(known) = accepted.or(last) else { continue };
-            let first = first_of.get(&known).copied().unwrap_or(known);
-            for answer in all.tries_of(first) {
+            for answer in tries.of(known) {
                 let verdicts = store.as_reader().verdicts(answer, &terms.fingerprint)?;
                 // Half an answer teaches nothing about the other.
                 let is_cut = verdicts.iter().flatten().any(Verdict::says_cut);

@@ -239,11 +239,11 @@ impl Store {
     }
 
     /// Returns the answers of a generation that were not judged under an acceptance, or of which a check
-    /// could not tell, or all without one; and, of each first answer among several, those behind it.
+    /// could not tell.
     pub(crate) fn unjudged(
         &self,
         generation: u32,
-        acceptance: Option<&[u8; 16]>,
+        acceptance: &[u8; 16],
     ) -> Result<Unjudged, StoreError> {
         self.unjudged_among(generation, acceptance, "1")
     }
@@ -254,13 +254,13 @@ impl Store {
         generation: u32,
         acceptance: &[u8; 16],
     ) -> Result<Unjudged, StoreError> {
-        self.unjudged_among(generation, Some(acceptance), &format!("own.id IN ({CUT_ANSWERS})"))
+        self.unjudged_among(generation, acceptance, &format!("own.id IN ({CUT_ANSWERS})"))
     }
 
     fn unjudged_among(
         &self,
         generation: u32,
-        acceptance: Option<&[u8; 16]>,
+        acceptance: &[u8; 16],
         of_these: &str,
     ) -> Result<Unjudged, StoreError> {
         let sql = "SELECT own.id FROM (
@@ -275,18 +275,27 @@ impl Store {
         let mut unjudged = Unjudged::default();
         let connection = &self.reader.connection;
         let mut statement = connection.prepare(&sql)?;
-        let mut rows = statement.query(params![generation, acceptance.map(|hash| &hash[..])])?;
+        let mut rows = statement.query(params![generation, &acceptance[..]])?;
         while let Some(row) = rows.next()? {
             unjudged.answers.insert(row.get(0)?);
         }
+        unjudged.tries = self.tries_by_answer(generation)?;
+        Ok(unjudged)
+    }
+
+    /// Returns which answers of a generation are under one key.
+    pub(crate) fn tries_by_answer(&self, generation: u32) -> Result<TriesByAnswer, StoreError> {
         let sql = "SELECT k.answer, t.answer FROM later_tries t JOIN keys k ON k.key = t.key
                    WHERE k.edition = ?1 ORDER BY t.key, t.try";
-        let mut statement = connection.prepare(sql)?;
+        let mut statement = self.reader.connection.prepare(sql)?;
         let mut rows = statement.query([generation])?;
+        let mut tries = TriesByAnswer::default();
         while let Some(row) = rows.next()? {
-            unjudged.later.entry(row.get(0)?).or_default().push(row.get(1)?);
+            let (first, later) = (row.get(0)?, row.get(1)?);
+            tries.later.entry(first).or_default().push(later);
+            tries.first.insert(later, first);
         }
-        Ok(unjudged)
+        Ok(tries)
     }
 }
 
@@ -357,13 +366,22 @@ impl Store {
 #[derive(Debug, Default)]
 pub(crate) struct Unjudged {
     pub(crate) answers: IdSet,
-    /// The answers behind the first under a key, by the first.
-    pub(crate) later: HashMap<AnswerId, Vec<AnswerId>>,
+    pub(crate) tries: TriesByAnswer,
 }
 
-impl Unjudged {
-    /// Returns the answers under the key of which this is the first.
-    pub(crate) fn tries_of(&self, first: AnswerId) -> impl Iterator<Item = AnswerId> + '_ {
+/// The answers under each key that has several.
+#[derive(Debug, Default)]
+pub(crate) struct TriesByAnswer {
+    /// Those behind the first, by the first.
+    later: HashMap<AnswerId, Vec<AnswerId>>,
+    /// The first, by each of those behind it.
+    first: HashMap<AnswerId, AnswerId>,
+}
+
+impl TriesByAnswer {
+    /// Returns all answers under the key of this one, whichever of them it is, in the order of their tries.
+    pub(crate) fn of(&self, answer: AnswerId) -> impl Iterator<Item = AnswerId> + '_ {
+        let first = self.first.get(&answer).copied().unwrap_or(answer);
         std::iter::once(first).chain(self.later.get(&first).into_iter().flatten().copied())
     }
 }
