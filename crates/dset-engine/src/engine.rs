@@ -254,7 +254,7 @@ impl Engine {
         let plan = of_store.unwrap_or_else(|| RunPlan::without_store(&input)).plan;
         let left_out = plan.count(Planned::LeftOut);
         Ok(EnginePlan {
-            questions: plan.rows() - left_out / u64::from(plan.wanted().per_row()),
+            questions: plan.counted_rows,
             answers: plan.states.len() as u64 - left_out,
             answered: plan.count(Planned::Placed) + plan.count(Planned::Unplaced),
             pending: plan.count(Planned::Pending),

@@ -167,6 +167,7 @@ impl World {
                 sample: stored.request.sample,
                 by_former_key: false,
                 placed: self.store.is_placed(stored.id),
+                is_outdated: false,
                 standing: Standing::Accepted,
                 is_cut: false,
                 tries: Tries { count: 1, aside: 0 },

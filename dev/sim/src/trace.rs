@@ -237,8 +237,8 @@ impl Trace {
                 self.failure(failure);
                 self.span(*wait);
             }
-            Notice::Ended { question, fault, failure } => {
-                self.numbers([4, question.index.into(), fault_code(*fault)]);
+            Notice::Ended { question, fault, failure, stands } => {
+                self.numbers([4, question.index.into(), fault_code(*fault), (*stands).into()]);
                 self.failure(failure);
             }
             Notice::OutageBegan { failure, wait } => {
@@ -297,11 +297,16 @@ impl Trace {
             ledger,
             dropped,
             unplaced,
+            standing,
+            outdated,
+            left,
             was_stopped,
             marked_question: bookmark,
             budget,
         } = ending;
         self.numbers([110, why.rank().into(), *dropped, *unplaced, (*was_stopped).into()]);
+        self.numbers([*standing, *outdated]);
+        left.iter().for_each(|(first, last)| self.numbers([(*first).into(), (*last).into()]));
         match why {
             EndReason::WrongSettings(failure)
             | EndReason::KeyRefused(failure)

@@ -16,8 +16,8 @@ use crate::layers::SettingsLayer;
     mut_arg("input", |input| input.long("questions").value_name("FILE")),
     mut_arg("offset", |offset| offset.hide(true)),
     mut_arg("sample", |sample| sample.hide(true)),
-    after_help = "The answers that the rows have stay in the store, and count no more: `dset show N` \
-has them. Rows that are in the outputs are replaced by `dset export --rebuild`. What it costs is said \
+    after_help = "A row keeps the answer it has until another is accepted in its place; the old one stays in the \
+store, and `dset show N` has it. Rows that are in the outputs are replaced by `dset export --rebuild`. What it costs is said \
 before it begins, and asked at a terminal where it is much, as `dset run` does; other rows are not \
 asked.
 Model, service, prompts and checks are those of dset.toml, the environment and these flags: give those that \

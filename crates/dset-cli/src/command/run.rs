@@ -354,6 +354,7 @@ pub(super) fn ask(
         demo,
         key_from: keys.from,
         limit: decisions.limit,
+        redo: decisions.redo.as_ref(),
     };
     let (signals, mut display) = {
         let _inside = runtime.enter();

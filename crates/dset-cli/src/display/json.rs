@@ -28,6 +28,8 @@ pub(super) struct Json {
     settings: JobSpec,
     /// Somebody has said that rows before a bookmark are to be taken as answered.
     presumed_agreed: bool,
+    /// Rows of the outputs that had another answer than the one that counts.
+    outdated: u64,
     began: Instant,
     writer: BackgroundWriter<Lines>,
 }
@@ -63,6 +65,7 @@ impl Json {
         let json = Json {
             settings: settings.clone(),
             presumed_agreed,
+            outdated: found.outdated,
             began: Instant::now(),
             writer: talk,
         };
@@ -126,13 +129,13 @@ impl Observer for Json {
                     "message": failure.message, "wait_seconds": wait.as_secs_f64(),
                 }),
             ),
-            Notice::Ended { question, fault, failure } => self.of(
+            Notice::Ended { question, fault, failure, stands } => self.of(
                 now,
                 question,
                 "error",
                 json!({
                     "fault": fault, "cause": failure.cause, "status": failure.status,
-                    "message": failure.message,
+                    "message": failure.message, "keeps_answer": stands,
                 }),
             ),
             Notice::OutageBegan { failure, wait } => self.print(
@@ -227,6 +230,8 @@ impl Display for Json {
             "presumed": ledger.presumed,
             "failed": ledger.failed(),
             "left": ledger.pending,
+            "keep_answer": ending.standing,
+            "outdated": self.outdated + ending.outdated,
             "dropped": ending.dropped,
             "seconds": self.began.elapsed().as_secs_f64(),
             "exit": Exit::of(ending, self.presumed_agreed) as u8,

@@ -95,9 +95,11 @@ impl Observer for LegacyDisplay {
                 self.print(&format!("Error: {}", failure(why)));
                 self.at(now, "Final retry failed!");
             }
-            Notice::Ended { question, failure: why, .. } => {
+            Notice::Ended { question, failure: why, stands, .. } => {
                 self.print(&format!("Error: {}", failure(why)));
-                self.bookmark(question.row_number);
+                if !stands {
+                    self.bookmark(question.row_number);
+                }
             }
             Notice::MarkingRow { row_number } => self.bookmark(*row_number),
             _ => {}

@@ -34,6 +34,7 @@ use dset_core::settings::{JobSpec, RunOptions};
 use dset_core::time::Time;
 use dset_engine::observer::{LocalFailure, Observer};
 use dset_engine::run::drive::RunControl;
+use dset_engine::run::redo::RedoSelector;
 use dset_engine::run::report::PreparationReport;
 use tokio::sync::mpsc::Sender;
 
@@ -54,6 +55,8 @@ pub(crate) struct RunContext<'a> {
     pub(crate) key_from: Option<&'static str>,
     /// The most answers to ask for in this run.
     pub(crate) limit: Option<u64>,
+    /// The rows that are asked again on purpose.
+    pub(crate) redo: Option<&'a RedoSelector>,
 }
 
 /// The demo is running.

@@ -19,7 +19,7 @@ use crate::display::live_stats::LiveStats;
 use crate::display::money;
 use crate::display::off_peak;
 use crate::display::preamble;
-use crate::display::summary::{Facts, Summary};
+use crate::display::summary::{Facts, KEPT, Summary};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::layers::TerminalOptions;
@@ -146,9 +146,9 @@ impl Observer for Plain {
                     self.print_at(now, &format!("Error: {why} ({place}, {of}, again in {wait})"));
                 }
             }
-            Notice::Ended { question, failure: why, .. } => {
+            Notice::Ended { question, failure: why, stands, .. } => {
                 let (place, of, why) = (self.place(question), self.of(question), failure(why));
-                let failed = self.facts.failed_words();
+                let failed = if *stands { KEPT } else { self.facts.failed_words() };
                 self.print_at(now, &format!("Error: {why} ({place}, {of}, {failed})"));
             }
             Notice::OutageBegan { failure: why, wait } => {
@@ -288,7 +288,8 @@ impl Display for Plain {
         if !is_quiet {
             last.push(timed(now, &format!("Output files located in: {}", folder.display())));
         }
-        if let Some((message, cause, hints)) = closing.error() {
+        if let Some((message, cause, mut hints)) = closing.error() {
+            hints.extend(closing.of_outdated());
             last.extend(UserError { message, cause, hints, exit: Exit::of(ending, true) }.lines());
         } else if !is_quiet {
             last.extend(closing.hints().iter().map(|hint| timed(now, &format!("Hint: {hint}"))));

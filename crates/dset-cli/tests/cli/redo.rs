@@ -1,7 +1,8 @@
 //! `dset redo`: rows are asked again, and what they had is kept until something better is there.
 
 use crate::checks::{STORED, arithmetic, service};
-use crate::common::{Folder, Service};
+use crate::common::{Folder, Ran, Service};
+use dset_mock::MockSettings;
 
 #[test]
 fn redo_asks_the_named_rows_again_and_no_others_and_keeps_what_was_there() {
@@ -111,4 +112,146 @@ fn rows_are_asked_again_as_the_run_asked_them_and_no_others() {
     let report = folder.dset(&[&["check", "--json"], &checked[..]].concat()).exits(3).json();
     assert_eq!((&report["accepted"], &report["not_accepted"]["count"]), (&2.into(), &2.into()));
     folder.dset(&["verify"]).tells("answers that do not count any more");
+}
+
+/// Runs a command against a service.
+fn ask(service: &Service, folder: &Folder, words: &[&str], more: &[&str]) -> Ran {
+    let url = service.url();
+    folder.dset(&[words, &["--base-url", &url, "--key", "none"], more].concat())
+}
+
+fn status(folder: &Folder) -> serde_json::Value {
+    folder.dset(&["status", "--json"]).exits(0).json()["ledger"].clone()
+}
+
+/// The line of the end among the events of a run.
+fn end(ran: &Ran) -> serde_json::Value {
+    let events = ran.out.lines().map(|line| serde_json::from_str(line).unwrap());
+    events.filter(|event: &serde_json::Value| event["event"] == "end").next_back().unwrap()
+}
+
+const SCHEMA: &str = r#"{"type": "object", "properties": {"n": {"type": "integer"}},
+    "required": ["n"], "additionalProperties": false}"#;
+
+fn with_schema(questions: &str) -> Folder {
+    let folder = Folder::with(questions);
+    folder.write("s.json", SCHEMA);
+    folder
+}
+
+#[test]
+fn an_accepted_answer_gives_way_to_an_accepted_one_alone() {
+    let folder = with_schema("question\nHow many?\nHow much?\n");
+    let friendly = Service::friendly();
+    let fits = ["--schema", "s.json", "--tries", "1", "-c", "1"];
+    friendly.run(&folder, &fits).exits(0);
+    let rows = folder.rows();
+    let refusing = Service::with(&["many=no-schema", "much=400"]);
+    let ran = ask(&refusing, &folder, &["redo", "1-2"], &fits).exits(3);
+    ran.says("0 of 2 answered and saved, 2 keep the answers they had").says("show N");
+    assert_eq!(folder.count("SELECT count(*) FROM answers"), 3, "the one that failed is kept");
+    assert_eq!(status(&folder)["answered"], 2);
+    assert!(!folder.read("q.csv").contains("ERROR"));
+    folder.dset(&["verify"]).exits(0);
+    let again = ask(&refusing, &folder, &["redo", "2"], &[&fits[..], &["--json"]].concat());
+    let ended = end(&again.exits(3));
+    assert_eq!((&ended["questions"], &ended["failed"]), (&1.into(), &1.into()));
+    assert_eq!(ended["keep_answer"], 1);
+    friendly.run(&folder, &fits).exits(0);
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    assert_eq!(folder.rows(), rows);
+}
+
+#[test]
+fn every_try_of_a_row_counts_no_more_where_it_is_asked_again() {
+    let folder = with_schema("question\nHow many?\n");
+    let service = Service::with(&["many=no-schema*2"]);
+    let fits = ["--schema", "s.json"];
+    service.run(&folder, &fits).exits(0);
+    assert_eq!(service.stats().asked, 3);
+    // A row that was accepted at its last try has all its tries again.
+    let late = Service::with(&["many=no-schema*1"]);
+    ask(&late, &folder, &["redo", "1"], &[&fits[..], &["--tries", "2"]].concat()).exits(0);
+    assert_eq!(late.stats().asked, 2);
+    assert_eq!((status(&folder)["answered"].clone(), folder.count(STORED)), (1.into(), 5));
+    let never = Service::with(&["many=no-schema"]);
+    ask(&never, &folder, &["redo", "1"], &fits).exits(3);
+    assert_eq!(never.stats().asked, 3);
+    let checked = folder.dset(&["check", "--schema", "s.json"]).exits(0);
+    assert!(!checked.out.contains("newly accepted"), "{}", checked.out);
+    folder.dset(&["verify"]).exits(0);
+    // What is set aside is not what a check finds: the row that fails anew counts as failed.
+    folder.sql("INSERT OR IGNORE INTO set_aside SELECT id FROM answers WHERE id <= 5");
+    let checked = folder.dset(&["check", "--schema", "s.json", "--json"]).exits(3).json();
+    assert_eq!((&checked["accepted"], &checked["newly_accepted"]["count"]), (&0.into(), &0.into()));
+}
+
+#[test]
+fn where_enough_samples_are_accepted_anew_none_of_before_comes_back() {
+    let folder = with_schema("question\nHow many?\n");
+    let service = Service::with(&["many=no-schema*1"]);
+    let best = ["--schema", "s.json", "--tries", "1", "-c", "1", "--samples", "2", "--enough", "1"];
+    service.run(&folder, &best).exits(0);
+    assert_eq!(service.stats().asked, 2, "the second sample is accepted");
+    ask(&service, &folder, &["redo", "1"], &best).exits(0);
+    assert_eq!(service.stats().asked, 3);
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    assert_eq!(folder.rows().len(), 1);
+    assert_eq!(status(&folder)["answered"], 1);
+    folder.dset(&["verify"]).exits(0);
+    service.run(&folder, &best).exits(0);
+    assert_eq!(service.stats().asked, 3);
+}
+
+#[test]
+fn a_run_says_that_the_outputs_have_the_answers_before() {
+    let (folder, answers) = arithmetic(4);
+    let service = service(answers, 0.0);
+    service.run(&folder, &[]).exits(0);
+    ask(&service, &folder, &["redo", "2-3"], &[])
+        .exits(0)
+        .says("2 rows of the outputs still have the answer before: `dset export --rebuild`");
+    let ended = end(&ask(&service, &folder, &["redo", "3"], &["--json"]).exits(0));
+    assert_eq!((&ended["outdated"], &ended["questions"]), (&2.into(), &1.into()));
+    service.run(&folder, &[]).exits(0).says("2 rows of the outputs still have");
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    let after = service.run(&folder, &[]).exits(0);
+    assert!(!after.err.contains("of the outputs still"), "{}", after.err);
+}
+
+#[test]
+fn a_redo_that_is_cut_short_goes_on_with_the_rows_that_are_left() {
+    let (folder, answers) = arithmetic(6);
+    let friendly = service(answers, 0.0);
+    friendly.run(&folder, &[]).exits(0);
+    let poor = Service::start(MockSettings { money: Some(2), ..MockSettings::default() });
+    ask(&poor, &folder, &["redo", "2-5"], &["-c", "1"]).exits(5).says("dset redo 4-5 --base-url");
+    assert_eq!(status(&folder)["answered"], 6);
+    folder.dset(&["verify"]).exits(0);
+    let nobody = ["redo", "3", "--base-url", "http://127.0.0.1:1/v1", "--key", "none"];
+    let ran = folder.dset(&[&nobody[..], &["--retries", "0"]].concat()).exits(6);
+    ran.says("dset redo 3 --base-url");
+    assert!(!folder.read("q.csv").contains("ERROR"));
+    folder.dset(&["verify"]).exits(0);
+}
+
+#[test]
+fn a_row_asked_again_with_other_settings_stands_in_the_outputs_once() {
+    let (folder, answers) = arithmetic(3);
+    let service = service(answers, 0.0);
+    service.run(&folder, &[]).exits(0);
+    let other = ["-s", "Be brief.", "--continue"];
+    ask(&service, &folder, &["redo", "2"], &other).exits(0).says("1 row of the outputs still has");
+    folder.dset(&["verify"]).exits(0);
+    service.run(&folder, &other).exits(0);
+    assert_eq!(folder.agreed().len(), 3, "a row is not written twice");
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    assert_eq!(folder.agreed().len(), 3);
+    folder.dset(&["verify"]).exits(0);
+    // One that fails under the new settings leaves the answer that there is.
+    let refusing = Service::with(&["Box 3=length"]);
+    ask(&refusing, &folder, &["redo", "3"], &other).exits(3);
+    assert_eq!(status(&folder)["answered"], 3);
+    service.run(&folder, &other).exits(0);
+    assert_eq!(folder.agreed().len(), 3);
 }

@@ -67,6 +67,7 @@ mod tests {
                 sample: 0,
                 by_former_key: false,
                 placed,
+                is_outdated: false,
                 standing: Standing::Accepted,
                 is_cut: false,
                 tries: Tries { count: 1, aside: 0 },

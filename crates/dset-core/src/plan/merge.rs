@@ -75,6 +75,17 @@ impl Beside {
         !self.former.is_empty() || !self.others.is_empty() || !self.unasked.is_empty()
     }
 
+    /// Returns the answer that other settings bought to an entry that has answers of its own.
+    pub(super) fn beside_own(
+        &self,
+        id: QuestionId,
+        at: QuestionIndex,
+        wanted: &Fanout,
+    ) -> Option<&Stored> {
+        let slot = || (id.hash(), wanted.model(at), wanted.sample(at));
+        self.former.get(&at).or_else(|| self.others.get(&slot()))
+    }
+
     /// Collects what is known of an entry of this question that is not under its key.
     pub(super) fn evidence(
         &self,

@@ -14,7 +14,7 @@ mod merge;
 mod planner;
 mod tally;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::acceptance::Standing;
 use crate::item::error_marks::InputMarks;
@@ -47,6 +47,8 @@ pub struct Stored {
     pub by_former_key: bool,
     /// The place of it in the outputs is decided, or of an earlier try.
     pub placed: bool,
+    /// It is accepted, and the place is that of an earlier try.
+    pub is_outdated: bool,
     /// Whether it is accepted.
     pub standing: Standing,
     /// The token limit cut it.
@@ -130,6 +132,17 @@ impl StoreFacts {
     }
 }
 
+/// What is known of rows that are asked again on purpose, and no others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Redo {
+    /// What is asked for and has an accepted answer, which counts until another is accepted.
+    pub stands: BTreeSet<QuestionIndex>,
+    /// Answers of other rows, which this run does not count,
+    pub answered_beside: u64,
+    /// and what is taken as answered among these.
+    pub presumed_beside: u64,
+}
+
 /// What is left to do, and where everything else stands.
 #[derive(Debug)]
 pub struct Plan {
@@ -147,6 +160,12 @@ pub struct Plan {
     pub unwanted: Vec<([u8; 16], AnswerId)>,
     /// Answers with a place in the outputs whose question is no longer in the input.
     pub orphaned: u64,
+    /// Rows of the outputs that have another answer than the one that counts.
+    pub outdated: u64,
+    /// Rows in which a question is answered, or is to be.
+    pub counted_rows: u64,
+    /// Rows that are asked again on purpose.
+    pub redo: Redo,
     /// Rows that say ERROR although they are answered.
     pub marked_though_answered: u64,
     /// Rows marked ERROR among those to be asked.
@@ -218,6 +237,7 @@ impl Plan {
                 .iter()
                 .filter_map(|one| one.placed.then_some(one.index))
                 .collect(),
+            redo: self.redo.clone(),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::plan::fanout::Fanout;
 use crate::plan::key_index::KeyIndex;
 use crate::plan::merge::merge;
 use crate::plan::tally::Tally;
-use crate::plan::{AnswerId, FormerRequests, Plan, StoreFacts, Stored};
+use crate::plan::{AnswerId, FormerRequests, Plan, Redo, StoreFacts, Stored};
 
 /// Collects the questions of the input.
 #[derive(Debug, Default)]
@@ -208,6 +208,8 @@ impl Planner {
             for at in entries.clone().filter(|_| needs_ids) {
                 if tally.is_open(at) {
                     tally.entry(at, &beside.evidence(id, at, facts, &wanted));
+                } else if let Some(other) = beside.beside_own(id, at, &wanted) {
+                    tally.beside_own(at, other);
                 }
             }
             if let Some(enough) = facts.enough {
@@ -230,6 +232,9 @@ impl Planner {
             with_other_settings: totals.with_other_settings,
             unwanted: beside.unwanted,
             orphaned,
+            outdated: totals.outdated,
+            counted_rows: totals.counted_rows,
+            redo: Redo::default(),
             marked_though_answered: totals.marked_though_answered,
             marked_and_pending: totals.marked_and_pending,
             duplicates: ordinals.iter().filter(|&&ordinal| ordinal > 0).count() as u64,

@@ -8,7 +8,7 @@ use crate::item::error_marks::InputMarks;
 use crate::item::question::{QuestionId, QuestionIndex};
 use crate::plan::classify::{Evidence, classify};
 use crate::plan::fanout::Fanout;
-use crate::plan::{AnswerId, NotAccepted, Provenance, Tries};
+use crate::plan::{AnswerId, NotAccepted, Provenance, Stored, Tries};
 use crate::run::Planned;
 
 /// Counts entries and rows while they are planned.
@@ -19,6 +19,10 @@ pub(super) struct Tally<'a> {
     totals: Totals,
     /// Entries with answers of their own that are asked for again: nothing else settles them.
     tried: HashSet<QuestionIndex>,
+    /// Entries that count an answer of other settings in place of their own, which are not accepted.
+    counted_otherwise: HashSet<QuestionIndex>,
+    /// Entries without an accepted answer whose row is in the outputs with one of other settings.
+    placed_otherwise: HashSet<QuestionIndex>,
 }
 
 /// What [`crate::plan::Plan`] has of them.
@@ -32,6 +36,8 @@ pub(super) struct Totals {
     pub(super) marked_though_answered: u64,
     pub(super) marked_and_pending: u64,
     pub(super) inconsistent_keys: u64,
+    pub(super) outdated: u64,
+    pub(super) counted_rows: u64,
 }
 
 impl<'a> Tally<'a> {
@@ -46,7 +52,14 @@ impl<'a> Tally<'a> {
             with_other_settings: vec![0; wanted.models()],
             ..Totals::default()
         };
-        Tally { wanted, answered, totals, tried: HashSet::new() }
+        Tally {
+            wanted,
+            answered,
+            totals,
+            tried: HashSet::new(),
+            counted_otherwise: HashSet::new(),
+            placed_otherwise: HashSet::new(),
+        }
     }
 
     pub(super) fn wanted(&self) -> &Fanout {
@@ -75,6 +88,7 @@ impl<'a> Tally<'a> {
             self.totals.not_accepted.push(NotAccepted { index: at, answer, tries, placed });
             return;
         }
+        self.totals.outdated += u64::from(answer.is_outdated);
         if state == Planned::Unplaced {
             self.totals.unplaced.push((at, answer.id));
         }
@@ -82,6 +96,28 @@ impl<'a> Tally<'a> {
             self.totals.with_other_settings[usize::from(self.wanted.model(at))] += 1;
         }
         (self.answered)(at, answer.id);
+    }
+
+    /// Takes an answer that other settings bought to an entry that has answers of its own: it counts where
+    /// none of these is accepted, and its place in the outputs is that of the entry.
+    pub(super) fn beside_own(&mut self, at: QuestionIndex, other: &Stored) {
+        let state = self.totals.states[at as usize];
+        match (state, other.standing) {
+            (Planned::Unplaced, _) if other.placed => {
+                self.totals.states[at as usize] = Planned::Placed;
+                self.totals.outdated += 1;
+            }
+            (Planned::Pending | Planned::Failed, Standing::Accepted) => {
+                self.totals.states[at as usize] = Planned::Pending;
+                self.tried.remove(&at);
+                self.counted_otherwise.insert(at);
+                self.entry(at, &Evidence { other: Some(*other), ..Evidence::default() });
+            }
+            (Planned::Pending | Planned::Failed, _) if other.placed => {
+                self.placed_otherwise.insert(at);
+            }
+            _ => {}
+        }
     }
 
     /// Leaves out what of these entries has no accepted answer, of every model with enough of them.
@@ -118,6 +154,8 @@ impl<'a> Tally<'a> {
         is_mark_unwritten: impl FnOnce() -> bool,
     ) {
         let states = &self.totals.states[entries.start as usize..entries.end as usize];
+        self.totals.counted_rows +=
+            u64::from(states.iter().any(|state| *state != Planned::LeftOut));
         let has = |state: Planned| states.contains(&state);
         let (is_pending, is_failed) = (has(Planned::Pending), has(Planned::Failed));
         let is_answered = has(Planned::Placed) || has(Planned::Unplaced);
@@ -139,16 +177,27 @@ impl<'a> Tally<'a> {
 
     /// Returns how many wanted answers have their place.
     pub(super) fn placed(&self) -> u64 {
-        let not_accepted = self.totals.not_accepted.iter().filter(|one| one.placed).count();
+        let is_placed = |one: &&NotAccepted| {
+            let is_otherwise = self.placed_otherwise.contains(&one.index);
+            (one.placed || is_otherwise) && !self.counted_otherwise.contains(&one.index)
+        };
+        let not_accepted = self.totals.not_accepted.iter().filter(is_placed).count();
         let placed = self.totals.states.iter().filter(|&&state| state == Planned::Placed).count();
         (placed + not_accepted) as u64
     }
 
     /// Returns the sums, answers without a place in the order of the input.
     pub(super) fn finish(mut self) -> Totals {
+        let states = &self.totals.states;
+        self.totals.unplaced.retain(|(at, _)| states[*at as usize] == Planned::Unplaced);
         self.totals.unplaced.sort_unstable();
         self.totals.not_accepted.sort_unstable_by_key(|one| one.index);
         self.totals.not_accepted.dedup_by_key(|one| one.index);
+        let (not_own, placed) = (&self.counted_otherwise, &self.placed_otherwise);
+        self.totals.not_accepted.retain(|one| !not_own.contains(&one.index));
+        for one in &mut self.totals.not_accepted {
+            one.placed |= placed.contains(&one.index);
+        }
         self.totals
     }
 }

@@ -31,6 +31,7 @@ fn stored(model: &str, bought: Provenance, questions: &[&str]) -> Vec<Stored> {
             sample: 0,
             by_former_key: false,
             placed: true,
+            is_outdated: false,
             standing: Standing::Accepted,
             is_cut: false,
             tries: Tries { count: 1, aside: 0 },
@@ -247,6 +248,7 @@ fn stored_of_several(answers: &[(&str, &str, u32)], models: &[&str]) -> Vec<Stor
                 sample,
                 by_former_key: false,
                 placed: true,
+                is_outdated: false,
                 standing: Standing::Accepted,
                 is_cut: false,
                 tries: Tries { count: 1, aside: 0 },
@@ -319,4 +321,30 @@ fn a_mark_is_cleared_only_where_every_answer_of_the_row_is_there() {
     assert_eq!(plan.marks.clear, [id("one")].into());
     assert_eq!(plan.marks.set, [id("two")].into());
     assert_eq!(plan.marked_though_answered, 1);
+}
+
+#[test]
+fn a_row_of_other_settings_keeps_its_place_and_its_answer_until_one_of_these_is_accepted() {
+    let known = StoreFacts { has_other_provenance: true, ..StoreFacts::default() };
+    let plan = |own: Standing, other: Standing| {
+        let mut all = stored("b", Provenance::OtherSettings, &["one"]);
+        let mut new = stored("a", Provenance::Current, &["one"]);
+        (all[0].standing, new[0].standing) = (other, own);
+        (new[0].id, new[0].placed) = (2, false);
+        all.extend(new);
+        let mut counts = None;
+        let plan =
+            planner(&["one"]).plan_and_note(0, all, &known, |_, answer| counts = Some(answer));
+        (plan, counts)
+    };
+    let (replaced, counts) = plan(Standing::Accepted, Standing::Accepted);
+    assert_eq!((replaced.states, replaced.unplaced, counts), (vec![Placed], vec![], Some(2)));
+    assert_eq!((replaced.outdated, replaced.orphaned), (1, 0));
+    let (kept, counts) = plan(Standing::Failed, Standing::Accepted);
+    assert_eq!((&kept.states, kept.not_accepted.len(), counts), (&vec![Placed], 0, Some(1)));
+    assert_eq!((kept.outdated, kept.orphaned), (0, 0));
+    let (asked, counts) = plan(Standing::Another, Standing::Failed);
+    assert_eq!((&asked.states, counts), (&vec![Pending], None));
+    assert!(asked.not_accepted[0].placed, "its answer is not written beside the other");
+    assert_eq!(asked.orphaned, 0);
 }

@@ -160,6 +160,8 @@ pub enum Notice {
         fault: Fault,
         /// Why.
         failure: Box<Failure>,
+        /// It was asked again on purpose, and keeps the accepted answer that it had.
+        stands: bool,
     },
     /// The service does not answer: everything waits.
     OutageBegan {
@@ -267,6 +269,12 @@ pub struct Ending {
     pub dropped: u64,
     /// Answers that are durable and in no output yet: the next run writes them.
     pub unplaced: u64,
+    /// Failed questions that keep the accepted answer which they had before they were asked again.
+    pub standing: u64,
+    /// Rows of the outputs in whose place other answers came in this run.
+    pub outdated: u64,
+    /// The first and the last question that came to nothing in this run.
+    pub left: Option<(QuestionIndex, QuestionIndex)>,
     /// Somebody wanted it to stop, whatever it came to.
     pub was_stopped: bool,
     /// The row that a failing service left marked, as a spreadsheet counts it.

@@ -8,6 +8,7 @@ use crate::answer::ParsedReply;
 use crate::item::error_marks::InputMarks;
 use crate::item::question::{Question, QuestionIndex};
 use crate::money::Amount;
+use crate::plan::Redo;
 use crate::provider::RateLimits;
 use crate::run::Permit;
 use crate::run::ask::AskId;
@@ -135,6 +136,8 @@ pub struct PlanSummary {
     pub marks: InputMarks,
     /// Those to be asked whose row is in the outputs with an answer that is not accepted any more.
     pub placed_before: BTreeSet<QuestionIndex>,
+    /// Rows that are asked again on purpose.
+    pub redo: Redo,
 }
 
 /// Where one question stands before the first ask.

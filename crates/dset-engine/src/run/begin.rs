@@ -19,7 +19,7 @@ use crate::run::prepare::{Decisions, Job, RunFolder};
 use crate::run::report::PreparationReport;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::Source;
-use crate::store::{CsvWish, Invocation, Store};
+use crate::store::{CsvWish, Invocation, Replaced, Store};
 
 /// What was said and found on the way to the plan, beside what it says itself.
 pub(crate) struct Preliminaries {
@@ -88,23 +88,24 @@ pub(crate) fn begin(
         folder: folder.path,
         lock: folder.lock,
         shared: None,
-        withdrawn: None,
+        replaced: Replaced::default(),
     })
 }
 
 /// Reports what the input and its plan say.
 fn planned(input: &ScannedInput, plan: &Plan) -> PreparationReport {
+    let (answered, presumed) = (plan.redo.answered_beside, plan.redo.presumed_beside);
     PreparationReport {
         shape: input.source.shape().clone(),
-        questions: plan.rows() - plan.count(Planned::LeftOut) / u64::from(plan.wanted().per_row()),
-        answers: plan.states.len() as u64 - plan.count(Planned::LeftOut),
+        questions: plan.counted_rows,
+        answers: plan.states.len() as u64 - plan.count(Planned::LeftOut) - answered - presumed,
         empty: input.scanned.empty,
         bad_rows: input.scanned.bad_rows.clone(),
         left_out: input.scanned.left_out,
         pilot: None,
         id_field: input.scanned.id_field.clone(),
-        answered: plan.count(Planned::Placed) + plan.count(Planned::Unplaced),
-        presumed: plan.count(Planned::Presumed),
+        answered: plan.count(Planned::Placed) + plan.count(Planned::Unplaced) - answered,
+        presumed: plan.count(Planned::Presumed) - presumed,
         presumed_agreed: false,
         starts_at_row: None,
         bookmark_unused: false,
@@ -113,6 +114,7 @@ fn planned(input: &ScannedInput, plan: &Plan) -> PreparationReport {
         pending: plan.count(Planned::Pending),
         duplicates: plan.duplicates,
         removed: plan.orphaned,
+        outdated: plan.outdated,
         marked_though_answered: plan.marked_though_answered,
         kept_from_others: plan.with_other_settings.iter().sum(),
         recovered: Vec::new(),

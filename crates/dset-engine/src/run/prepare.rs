@@ -28,11 +28,11 @@ use crate::recover::{Recovered, Site, Traces, pending};
 use crate::run::accepting::{Accepting, decide};
 use crate::run::begin::{Preliminaries, begin, check_settings};
 use crate::run::bookmark::bare_bookmark;
-use crate::run::redo::{RedoSelector, Withdrawn, redo};
+use crate::run::redo::{RedoSelector, redo};
 use crate::run::report::PreparationReport;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::Source;
-use crate::store::{SharedWork, Store, open_readonly};
+use crate::store::{Replaced, SharedWork, Store, open_readonly};
 
 /// What only one run is told.
 #[derive(Debug, Clone, Default)]
@@ -78,8 +78,8 @@ pub struct Job {
     pub(crate) plan: Plan,
     /// Answers that wait for their place, with their rows.
     pub(crate) waiting: Vec<(QuestionIndex, AnswerId, Option<u64>)>,
-    /// What is set aside for what is asked now.
-    pub(crate) withdrawn: Option<Withdrawn>,
+    /// Answers that count until another comes in their place.
+    pub(crate) replaced: Replaced,
     pub(crate) store: Store,
     pub(crate) outputs: Outputs,
     pub(crate) generation: u32,
@@ -158,16 +158,10 @@ impl Job {
         let again = decisions.again_failed || decisions.applies_only || decisions.redo.is_some();
         let (wishes, judged) = ((decisions.keep_answers, again), accepting.as_ref());
         let mut plan = decide(&input, &mut folder.store, plan, judged, wishes)?;
-        let mut withdrawn = None;
+        let mut replaced = Replaced::default();
         if let Some(which) = &decisions.redo {
-            // What is withdrawn for a run that is refused afterwards would be bought again by the next.
             check_settings(&folder.store, &input.requests, &plan, decisions.keep_answers)?;
-            if !can_ask {
-                return Err(JobError::NoKey);
-            }
-            let (of_these, old) =
-                redo(which, &mut input, &folder.path, &mut folder.store, &plan, judged)?;
-            (plan, withdrawn) = (of_these, Some(old));
+            (plan, replaced) = redo(which, &mut input, &folder.store, &plan, judged)?;
         }
         if plan.pending() > 0 && !can_ask && !decisions.applies_only {
             return Err(JobError::NoKey);
@@ -178,7 +172,7 @@ impl Job {
         };
         let before = Preliminaries { marks_known, starts_at_row, again_continued, accepting };
         let job = begin(settings, decisions, input, plan, folder, before)?;
-        Ok(Job { withdrawn, ..job })
+        Ok(Job { replaced, ..job })
     }
 }
 

@@ -1,13 +1,11 @@
-//! Asks rows again on purpose: the answers that they have stay, and count no more.
+//! Asks rows again on purpose: the answers that they have count until others are there.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
 
 use dset_core::item::Status;
 use dset_core::item::question::QuestionIndex;
-use dset_core::key::{RequestHasher, RequestSettings};
-use dset_core::plan::AnswerId;
+use dset_core::plan::{AnswerId, Redo};
 use dset_core::run::Planned;
 use dset_core::template::condition::Condition;
 
@@ -16,7 +14,7 @@ use crate::run::accepting::Accepting;
 use crate::run::choice::condition_error;
 use crate::run::plan_input::try_for_each_planned;
 use crate::run::run_plan::{RunPlan, ScannedInput};
-use crate::store::{Store, StoreError, Write};
+use crate::store::{Anew, Replaced, Store};
 
 /// Which rows are asked again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,55 +29,20 @@ pub enum RedoSelector {
     Unanswered,
 }
 
-/// Answers that were set aside for new ones. Those in whose place nothing came count again when this is
-/// dropped, at the end of the run, however it ends.
-#[derive(Debug)]
-pub(crate) struct Withdrawn {
-    folder: PathBuf,
-    /// Answers with higher numbers are newer.
-    newest: AnswerId,
-    /// The key of what is asked for, with what was there.
-    entries: Vec<([u8; 16], Vec<AnswerId>)>,
-}
-
-impl Withdrawn {
-    fn take_back(&self) -> Result<(), StoreError> {
-        let (mut store, _) = Store::open(&self.folder)?;
-        let mut writes = Vec::new();
-        for (key, answers) in &self.entries {
-            if store.tries(key, None)?.iter().all(|answer| *answer <= self.newest) {
-                writes.extend(answers.iter().copied().map(Write::TakenBack));
-            }
-        }
-        if !writes.is_empty() {
-            store.commit(&writes)?;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Withdrawn {
-    fn drop(&mut self) {
-        // A store that cannot be written was complained of by the run; then the rows are asked again.
-        let _ = self.take_back();
-    }
-}
-
-/// Sets the answers of the chosen rows aside, and plans anew: of what is left only these rows are
-/// asked. Fails where no row is chosen.
+/// Plans the chosen rows as if they had not been asked: of what is left only these are. What they have is
+/// not touched, and counts until another answer comes in its place. Fails where no row is chosen.
 pub(crate) fn redo(
     which: &RedoSelector,
     input: &mut ScannedInput,
-    folder: &Path,
-    store: &mut Store,
+    store: &Store,
     plan: &RunPlan,
     accepting: Option<&Accepting>,
-) -> Result<(RunPlan, Withdrawn), JobError> {
+) -> Result<(RunPlan, Replaced), JobError> {
     let generation = plan.generation;
-    let all_tries = store.tries_by_answer(generation)?;
+    let tries = store.tries_by_answer(generation)?;
     let mut answers: HashMap<QuestionIndex, AnswerId> = HashMap::new();
-    RunPlan::with_answers(input, store, generation, None, |at, first| {
-        answers.insert(at, first);
+    RunPlan::with_answers(input, store, generation, None, |at, answer| {
+        answers.insert(at, answer);
     })?;
     let condition = match which {
         RedoSelector::Where(source) => Some(
@@ -89,22 +52,21 @@ pub(crate) fn redo(
         _ => None,
     };
     let ended = store.ended(generation)?;
-    let mut is_chosen = Vec::new();
-    let mut writes = Vec::new();
-    let mut entries = Vec::new();
-    let mut hashers: Vec<RequestHasher> =
-        input.requests.iter().map(RequestSettings::request_hasher).collect();
+    let enough = accepting.and_then(|accepting| accepting.terms.enough);
+    let mut replaced = Replaced::new(enough.map(|enough| (enough, input.samples)));
+    let (mut is_chosen, mut anew, mut of_rows) = (Vec::new(), Anew::default(), Redo::default());
     let ScannedInput { source, prompts, requests, .. } = &mut *input;
     try_for_each_planned(&mut **source, prompts, &requests[0], &plan.plan, |seen| {
         let number = is_chosen.len() as u64 + 1;
+        let state = |at: QuestionIndex| plan.plan.states[at as usize];
+        let is_accepted = |at| matches!(state(at), Planned::Placed | Planned::Unplaced);
         let has_failed = || {
             seen.item.status == Status::Error
                 || seen.entries.clone().any(|at| {
-                    let state = plan.plan.states[at as usize];
                     let wanted = plan.plan.wanted();
                     let was_asked = plan.plan.not_accepted(at).is_some()
                         || wanted.find_failure(seen.id, at, |hash| ended.get(hash)).is_some();
-                    state == Planned::Failed || state == Planned::Pending && was_asked
+                    state(at) == Planned::Failed || state(at) == Planned::Pending && was_asked
                 })
         };
         let is_it = match (which, &condition) {
@@ -116,36 +78,37 @@ pub(crate) fn redo(
             _ => has_failed(),
         };
         is_chosen.push(is_it);
-        if is_it {
-            let keeps = |at: &QuestionIndex| {
-                // Of a row that failed, what was accepted stays.
-                matches!(which, RedoSelector::Failed | RedoSelector::Unanswered)
-                    && matches!(plan.plan.states[*at as usize], Planned::Placed | Planned::Unplaced)
-            };
-            for at in seen.entries.filter(|at| !keeps(at)) {
-                let first = answers.get(&at).copied();
-                let tries: Vec<AnswerId> =
-                    first.into_iter().flat_map(|first| all_tries.of(first)).collect();
-                writes.extend(tries.iter().copied().map(Write::SetAside));
-                if !tries.is_empty() {
-                    let hasher = &mut hashers[usize::from(plan.plan.wanted().model(at))];
-                    let fingerprint = hasher.fingerprint_of_item(seen.item, seen.rendered);
-                    entries.push((plan.plan.key(at, fingerprint).0, tries));
-                }
-                // What was cut before there was a text is asked again, too.
-                let question = plan.plan.wanted().failure_key(seen.id, at);
-                writes.push(Write::NotEnded { question, edition: generation });
+        if !is_it {
+            for at in seen.entries {
+                of_rows.answered_beside += u64::from(is_accepted(at));
+                of_rows.presumed_beside += u64::from(state(at) == Planned::Presumed);
             }
+            return Ok(());
+        }
+        // Of a row that failed, what was accepted stays.
+        let keeps = matches!(which, RedoSelector::Failed | RedoSelector::Unanswered);
+        for at in seen.entries.filter(|at| !(keeps && is_accepted(*at))) {
+            if is_accepted(at) {
+                of_rows.stands.insert(at);
+            }
+            if let Some(answer) = answers.get(&at) {
+                let before: Vec<AnswerId> = tries.of(*answer).collect();
+                anew.answers.extend(&before);
+                replaced.add(at, before, is_accepted(at));
+            }
+            // What was cut before there was a text is asked again, too.
+            anew.failures.insert(plan.plan.wanted().failure_key(seen.id, at));
         }
         Ok::<_, JobError>(())
     })?;
     if !is_chosen.contains(&true) {
         return Err(JobError::NothingToRedo);
     }
-    let withdrawn =
-        Withdrawn { folder: folder.to_owned(), newest: store.newest_answer()?, entries };
-    store.commit(&writes)?;
+    let chosen = is_chosen.iter().filter(|is_chosen| **is_chosen).count() as u64;
     input.scanned.planner.choose(&is_chosen);
-    let plan = RunPlan::new(input, store, generation, accepting.map(|accepting| &accepting.terms))?;
-    Ok((plan, withdrawn))
+    input.anew = anew;
+    let mut plan =
+        RunPlan::new(input, store, generation, accepting.map(|accepting| &accepting.terms))?;
+    (plan.plan.redo, plan.plan.counted_rows) = (of_rows, chosen);
+    Ok((plan, replaced))
 }

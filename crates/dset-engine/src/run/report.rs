@@ -45,6 +45,8 @@ pub struct PreparationReport {
     pub duplicates: u64,
     /// Rows of the outputs whose question is no longer in the input, or whose answer counts no more.
     pub removed: u64,
+    /// Rows of the outputs that have another answer than the one that counts.
+    pub outdated: u64,
     /// Rows that said ERROR although they were answered.
     pub marked_though_answered: u64,
     /// Answers that other settings bought and that are kept.

@@ -15,7 +15,7 @@ use crate::run::former::former_requests;
 use crate::run::plan_input::{PlannedInput, plan_input};
 use crate::run::prompts::{CheckedPrompts, check_prompts};
 use crate::source::{self, Source, SourceOptions};
-use crate::store::{Store, open_readonly};
+use crate::store::{Anew, Store, open_readonly};
 
 /// An input that was read once, as these requests would ask it.
 pub(crate) struct ScannedInput {
@@ -30,6 +30,8 @@ pub(crate) struct ScannedInput {
     former: Vec<FormerRequests>,
     /// The system prompt is sent as it stands, as for the answers that are there.
     pub(crate) system_as_before: bool,
+    /// What is asked again on purpose.
+    pub(crate) anew: Anew,
 }
 
 impl ScannedInput {
@@ -82,8 +84,17 @@ impl ScannedInput {
             true => Vec::new(),
             false => former_requests(&mut *source, &prompts, &requests[0], former)?,
         };
-        let system_as_before = false;
-        Ok(ScannedInput { source, prompts, requests, samples, scanned, former, system_as_before })
+        let (system_as_before, anew) = (false, Anew::default());
+        Ok(ScannedInput {
+            source,
+            prompts,
+            requests,
+            samples,
+            scanned,
+            former,
+            system_as_before,
+            anew,
+        })
     }
 }
 
@@ -134,7 +145,8 @@ impl RunPlan {
         let settings_ids = requests.iter().map(|request| store.settings(request, generation));
         let settings_ids = settings_ids.collect::<Result<_, _>>()?;
         let planner = &input.scanned.planner;
-        let plan = store.plan(planner, &input.former, generation, requests, terms, answered)?;
+        let (former, anew) = (&input.former, &input.anew);
+        let plan = store.plan(planner, former, generation, requests, terms, anew, answered)?;
         Ok(RunPlan { generation, plan, settings_ids })
     }
 

@@ -30,7 +30,8 @@ pub(crate) use roles::{
 pub use server_fault::ServerFault;
 pub use sqlite::merge::{Contradiction, Merged};
 pub(crate) use sqlite::{
-    AnswerFacts, AttemptOfRow, Excerpts, OpenQuestions, Pulse, ReviewKey, Reviews, SearchIndex,
+    Anew, AnswerFacts, AttemptOfRow, Excerpts, OpenQuestions, Pulse, ReviewKey, Reviews,
+    SearchIndex,
 };
 pub use sqlite::{
     Attempt, AttemptSummary, FailedAsks, IntegrityError, Recent, Review, ReviewChange, STORE,
@@ -39,5 +40,6 @@ pub use sqlite::{
 pub(crate) use sqlite::{
     CsvWish, IdSet, MeasuredAnswer, NewVerdicts, RateHistory, SearchTerms, StoredCall, Tokenizer,
 };
+pub(crate) use writer::replaced::Replaced;
 pub use writer::{Checkpoint, OutputOrder, Placed, ToStore, Writer, WriterSettings};
 pub(crate) use writer::{WriterListener, tail_of};

@@ -150,10 +150,8 @@ pub(crate) enum Write {
     Attempted(NewAttempt),
     /// What is thought of a durable answer.
     Judged { answer: AnswerId, verdicts: NewVerdicts },
-    /// An answer counts no more: its row is asked again on purpose.
+    /// An answer counts no more: its row was asked again on purpose, and another came in its place.
     SetAside(AnswerId),
-    /// It counts again: nothing came in its place.
-    TakenBack(AnswerId),
     /// An answer is to be kept, whatever this acceptance thinks of it.
     Kept { answer: AnswerId, acceptance: [u8; 16] },
     /// A question that ended without an answer.

@@ -113,11 +113,11 @@ impl Reading<'_> {
     fn judge(&self, input: &mut ScannedInput) -> Result<HashMap<QuestionIndex, Found>, JobError> {
         let Accepting { judge, terms } = &self.accepting;
         let tries = self.store.tries_by_answer(self.generation)?;
-        let kept = self.store.kept(Some(terms))?;
+        let (kept, aside) = (self.store.kept(Some(terms))?, self.store.set_aside()?);
         let mut wanted: HashMap<QuestionIndex, Vec<AnswerId>> = HashMap::new();
         let plan =
             RunPlan::with_answers(input, self.store, self.generation, None, |at, answer| {
-                wanted.insert(at, tries.of(answer).collect());
+                wanted.insert(at, tries.of(answer).filter(|answer| !aside.has(*answer)).collect());
             })?;
         let mut found = HashMap::new();
         let ScannedInput { source, prompts, requests, .. } = input;

@@ -3,8 +3,8 @@
 use dset_core::money::Amount;
 use dset_core::run::BudgetStatus;
 
+use super::Summary;
 use super::error::ErrorWords;
-use super::{Summary, same_run_without};
 use crate::display::money::dollars_up;
 use crate::same_command::{given_server, is_worker};
 
@@ -25,7 +25,11 @@ impl Summary<'_> {
                 vec![format!(
                     "Allow at least that: `{} {flag} {}`; fewer tokens an answer cost less, see \
                      `--max-tokens`",
-                    without(if flag == "--max-cost" { "max_cost" } else { "max_cost_run" }),
+                    self.again_without_limit(if flag == "--max-cost" {
+                        "max_cost"
+                    } else {
+                        "max_cost_run"
+                    }),
                     dollars_up(least)
                 )],
             );
@@ -64,11 +68,19 @@ impl Summary<'_> {
             "--max-cost" => {
                 let more = rest.unwrap_or_default().max(least);
                 let enough = dollars_up(budget.spent + budget.unsure + more + least);
-                format!("Go on with a higher limit: `{} --max-cost {enough}`", without("max_cost"))
+                format!(
+                    "Go on with a higher limit: `{} --max-cost {enough}`",
+                    self.again_without_limit("max_cost")
+                )
             }
-            _ => format!("Go on with another run: `{}`", without("")),
+            _ => format!("Go on with another run: `{}`", self.again_without_limit("")),
         });
         (format!("the limit of {} is reached", limit.shown()), Some(cause), hints)
+    }
+
+    /// The command without this limit, and without what was decided for one run alone.
+    fn again_without_limit(&self, limit: &str) -> String {
+        self.again_without(&[limit, "forgive_lost"])
     }
 
     /// What is left to ask will cost about so much, by what the answers of the folder have cost.
@@ -92,9 +104,4 @@ impl Summary<'_> {
 /// Tells whether it is the limit of the folder, and not that of the run, which leaves less.
 fn total_binds(budget: &BudgetStatus, total: Amount, run: Amount) -> bool {
     total - budget.spent - budget.unsure <= run - budget.run_spent - budget.run_unsure
-}
-
-/// The command without this limit, and without what was decided for one run alone.
-fn without(limit: &str) -> String {
-    same_run_without(&[limit, "forgive_lost"])
 }

@@ -5,7 +5,7 @@ use dset_core::plan::ledger::Ledger;
 use dset_core::provider::is_address_failure;
 use dset_core::run::EndReason;
 
-use super::{Summary, same_run};
+use super::Summary;
 use crate::display::hints::nothing;
 use crate::display::settings_hints;
 use crate::display::text::{self, of, span};
@@ -19,7 +19,7 @@ impl Summary<'_> {
     pub(in crate::display) fn error(&self) -> Option<ErrorWords> {
         let settings = self.settings;
         let why = |failure| Some(text::failure(failure));
-        let again = format!("Run `{}` to continue", same_run());
+        let again = format!("Run `{}` to continue", self.again());
         Some(match &self.ending.reason {
             EndReason::Complete | EndReason::Stopped(_) => return None,
             EndReason::LeaseLost => (
@@ -33,7 +33,7 @@ impl Summary<'_> {
                 self.stats.output_failed.as_deref().map(text::one_line),
                 vec![format!(
                     "Every answer is safe in the store; mend that, then run `{}`",
-                    same_run()
+                    self.again()
                 )],
             ),
             EndReason::WrongSettings(failure) => self.wrong_settings(failure),
@@ -57,12 +57,12 @@ impl Summary<'_> {
             EndReason::RetryAfterTooLong(failure, wait) => (
                 format!("the service wants to be left alone for {}", span(*wait)),
                 why(failure),
-                vec![format!("Come back then: `{}`", same_run())],
+                vec![format!("Come back then: `{}`", self.again())],
             ),
             EndReason::Paused => (
                 "a question failed, and the run pauses there".into(),
                 None,
-                vec![format!("Its row says ERROR; `{}` asks it again", same_run())],
+                vec![format!("Its row says ERROR; `{}` asks it again", self.again())],
             ),
         })
     }
@@ -148,7 +148,7 @@ impl Summary<'_> {
     }
 
     fn store_failed(&self) -> (String, Option<String>, Vec<String>) {
-        let mut hint = format!("Mend that or make room, then run `{}`", same_run());
+        let mut hint = format!("Mend that or make room, then run `{}`", self.again());
         let Some(store) = &self.stats.store else {
             return ("the store cannot be written".into(), None, vec![hint]);
         };

@@ -13,6 +13,7 @@ use dset_core::money::Expenses;
 use dset_core::run::{EndReason, Ending, StopSignal};
 use dset_core::settings::JobSpec;
 use dset_engine::output::live::LIVE_FORMATS;
+use dset_engine::run::redo::RedoSelector;
 
 use super::line::{Line, TermCaps};
 use super::money;
@@ -56,7 +57,21 @@ pub(in crate::display) struct Facts {
     pub(in crate::display) presumed_agreed: bool,
     /// How often a service that is out is tried again before a run ends.
     pub(in crate::display) retries: u32,
+    /// Rows of the outputs that had another answer than the one that counts when the run began.
+    outdated: u64,
+    /// Rows are asked again on purpose.
+    redo: Option<Redo>,
 }
+
+/// How rows that are asked again were named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Redo {
+    ByNumber,
+    Otherwise,
+}
+
+/// What is said of a question that was asked again in vain.
+pub(in crate::display) const KEPT: &str = "keeps the answer it had";
 
 impl From<&RunContext<'_>> for Facts {
     fn from(opening: &RunContext<'_>) -> Facts {
@@ -67,6 +82,11 @@ impl From<&RunContext<'_>> for Facts {
             gone: found.removed,
             presumed_agreed: found.presumed_agreed,
             retries: opening.options.backoff.retries,
+            outdated: found.outdated,
+            redo: opening.redo.map(|which| match which {
+                RedoSelector::Numbers(_) => Redo::ByNumber,
+                _ => Redo::Otherwise,
+            }),
         }
     }
 }
@@ -88,7 +108,8 @@ impl Summary<'_> {
             format!("{} of {} answered and saved", count(ledger.answered), count(ledger.questions));
         for (number, words) in [
             (ledger.presumed, "taken as answered"),
-            (ledger.failed(), self.facts.failed_words()),
+            (ledger.failed() - self.ending.standing, self.facts.failed_words()),
+            (self.ending.standing, by(self.ending.standing, KEPT, "keep the answers they had")),
             (ledger.pending, "left"),
             (self.ending.dropped, "dropped on their way (a service may bill them)"),
             (self.ending.unplaced, "still to be written by the next run"),
@@ -218,7 +239,7 @@ impl Summary<'_> {
         let mut hints = self.error().map(|(_, _, hints)| hints).unwrap_or_default();
         let ledger = &self.ending.ledger;
         match self.ending.reason {
-            EndReason::Complete if ledger.failed() > 0 => {
+            EndReason::Complete if ledger.failed() > self.ending.standing => {
                 // What was cut or used up its tries before this run is not asked again, and not among
                 // its failures.
                 let causes = self.stats.failed.keys().copied();
@@ -247,13 +268,26 @@ impl Summary<'_> {
                 hints.push(format!(
                     "{} left: `{}` asks {}",
                     of(ledger.pending, text::counted(self.settings)),
-                    same_run(),
+                    self.again(),
                     by(ledger.pending, "it", "more of them")
                 ));
             }
-            EndReason::Stopped(_) => hints.push(format!("Run `{}` to continue", same_run())),
+            EndReason::Stopped(_) => hints.push(format!("Run `{}` to continue", self.again())),
             _ => {}
         }
+        if self.ending.standing > 0 {
+            let kept = self.ending.standing;
+            hints.push(format!(
+                "{} no accepted answer in this run and {}: see why with `{}`",
+                match kept {
+                    1 => format!("1 {} got", text::counted(self.settings)),
+                    _ => format!("{} got", of(kept, text::counted(self.settings))),
+                },
+                by(kept, KEPT, "keep the answers they had"),
+                which(self.settings).command_with("show N", "--questions")
+            ));
+        }
+        hints.extend(self.of_outdated());
         if matches!(self.ending.reason, EndReason::Complete) && ledger.presumed > 0 {
             hints.extend(self.of_presumed());
         }
@@ -261,6 +295,45 @@ impl Summary<'_> {
             hints.push(self.of_gone());
         }
         hints
+    }
+
+    /// The command that goes on with this run.
+    fn again(&self) -> String {
+        self.again_without(&[])
+    }
+
+    fn again_without(&self, without: &[&str]) -> String {
+        let Some(redo) = self.facts.redo else { return same_run_without(without) };
+        let per_row = self.settings.models.len() as u64 * u64::from(self.settings.samples);
+        let number = |at| u64::from(at) / per_row.max(1) + 1;
+        // What was asked again already is not bought once more.
+        match self.ending.left.filter(|_| redo == Redo::ByNumber) {
+            Some((first, last)) => {
+                let (first, last) = (number(first), number(last));
+                let rows =
+                    if first == last { first.to_string() } else { format!("{first}-{last}") };
+                let without = [without, DECISIONS, &["numbers"]].concat();
+                same_command_as("redo", &without).replacen(
+                    "dset redo",
+                    &format!("dset redo {rows}"),
+                    1,
+                )
+            }
+            None => same_command_as("redo", &[without, DECISIONS].concat()),
+        }
+    }
+
+    /// What can be done about rows of the outputs that have an earlier answer.
+    pub(in crate::display) fn of_outdated(&self) -> Option<String> {
+        let outdated = self.facts.outdated + self.ending.outdated;
+        (outdated > 0).then(|| {
+            format!(
+                "{} of the outputs still {} the answer before: `{}` puts the one that counts in its place",
+                of(outdated, "row"),
+                by(outdated, "has", "have"),
+                which(self.settings).command_with("export --rebuild", "")
+            )
+        })
     }
 
     /// What can be done about rows whose question was mended or removed, or whose answer counts no more.
@@ -297,12 +370,8 @@ impl Summary<'_> {
 /// What was decided once, and is not said again.
 const DECISIONS: &[&str] = &["again", "keep", "again_failed", "from_start", "from_bookmark"];
 
-/// The command that goes on with this run. `--again` is not said again: that would ask everything
+/// The command that goes on with a run. `--again` is not said again: that would ask everything
 /// once more, where this run has asked it.
-fn same_run() -> String {
-    same_run_without(&[])
-}
-
 fn same_run_without(without: &[&str]) -> String {
     same_command_as("run", &[without, &["again"]].concat())
 }

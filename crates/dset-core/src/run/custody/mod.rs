@@ -17,6 +17,7 @@ use self::placing::OutputProgress;
 use self::question_state::QuestionState;
 use crate::item::error_marks::InputMarks;
 use crate::item::question::{QuestionId, QuestionIndex};
+use crate::plan::Redo;
 use crate::plan::ledger::{Fault, Ledger};
 use crate::run::{Effect, JournalRecord, PlanSummary, Planned, Seq};
 use crate::time::Time;
@@ -27,6 +28,10 @@ pub(crate) struct Custody {
     states: Vec<QuestionState>,
     /// Those to be asked whose row is in the outputs already.
     placed_before: BTreeSet<QuestionIndex>,
+    /// Those among them that were answered.
+    outdated: u64,
+    /// Rows that are asked again on purpose.
+    redo: Redo,
     /// Samples are left out because there are enough.
     drops_samples: bool,
     /// Entries of the plan that belong to one row of the input.
@@ -61,6 +66,8 @@ impl Default for Custody {
         Custody {
             states: Vec::new(),
             placed_before: BTreeSet::new(),
+            outdated: 0,
+            redo: Redo::default(),
             drops_samples: false,
             per_row: 1,
             ledger: Ledger::default(),
@@ -75,10 +82,13 @@ impl Custody {
     /// Takes over what the plan says of every question.
     pub(crate) fn start(&mut self, plan: PlanSummary) {
         assert!(self.states.is_empty(), "a run starts once");
+        let Redo { answered_beside, presumed_beside, .. } = plan.redo;
+        let questions = plan.states.len() as u64 - plan.count(Planned::LeftOut);
+        let answered = plan.count(Planned::Placed) + plan.count(Planned::Unplaced);
         self.ledger = Ledger {
-            questions: plan.states.len() as u64 - plan.count(Planned::LeftOut),
-            answered: plan.count(Planned::Placed) + plan.count(Planned::Unplaced),
-            presumed: plan.count(Planned::Presumed),
+            questions: questions - answered_beside - presumed_beside,
+            answered: answered - answered_beside,
+            presumed: plan.count(Planned::Presumed) - presumed_beside,
             rejected: plan.count(Planned::Failed),
             gave_up: 0,
             pending: plan.count(Planned::Pending),
@@ -86,6 +96,7 @@ impl Custody {
         self.states = plan.states.into_iter().map(QuestionState::from).collect();
         self.per_row = plan.per_row.max(1);
         self.placed_before = plan.placed_before;
+        self.redo = plan.redo;
         self.marks.want(plan.marks);
     }
 
@@ -119,10 +130,41 @@ impl Custody {
     /// Returns true if the row of this question has every answer that it is to get.
     pub(crate) fn is_row_complete(&self, index: QuestionIndex) -> bool {
         let first = index - index % self.per_row;
-        let mut row = (first..first + self.per_row).map(|at| self.states[at as usize]);
-        row.all(|state| {
-            state.is_answered() || state == QuestionState::LeftOut && self.drops_samples
+        let mut row = (first..first + self.per_row).map(|at| (at, self.states[at as usize]));
+        row.all(|(at, state)| {
+            state.is_answered()
+                || state == QuestionState::LeftOut && self.drops_samples
+                || self.stands(at)
         })
+    }
+
+    /// Returns true if a question has an accepted answer from before, which counts until another is
+    /// accepted.
+    pub(crate) fn stands(&self, index: QuestionIndex) -> bool {
+        self.redo.stands.contains(&index)
+    }
+
+    /// Counts the questions that ended without another accepted answer than the one they had.
+    pub(crate) fn standing_count(&self) -> u64 {
+        self.redo.stands.iter().filter(|at| self.has_failed_question(**at)).count() as u64
+    }
+
+    /// Returns true if there are answers of these settings or others, of this run or before.
+    pub(crate) fn has_answers(&self) -> bool {
+        self.ledger.answered + self.redo.answered_beside > 0 || !self.redo.stands.is_empty()
+    }
+
+    /// Counts the answers that came while the outputs have another for their rows.
+    pub(crate) fn outdated_count(&self) -> u64 {
+        self.outdated
+    }
+
+    /// Returns the first and the last question that has come to nothing so far.
+    pub(crate) fn pending_bounds(&self) -> Option<(QuestionIndex, QuestionIndex)> {
+        let is_pending = |state: &QuestionState| *state == QuestionState::Pending;
+        let first = self.states.iter().position(is_pending)?;
+        let last = self.states.iter().rposition(is_pending)?;
+        Some((first as QuestionIndex, last as QuestionIndex))
     }
 
     /// Returns true if a question has ended without an accepted answer.
@@ -188,10 +230,10 @@ impl Custody {
             self.records.answers.pop_front();
             let Held::Accepted(index) = held else { continue };
             // A row that is in the outputs is not written twice: it is a rebuild's to replace it.
-            self.states[index as usize] = match self.placed_before.contains(&index) {
-                true => QuestionState::Placed,
-                false => QuestionState::Durable,
-            };
+            let was_placed = self.placed_before.contains(&index);
+            self.outdated += u64::from(was_placed);
+            self.states[index as usize] =
+                if was_placed { QuestionState::Placed } else { QuestionState::Durable };
             self.ledger.answered += 1;
             self.ledger.pending -= 1;
         }

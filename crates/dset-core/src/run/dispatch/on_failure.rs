@@ -316,7 +316,7 @@ impl Dispatch {
         self.end_question(cx, question, Fault::Rejected, failure);
     }
 
-    /// A question ends without an answer: marked ERROR, and the run goes on.
+    /// A question ends without an answer: marked ERROR where it has none from before, and the run goes on.
     pub(crate) fn end_question(
         &mut self,
         cx: &mut Context<'_>,
@@ -330,18 +330,22 @@ impl Dispatch {
         let cut = failure.class == FailureClass::CutByLength;
         let cut_at_tokens =
             failure.partial.as_ref().and_then(|partial| partial.usage.output).filter(|_| cut);
-        cx.record(JournalRecord::Ended {
-            question: Arc::clone(&question),
-            fault,
-            cause: failure.cause,
-            at: cx.now,
-            cut_at_tokens,
-        });
-        cx.mark_row(question.id);
+        let stands = cx.custody.stands(question.index);
+        if !stands {
+            cx.record(JournalRecord::Ended {
+                question: Arc::clone(&question),
+                fault,
+                cause: failure.cause,
+                at: cx.now,
+                cut_at_tokens,
+            });
+            cx.mark_row(question.id);
+        }
         cx.effects.push(Effect::Show(Notice::Ended {
             question,
             fault,
             failure: Box::new(failure),
+            stands,
         }));
         if cx.rules.pause_on_error && !planted(Mutant::PauseForgotten) {
             cx.shutdown.stop(EndReason::Paused);

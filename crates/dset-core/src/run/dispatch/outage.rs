@@ -230,7 +230,8 @@ impl Dispatch {
         cx.shutdown.stop(EndReason::Unreachable(failure));
         let mut left = self.active.values();
         let last = planted(Mutant::BookmarkOnTheWrongRow);
-        if let Some(held) = if last { left.next_back() } else { left.next() } {
+        let held = if last { left.next_back() } else { left.next() };
+        if let Some(held) = held.filter(|held| !cx.custody.stands(held.question.index)) {
             let question = Arc::clone(&held.question);
             let row_number = question.row_number;
             cx.effects.push(Effect::Show(Notice::MarkingRow { row_number }));

@@ -9,6 +9,7 @@ use crate::answer::Usage;
 use crate::item::Item;
 use crate::item::content::Role;
 use crate::item::question::EarlierTries;
+use crate::plan::Redo;
 use crate::run::ask::Ask;
 use crate::schema::dialect::Restore;
 use crate::settings::Checks;
@@ -252,4 +253,35 @@ fn a_kill_between_tries_resumes_at_the_next_try() {
             assert_eq!(last == Consequence::Accept, right_at <= 3);
         }
     }
+}
+
+#[test]
+fn an_accepted_answer_stands_until_another_is_accepted_and_its_row_is_not_marked() {
+    let mut life = OneQuestion { machine: Machine::new(rules(4)), effects: Vec::new() };
+    let redo = Redo { stands: [1].into(), answered_beside: 1, presumed_beside: 0 };
+    let states = vec![Planned::Placed, Planned::Pending];
+    let placed_before = [1].into();
+    life.tell(Event::Started(PlanSummary {
+        states,
+        per_row: 1,
+        placed_before,
+        redo,
+        ..PlanSummary::default()
+    }));
+    life.tell(Event::Questions(vec![question(1)]));
+    let ask = life.asked().unwrap();
+    life.tell(Event::QuestionsEnd);
+    assert_eq!((life.machine.ledger().questions, life.machine.ledger().answered), (1, 0));
+    life.answer(ask.id, "wrong", "mark");
+    let is_end = |effect: &Effect| {
+        let Effect::Record(_, record) = effect else { return false };
+        matches!(record, JournalRecord::Ended { .. } | JournalRecord::RowMarked { .. })
+    };
+    assert!(!life.effects.iter().any(is_end));
+    life.tell(Event::Synced { upto: Seq(1) });
+    let ending = life.effects.iter().find_map(|effect| match effect {
+        Effect::Finish(ending) => Some((ending.standing, ending.outdated, ending.ledger.rejected)),
+        _ => None,
+    });
+    assert_eq!(ending, Some((1, 0, 1)));
 }

@@ -12,7 +12,7 @@ impl Run {
     /// Says goodbye to the store and waits for every thread.
     pub(super) fn end(mut self, ending: Ending, watcher: &mut dyn Observer) -> Ending {
         self.publish_limits(true);
-        let Run { store, writer, sinks, questions, workers, mut shared, withdrawn, .. } = self;
+        let Run { store, writer, sinks, questions, workers, mut shared, .. } = self;
         let _ = store.send(ToStore::End {
             at: unix_ms(),
             ending: ending_code(&ending),
@@ -24,7 +24,6 @@ impl Run {
             let _ = worker.join();
         }
         let joined = writer.join();
-        drop(withdrawn);
         shared.iter_mut().for_each(|shared| shared.end());
         let Err(error) = joined else { return ending };
         let (path, detail) = (self.spec.output.join(STORE), error.to_string());

@@ -32,7 +32,6 @@ use crate::run::drive::effects::JudgedResult;
 pub use crate::run::drive::peers::Target;
 use crate::run::drive::workers::WorkerMessage;
 use crate::run::prepare::Job;
-use crate::run::redo::Withdrawn;
 use crate::source::error_marks::Marker;
 use crate::store::{SharedWork, StoreError, ToStore, Writer};
 
@@ -174,6 +173,5 @@ struct Run {
     /// Judges answers, where something is asked of them.
     judge: Arc<Judge>,
     shared: Option<Box<dyn SharedWork>>,
-    withdrawn: Option<Withdrawn>,
     lock: crate::os::lock::Lock,
 }

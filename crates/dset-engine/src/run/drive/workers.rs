@@ -115,6 +115,7 @@ impl Run {
                 marks_known: job.marks_known.known().map(str::to_owned),
                 marks_name: job.report.shape.marks.clone().unwrap_or_default(),
                 waiting: job.waiting,
+                replaced: job.replaced,
                 queue: 4 * slots_max as usize + 64,
             },
             StoreForwarder { tell: tell.clone(), sinks: sinks.clone() },
@@ -169,7 +170,6 @@ impl Run {
             judge: job.accepting.judge,
             spec,
             shared,
-            withdrawn: job.withdrawn,
             lock: job.lock,
         })
     }

@@ -135,9 +135,6 @@ fn apply(
             to.prepare_cached("INSERT OR IGNORE INTO set_aside (answer) VALUES (?1)")?
                 .execute([answer])?;
         }
-        Write::TakenBack(answer) => {
-            to.prepare_cached("DELETE FROM set_aside WHERE answer = ?1")?.execute([answer])?;
-        }
         Write::Kept { answer, acceptance } => tries::keep(to, *answer, acceptance)?,
         Write::Ended(ended) => ended.insert(to)?,
         Write::NotEnded { question, edition } => {

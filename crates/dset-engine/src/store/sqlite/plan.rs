@@ -17,6 +17,14 @@ use super::store::Store;
 use super::{facts, tries};
 use crate::store::error::StoreError;
 
+/// What counts as if it were not there, because its rows are asked again on purpose.
+#[derive(Debug, Default)]
+pub(crate) struct Anew {
+    pub(crate) answers: Vec<AnswerId>,
+    /// What ended without an answer.
+    pub(crate) failures: HashSet<[u8; 16]>,
+}
+
 impl Store {
     /// Returns the number of these settings in an edition, where they are decided.
     pub fn settings(
@@ -152,16 +160,17 @@ impl Store {
     }
 
     /// Holds the questions against what is stored of this edition, as each model is asked and as these
-    /// terms accept it; `former` is how other settings asked them, as far as their answers are found by that
-    /// and not by their questions. Calls
+    /// terms accept it, without what is asked for `anew`; `former` is how other settings asked them, as far as
+    /// their answers are found by that and not by their questions. Calls
     /// `answered` for each answered entry with the answer that counts.
-    pub fn plan(
+    pub(crate) fn plan(
         &self,
         planner: &Planner,
         former: &[FormerRequests],
         edition: u32,
         requests: &[RequestSettings],
         terms: Option<&Terms>,
+        anew: &Anew,
         answered: impl FnMut(QuestionIndex, AnswerId),
     ) -> Result<Plan, StoreError> {
         let max_tokens = requests.first().and_then(|first| first.max_tokens);
@@ -177,20 +186,23 @@ impl Store {
                 former_keys.extend(planner.former_keys(edition, purchase.model, former));
             }
         }
+        let mut truncated = self.cut(edition, max_tokens)?;
+        truncated.retain(|failure| !anew.failures.contains(failure));
         let known = StoreFacts {
             former_keys,
             primary_model,
             enough: terms.and_then(|terms| terms.enough),
             presumed: self.hashes("SELECT question FROM presumed WHERE ?1 = 0", edition)?,
             ended: self.hashes("SELECT question FROM ended WHERE edition = ?1", edition)?,
-            truncated: self.cut(edition, max_tokens)?,
+            truncated,
             unwritten_marks: self.hashes("SELECT question FROM marks WHERE ?1 >= 0", edition)?,
             has_other_provenance: purchases.values().any(|one| {
                 matches!(one.provenance, Provenance::OtherSettings | Provenance::Imported)
             }),
         };
         let mut later = self.later_tries(terms)?;
-        let (kept, aside) = (self.kept(terms)?, self.set_aside()?);
+        let (kept, mut aside) = (self.kept(terms)?, self.set_aside()?);
+        anew.answers.iter().for_each(|answer| aside.insert(*answer));
         let known_answers = tries::Known { placed: self.placed(edition)?, kept, aside };
         let judged = "LEFT JOIN verdicts v ON v.answer = k.answer AND v.acceptance = ?2";
         let (list, judged) = if terms.is_some() { ("v.list", judged) } else { ("NULL", "") };
@@ -229,6 +241,7 @@ impl Store {
                 sample: row.get(4)?,
                 by_former_key,
                 placed: counted.placed > 0,
+                is_outdated: counted.is_outdated,
                 standing: counted.standing,
                 is_cut: counted.is_cut,
                 tries: counted.tries,

@@ -35,6 +35,8 @@ pub(crate) struct NewVerdicts {
 pub(super) struct Counted {
     /// The one that counts, or the last.
     pub(super) answer: AnswerId,
+    /// It is accepted, and the outputs have another.
+    pub(super) is_outdated: bool,
     pub(super) standing: Standing,
     pub(super) tries: Tries,
     /// How many of them have a place in the outputs.
@@ -67,8 +69,14 @@ pub(super) fn count(
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let aside = number(tries.iter().filter(|(answer, _)| known.aside.has(*answer)).count());
     let counts = Tries { aside, count: number(tries.len()) - aside };
-    let mut counted =
-        Counted { answer: 0, standing: Standing::Another, tries: counts, placed: 0, is_cut: false };
+    let mut counted = Counted {
+        answer: 0,
+        is_outdated: false,
+        standing: Standing::Another,
+        tries: counts,
+        placed: 0,
+        is_cut: false,
+    };
     let mut has_place = false;
     for (answer, list) in tries {
         let is_placed = known.placed.has(*answer);
@@ -95,6 +103,8 @@ pub(super) fn count(
             counted.is_cut = is_cut;
         }
     }
+    let is_accepted = counted.standing == Standing::Accepted;
+    counted.is_outdated = is_accepted && counted.placed > 0 && !has_place;
     counted
 }
 
@@ -161,7 +171,7 @@ impl Store {
     }
 
     /// Returns the answers that count no more.
-    pub(super) fn set_aside(&self) -> Result<IdSet, StoreError> {
+    pub(crate) fn set_aside(&self) -> Result<IdSet, StoreError> {
         let mut aside = IdSet::default();
         let mut statement = self.reader.connection.prepare("SELECT answer FROM set_aside")?;
         let mut rows = statement.query([])?;
@@ -169,12 +179,6 @@ impl Store {
             aside.insert(row.get(0)?);
         }
         Ok(aside)
-    }
-
-    /// Returns the number of the newest answer; 0 where there is none.
-    pub(crate) fn newest_answer(&self) -> Result<AnswerId, StoreError> {
-        let sql = "SELECT ifnull(max(id), 0) FROM answers";
-        Ok(self.reader.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
     /// Returns all answers under a key, in the order of their tries. It is found at once where it was

@@ -5,6 +5,7 @@
 //! commit does the machine hear of it. A failed commit is final.
 
 pub(crate) mod message;
+pub(crate) mod replaced;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ use crate::os::panic_guard::catch_panic;
 use crate::store::row_cache::RowCache;
 pub(crate) use message::tail_of;
 pub use message::{Checkpoint, OutputOrder, Placed, ToStore};
+use replaced::Replaced;
 
 /// Records in one transaction, at most: more would keep the first of them waiting.
 const BATCH_MAX: usize = 2_000;
@@ -81,6 +83,8 @@ pub struct WriterSettings {
     pub failed: HashSet<[u8; 16]>,
     /// Answers of earlier lives that wait for their place, with the rows of the input now.
     pub waiting: Vec<(QuestionIndex, AnswerId, Option<u64>)>,
+    /// Answers that count until another comes in their place.
+    pub(crate) replaced: Replaced,
     /// What may be in the queue at once.
     pub queue: usize,
 }
@@ -288,6 +292,10 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
     }
 
     fn record(&mut self, record: &JournalRecord, body: Option<&[u8]>, batch: &mut Batch) {
+        if let JournalRecord::Answered { question, is_accepted, .. } = record {
+            let aside = self.settings.replaced.on_answer(question.index, *is_accepted);
+            batch.writes.extend(aside.into_iter().map(Write::SetAside));
+        }
         match record {
             JournalRecord::Answered { is_accepted: false, .. } => {
                 let new = NewAnswer::from_answered(record, &self.settings).expect("an answer");

@@ -143,6 +143,7 @@ fn write(journal: &Memory, folder: &std::path::Path, messages: Vec<ToStore>) -> 
         marks_known: None,
         marks_name: "status".into(),
         failed: HashSet::new(),
+        replaced: Replaced::default(),
         waiting: vec![(7, 70, None)],
         queue: 64,
     };
