@@ -1,6 +1,7 @@
 //! `dset check`: holds every kept answer against the checks of now, and says what that changes.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use clap::Args;
 use dset_core::money::Amount;
@@ -64,7 +65,7 @@ pub(super) fn run(args: CheckArgs) -> Result<Exit, UserError> {
         return Err(super::shared::nothing_asked(&which, &spec));
     };
     if args.apply {
-        apply(layer, &spec, &environment)?;
+        apply(layer, &spec, &report, &environment)?;
     }
     let spent = Money::of(&environment).expenses(&spec.output).unwrap_or_default();
     let cost = spent.more_answers(&[("", report.to_ask)]).filter(|_| report.to_ask > 0);
@@ -78,14 +79,22 @@ pub(super) fn run(args: CheckArgs) -> Result<Exit, UserError> {
 }
 
 /// Runs without a question: what is accepted is placed, and marks follow.
-fn apply(layer: SettingsLayer, spec: &JobSpec, environment: &Environment) -> Result<(), UserError> {
+fn apply(
+    layer: SettingsLayer,
+    spec: &JobSpec,
+    report: &CheckReport,
+    environment: &Environment,
+) -> Result<(), UserError> {
     let said = environment.under(layer)?;
     let options = resolve_with_providers(said.layer, None, &environment.providers)?.options;
     let terminal = TerminalOptions { quiet: true, json: false, ..said.terminal.resolve() };
     let nothing: Vec<_> = spec.models.iter().map(|_| None).collect();
     let keys = Keys { keys: &nothing, from: None, environment };
-    let decisions = Decisions { applies_only: true, limit: Some(0), ..Decisions::default() };
-    let settings = RunSettings { spec: spec.clone(), options, terminal };
+    let applies = Some(Arc::clone(&report.judged));
+    let decisions = Decisions { applies, limit: Some(0), ..Decisions::default() };
+    let mut spec = JobSpec { samples: report.samples, ..spec.clone() };
+    spec.checks.enough = report.enough;
+    let settings = RunSettings { spec, options, terminal };
     ask(settings, decisions, &keys, None, Extras::default())?;
     Ok(())
 }

@@ -171,7 +171,7 @@ pub(super) fn run_rows(
         pilot,
         forgive_lost: args.decisions.forgive_lost,
         redo,
-        applies_only: false,
+        applies: None,
     };
     #[cfg(unix)]
     let acks = args.ack_fd.map(display::durable_log::DurableLog::open).transpose()?;

@@ -105,7 +105,7 @@ fn decisions(args: &DecisionArgs) -> Decisions {
         pilot: None,
         forgive_lost: args.forgive_lost,
         redo: None,
-        applies_only: false,
+        applies: None,
     }
 }
 

@@ -255,3 +255,18 @@ fn a_row_asked_again_with_other_settings_stands_in_the_outputs_once() {
     service.run(&folder, &other).exits(0);
     assert_eq!(folder.agreed().len(), 3);
 }
+
+#[test]
+fn rows_that_are_not_asked_keep_their_marks() {
+    let folder = with_schema("question\nHow many?\nHow much?\n");
+    let service = Service::with(&["many=no-schema*1", "much=no-schema*0"]);
+    let both = ["--schema", "s.json", "--tries", "1", "--samples", "2", "-c", "1"];
+    service.run(&folder, &both).exits(3);
+    assert_eq!(folder.read("q.csv").matches("ERROR").count(), 1);
+    ask(&service, &folder, &["redo", "2"], &both).exits(0);
+    assert!(folder.read("q.csv").contains("How many?,ERROR"), "{}", folder.read("q.csv"));
+    let chosen = [&both[..], &["--where", "question is startingwith('How much')"]].concat();
+    service.run(&folder, &chosen).exits(0);
+    assert!(folder.read("q.csv").contains("How many?,ERROR"));
+    folder.dset(&["verify"]).exits(0);
+}

@@ -1,6 +1,7 @@
 //! Rows that were asked several times: which of their answers counts when checks change.
 
 use crate::common::{Folder, Service};
+use dset_mock::MockSettings;
 
 const SCHEMA: &str = r#"{"type": "object", "properties": {"n": {"type": "integer"}},
     "required": ["n"], "additionalProperties": false}"#;
@@ -52,4 +53,76 @@ fn continue_keeps_the_answer_that_was_accepted_and_no_other_try() {
     service.run(&folder, &[&strict[..], &["--continue"]].concat()).exits(0);
     assert_eq!(service.stats().asked, 2);
     assert_eq!(accepted(&folder), [false, true]);
+}
+
+fn accepted_count(folder: &Folder) -> serde_json::Value {
+    folder.dset(&["status", "--json"]).exits(0).json()["ledger"]["answered"].clone()
+}
+
+#[cfg(unix)]
+#[test]
+fn check_apply_records_what_a_changed_program_says_in_both_directions() {
+    let folder = Folder::with("question\nA\nB\n");
+    let judge = |says: &str| {
+        let script = format!("#!/bin/sh\nwhile read -r line; do echo '{{\"ok\":{says}}}'; done\n");
+        folder.write("judge.sh", script);
+    };
+    judge("true");
+    folder.shell("chmod +x judge.sh").exits(0);
+    folder.write("dset.toml", "[[check]]\nname = \"command\"\ncommand = [\"./judge.sh\"]\n");
+    let service = Service::friendly();
+    service.run(&folder, &[]).exits(0);
+    judge("false");
+    folder.dset(&["check", "--apply"]).exits(3).tells("not accepted any more");
+    assert_eq!(accepted_count(&folder), 0);
+    assert_eq!(folder.read("q.csv").matches("ERROR").count(), 2);
+    folder.dset(&["export", "--rebuild"]).exits(0);
+    assert!(folder.rows().is_empty());
+    folder.dset(&["verify"]).exits(0);
+    judge("true");
+    folder.dset(&["check", "--apply"]).exits(0).tells("newly accepted");
+    assert_eq!((accepted_count(&folder), folder.rows().len()), (2.into(), 2));
+    assert_eq!(service.stats().asked, 2);
+}
+
+#[test]
+fn a_changed_expectation_judges_the_kept_answers_anew() {
+    let folder = Folder::with("question,gold\nOne?,wrong\nTwo?,right\n");
+    folder.write("answers.jsonl", ["One?", "Two?"].map(|question| {
+        format!("{{\"metadata\":{{\"question\":\"{question}\"}},\"response\":{{\"answer\":\"right\"}}}}\n")
+    }).concat());
+    let service = Service::start(MockSettings {
+        answers: Some(folder.path("answers.jsonl")),
+        ..MockSettings::default()
+    });
+    let gold = ["--gold", "gold", "--on-fail", "mark"];
+    service.run(&folder, &gold).exits(3);
+    folder.write("q.csv", "question,gold\nOne?,right\nTwo?,wrong\n");
+    service.run(&folder, &gold).exits(3);
+    assert_eq!(service.stats().asked, 2);
+    let rows = folder.read("q.csv");
+    assert!(rows.contains("Two?,wrong,ERROR") && !rows.contains("One?,right,ERROR"), "{rows}");
+    // What would be asked again is a decision, and stays one until it is taken.
+    folder.write("q.csv", "question,gold\nOne?,wrong\nTwo?,right\n");
+    let retry = ["--gold", "gold", "--on-fail", "retry"];
+    service.run(&folder, &retry).exits(2).says("--again-failed");
+    service.run(&folder, &retry).exits(2).says("--again-failed");
+    service.run(&folder, &[&retry[..], &["--continue"]].concat()).exits(0);
+    assert_eq!(service.stats().asked, 2);
+}
+
+#[test]
+fn check_reckons_with_the_samples_of_the_last_run() {
+    let folder = Folder::with("question\nOne?\nTwo?\n");
+    let service = Service::friendly();
+    folder.asks(&service);
+    let passes = ["--check", "length=1.."];
+    folder.dset(&[&["run", "--samples", "3", "--enough", "1"], &passes[..]].concat()).exits(0);
+    folder.dset(&[&["check"], &passes[..]].concat()).exits(0);
+    folder.dset(&[&["check", "--apply"], &passes[..]].concat()).exits(0);
+    let status = folder.dset(&["status", "--json"]).exits(0).json();
+    assert_eq!(
+        (&status["ledger"]["questions"], &status["ledger"]["answered"]),
+        (&2.into(), &2.into())
+    );
 }

@@ -225,6 +225,13 @@ impl Acceptance {
         checks.filter_map(move |(at, entry)| Some((first + at, entry.check.command()?)))
     }
 
+    /// Tells whether the same answer may be judged otherwise once its row has changed; what programs would
+    /// say apart.
+    #[must_use]
+    pub fn depends_on_rows(&self) -> bool {
+        self.checks.iter().any(|entry| entry.check.depends_on_row())
+    }
+
     /// Judges an answer to an item.
     #[must_use]
     pub fn accept(&self, answer: Received<'_>, item: &Item<'_>) -> Verdicts {
@@ -361,6 +368,15 @@ impl Verdicts {
             let place = verdict.reasons.first().map(|reason| reason.place.clone());
             let check = std::mem::take(&mut verdict.check);
             *verdict = Verdict::new(check, place.unwrap_or_default(), judgement);
+        }
+    }
+
+    /// Puts what a program said before in the place of a verdict; none of a program is among verdicts that all
+    /// passed.
+    pub fn restore(&mut self, index: usize, before: &[Verdict]) {
+        match (before.get(index), self.list.get_mut(index)) {
+            (Some(before), Some(verdict)) => *verdict = before.clone(),
+            _ => self.replace(index, Judgement::Passed),
         }
     }
 

@@ -67,6 +67,10 @@ impl Equals {
 }
 
 impl Check for Equals {
+    fn depends_on_row(&self) -> bool {
+        true
+    }
+
     fn judge(&self, judged: &Judged<'_>) -> Judgement {
         let expected = match self.expected.render(judged.item) {
             Ok(expected) if expected.trim().is_empty() => {

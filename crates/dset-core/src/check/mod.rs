@@ -76,6 +76,11 @@ pub trait Check: Debug + Send + Sync {
     /// Judges an answer, or the place in it that the declaration names.
     fn judge(&self, judged: &Judged<'_>) -> Judgement;
 
+    /// Tells whether the same answer may be judged otherwise once its row has changed.
+    fn depends_on_row(&self) -> bool {
+        false
+    }
+
     /// Returns the program that judges, where one does.
     fn command(&self) -> Option<&Command> {
         None

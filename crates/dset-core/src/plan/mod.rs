@@ -176,6 +176,8 @@ pub struct Plan {
     /// Where the prompt is the question that cannot be: the store is damaged.
     pub inconsistent_keys: u64,
     ended: HashSet<[u8; 16]>,
+    /// Of each row, whether the user left it out; empty where none is.
+    left_out: Vec<bool>,
     generation: u32,
     wanted: Fanout,
     prints: Vec<u64>,
@@ -194,6 +196,14 @@ impl Plan {
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.prints.len() as u64
+    }
+
+    /// Tells whether the user left this row out, with an answer that it lacks.
+    #[must_use]
+    pub fn lacks_what_was_left_out(&self, row: u32) -> bool {
+        let mut entries = self.wanted.entries_of_row(row);
+        self.left_out.get(row as usize) == Some(&true)
+            && entries.any(|at| self.states[at as usize] == Planned::LeftOut)
     }
 
     /// Tells whether the question of this row still is the one that was planned; the fingerprint is

@@ -215,11 +215,13 @@ impl Planner {
             if let Some(enough) = facts.enough {
                 tally.settle_for(entries.clone(), enough);
             }
-            if self.left_out.get(row) == Some(&true) {
+            let is_left_out = self.left_out.get(row) == Some(&true);
+            let is_mark_unwritten = || needs_ids && facts.unwritten_marks.contains(&id.hash());
+            tally.row(id, entries.clone(), marked, is_left_out, is_mark_unwritten);
+            if is_left_out {
                 tally.leave_out(entries.clone());
             }
-            let is_mark_unwritten = || needs_ids && facts.unwritten_marks.contains(&id.hash());
-            tally.row(id, entries, marked, is_mark_unwritten);
+            tally.count_row(entries);
         }
         let questions = || (0..self.len()).map(|row| self.id(row, by_text).hash()).collect();
         let orphaned = beside.orphaned(tally.placed(), questions);
@@ -240,6 +242,7 @@ impl Planner {
             duplicates: ordinals.iter().filter(|&&ordinal| ordinal > 0).count() as u64,
             inconsistent_keys: totals.inconsistent_keys,
             ended: facts.ended.clone(),
+            left_out: self.left_out.clone(),
             generation,
             prints: self
                 .prints

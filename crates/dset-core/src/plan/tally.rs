@@ -145,17 +145,17 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// Decides on the mark of a row whose entries are all counted; `marked` where it says ERROR.
+    /// Decides on the mark of a row whose entries are all counted; `marked` where it says ERROR. That of one
+    /// that is to be left out stays as it is, unless every answer is there.
     pub(super) fn row(
         &mut self,
         id: QuestionId,
         entries: Range<QuestionIndex>,
         marked: bool,
+        is_left_out: bool,
         is_mark_unwritten: impl FnOnce() -> bool,
     ) {
         let states = &self.totals.states[entries.start as usize..entries.end as usize];
-        self.totals.counted_rows +=
-            u64::from(states.iter().any(|state| *state != Planned::LeftOut));
         let has = |state: Planned| states.contains(&state);
         let (is_pending, is_failed) = (has(Planned::Pending), has(Planned::Failed));
         let is_answered = has(Planned::Placed) || has(Planned::Unplaced);
@@ -167,12 +167,19 @@ impl<'a> Tally<'a> {
             }
             return;
         }
-        self.totals.marked_and_pending += u64::from(marked && is_pending);
+        self.totals.marked_and_pending += u64::from(marked && is_pending && !is_left_out);
         // A mark that the store wants also where the row says ERROR already, so that the store
         // learns of it; and one that is not asked again, if its mark was taken away.
-        if is_failed && !marked || is_mark_unwritten() {
+        if is_failed && !marked && !is_left_out || is_mark_unwritten() {
             self.totals.marks.set.insert(id);
         }
+    }
+
+    /// Counts a row in which a question is answered, or is to be.
+    pub(super) fn count_row(&mut self, entries: Range<QuestionIndex>) {
+        let states = &self.totals.states[entries.start as usize..entries.end as usize];
+        let counts = states.iter().any(|state| *state != Planned::LeftOut);
+        self.totals.counted_rows += u64::from(counts);
     }
 
     /// Returns how many wanted answers have their place.

@@ -4,7 +4,7 @@ mod program;
 
 use std::path::Path;
 
-use dset_core::acceptance::{Acceptance, Received, Verdicts};
+use dset_core::acceptance::{Acceptance, Received, Verdict, Verdicts};
 use dset_core::answer::Answer;
 use dset_core::item::Item;
 use dset_core::item::question::Question;
@@ -45,6 +45,12 @@ impl Judge {
         !self.programs.is_empty()
     }
 
+    /// Tells whether the same answer may be judged otherwise once its row has changed; what programs would
+    /// say apart.
+    pub(crate) fn depends_on_rows(&self) -> bool {
+        self.acceptance.depends_on_rows()
+    }
+
     /// Tells whether there is anything to judge in an answer: of a whole one nothing but that may be asked.
     pub(crate) fn asks_something_of(&self, answer: &Answer) -> bool {
         answer.is_cut() || !self.acceptance.is_empty()
@@ -69,6 +75,18 @@ impl Judge {
         for (index, program) in &self.programs {
             verdicts.replace(*index, program.ask(item.place.number(), &line));
         }
+        verdicts
+    }
+
+    /// Judges an answer to an item once more, with what programs said of it before.
+    pub(crate) fn judge_again(
+        &self,
+        answer: Received<'_>,
+        item: &Item<'_>,
+        before: &[Verdict],
+    ) -> Verdicts {
+        let mut verdicts = self.acceptance.accept(answer, item);
+        self.programs.iter().for_each(|(index, _)| verdicts.restore(*index, before));
         verdicts
     }
 

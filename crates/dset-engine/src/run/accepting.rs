@@ -1,9 +1,9 @@
 //! What answers are held against in a run: made of the settings, and applied to what is stored.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use dset_core::acceptance::{Acceptance, Terms};
+use dset_core::acceptance::{Acceptance, Consequence, Terms, Verdict};
 use dset_core::item::question::QuestionIndex;
 use dset_core::key::RequestSettings;
 use dset_core::plan::AnswerId;
@@ -14,7 +14,8 @@ use crate::check::Judge;
 use crate::error::JobError;
 use crate::run::plan_input::try_for_each_planned;
 use crate::run::run_plan::{RunPlan, ScannedInput};
-use crate::store::{NewVerdicts, Store, Write};
+use crate::store::{IdSet, NewVerdicts, Store, Write};
+use crate::view::check::JudgedAnswers;
 
 /// So many verdicts are recorded at once.
 const BATCH: usize = 4_096;
@@ -54,24 +55,43 @@ impl Accepting {
         Ok(Accepting { judge, terms })
     }
 
-    /// Judges what is stored and was not judged so far, and records that. Asks nothing of a service.
+    /// Judges what is stored and was not judged so far, and records that; and anew what its row decides, which
+    /// may have changed. What was `applied` is recorded in place of what was thought before, and not judged
+    /// again. Asks nothing of a service.
     pub(crate) fn judge_stored(
         &self,
         input: &mut ScannedInput,
         store: &mut Store,
         generation: u32,
-    ) -> Result<(), JobError> {
+        applied: Option<&JudgedAnswers>,
+    ) -> Result<Rejudged, JobError> {
         let acceptance = self.terms.fingerprint;
+        let applied = applied.filter(|applied| applied.acceptance == acceptance);
+        let mut just_judged = IdSet::default();
+        for part in applied.map_or(&[][..], |applied| &applied.verdicts).chunks(BATCH) {
+            let writes: Vec<Write> = part
+                .iter()
+                .map(|(answer, list)| {
+                    just_judged.insert(*answer);
+                    let verdicts = NewVerdicts { acceptance, list: list.clone() };
+                    Write::Judged { answer: *answer, verdicts }
+                })
+                .collect();
+            store.commit(&writes)?;
+        }
         let unjudged = match self.terms.are_of_whole_alone() {
             true => store.unjudged_cut(generation, &acceptance)?,
             false => store.unjudged(generation, &acceptance)?,
         };
-        if unjudged.answers.count == 0 {
-            return Ok(());
+        let depends_on_rows = applied.is_none() && self.judge.depends_on_rows();
+        let mut rejudged = Rejudged::default();
+        if unjudged.answers.count == 0 && !depends_on_rows {
+            return Ok(rejudged);
         }
+        let is_new = |answer: &AnswerId| unjudged.answers.has(*answer) && !just_judged.has(*answer);
         let mut wanted: HashMap<QuestionIndex, Vec<AnswerId>> = HashMap::new();
         let plan = RunPlan::with_answers(input, store, generation, None, |at, answer| {
-            let all = unjudged.tries.of(answer).filter(|id| unjudged.answers.has(*id));
+            let all = unjudged.tries.of(answer).filter(|one| depends_on_rows || is_new(one));
             let all: Vec<AnswerId> = all.collect();
             if !all.is_empty() {
                 wanted.insert(at, all);
@@ -84,8 +104,21 @@ impl Accepting {
             for at in seen.entries {
                 for answer in wanted.remove(&at).into_iter().flatten() {
                     let row = archive.row(answer)?;
-                    let verdicts = self.judge.judge(row.received(), seen.item);
+                    let before = match is_new(&answer) {
+                        true => None,
+                        false => archive.verdicts(answer, &acceptance)?,
+                    };
+                    let verdicts = match &before {
+                        None => self.judge.judge(row.received(), seen.item),
+                        Some(before) => self.judge.judge_again(row.received(), seen.item, before),
+                    };
                     let list = (!verdicts.are_passed()).then_some(verdicts.list);
+                    if let Some(before) = before {
+                        if list.as_deref().unwrap_or_default() == before {
+                            continue;
+                        }
+                        rejudged.note(&self.terms, answer, before, list.as_deref());
+                    }
                     let verdicts = NewVerdicts { acceptance, list };
                     writes.push(Write::Judged { answer, verdicts });
                 }
@@ -96,38 +129,73 @@ impl Accepting {
             Ok::<_, JobError>(())
         })?;
         store.commit(&writes)?;
-        Ok(())
+        Ok(rejudged)
+    }
+}
+
+/// Answers that were judged otherwise before, on the same terms: their rows have changed since.
+#[derive(Debug, Default)]
+pub(crate) struct Rejudged {
+    /// Those that were accepted and are not any more.
+    failed: HashSet<AnswerId>,
+    /// What brings back what was thought of them.
+    undo: Vec<Write>,
+}
+
+impl Rejudged {
+    fn note(
+        &mut self,
+        terms: &Terms,
+        answer: AnswerId,
+        before: Vec<Verdict>,
+        now: Option<&[Verdict]>,
+    ) {
+        let is_accepted = |list| terms.consequence(list) == Consequence::Accept;
+        if is_accepted(Some(&before[..])) && !is_accepted(now) {
+            self.failed.insert(answer);
+        }
+        let list = Some(before).filter(|before| !before.is_empty());
+        let verdicts = NewVerdicts { acceptance: terms.fingerprint, list };
+        self.undo.push(Write::Judged { answer, verdicts });
     }
 }
 
 /// Decides what becomes of answers that were accepted on the terms of the last run, and are not on
-/// those of this: they are kept, or asked for again. Fails where nobody has said which.
+/// those of this, or not since their rows have changed: they are kept, or asked for again. Fails where nobody
+/// has said which, with everything as it was.
 pub(crate) fn decide(
     input: &ScannedInput,
     store: &mut Store,
     plan: RunPlan,
     accepting: Option<&Accepting>,
+    rejudged: Rejudged,
     (keep, again): (bool, bool),
 ) -> Result<RunPlan, JobError> {
     let Some(accepting) = accepting else { return Ok(plan) };
     let before = store.terms()?;
     let is_new =
         before.as_ref().is_none_or(|before| before.fingerprint != accepting.terms.fingerprint);
-    if !is_new || !plan.has_other_tries() {
+    if !is_new && rejudged.failed.is_empty() || !plan.has_other_tries() {
         return Ok(plan);
     }
     let is_asked = |at: QuestionIndex| plan.plan.states[at as usize] == Planned::Pending;
-    let mut accepted: HashMap<QuestionIndex, AnswerId> = HashMap::new();
-    RunPlan::with_answers(input, store, plan.generation, before.as_ref(), |at, answer| {
-        accepted.insert(at, answer);
-    })?;
     let not_any_more = plan.plan.not_accepted.iter().filter(|one| is_asked(one.index));
-    let concerned: Vec<AnswerId> =
-        not_any_more.filter_map(|one| accepted.get(&one.index).copied()).collect();
+    let concerned: Vec<AnswerId> = if is_new {
+        let mut accepted: HashMap<QuestionIndex, AnswerId> = HashMap::new();
+        RunPlan::with_answers(input, store, plan.generation, before.as_ref(), |at, answer| {
+            accepted.insert(at, answer);
+        })?;
+        not_any_more.filter_map(|one| accepted.get(&one.index).copied()).collect()
+    } else {
+        let tries = store.tries_by_answer(plan.generation)?;
+        let was_accepted = |answer: &AnswerId| rejudged.failed.contains(answer);
+        not_any_more.filter_map(|one| tries.of(one.answer).find(was_accepted)).collect()
+    };
     if concerned.is_empty() || again {
         return Ok(plan);
     }
     if !keep {
+        store.commit(&rejudged.undo)?;
         let schema = |requests: &[RequestSettings]| requests.first().and_then(|r| r.schema.clone());
         let asked = store.last_requests(plan.generation)?.map(|(requests, _)| requests);
         let now = schema(&input.requests);

@@ -6,6 +6,7 @@
 //! decisions recorded and the outputs opened (`begin`).
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use dset_core::item::error_marks::MarksColumn;
 use dset_core::item::question::QuestionIndex;
@@ -25,7 +26,7 @@ use crate::output::live::{LiveFormat, Outputs, has_outputs, live_formats};
 use crate::recover::moved::open_generation;
 use crate::recover::rebuild::wished;
 use crate::recover::{Recovered, Site, Traces, pending};
-use crate::run::accepting::{Accepting, decide};
+use crate::run::accepting::{Accepting, Rejudged, decide};
 use crate::run::begin::{Preliminaries, begin, check_settings};
 use crate::run::bookmark::bare_bookmark;
 use crate::run::redo::{RedoSelector, redo};
@@ -33,6 +34,7 @@ use crate::run::report::PreparationReport;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::Source;
 use crate::store::{Replaced, SharedWork, Store, open_readonly};
+use crate::view::check::JudgedAnswers;
 
 /// What only one run is told.
 #[derive(Debug, Clone, Default)]
@@ -55,8 +57,8 @@ pub struct Decisions {
     pub forgive_lost: bool,
     /// Ask these rows again, and no others.
     pub redo: Option<RedoSelector>,
-    /// Ask nothing: place what is accepted.
-    pub applies_only: bool,
+    /// Ask nothing: record what a check has found, and place what is accepted.
+    pub applies: Option<Arc<JudgedAnswers>>,
 }
 
 /// A run that can begin.
@@ -141,7 +143,9 @@ impl Job {
             folder.store.withdraw_kept(&accepting.terms)?;
         }
         let generation = folder.store.edition()?;
-        let mut plan = folder.plan(&mut input, generation, accepting.as_ref())?;
+        let applied = decisions.applies.as_deref();
+        let (mut plan, mut rejudged) =
+            folder.plan(&mut input, generation, accepting.as_ref(), applied)?;
         let mut again_continued = false;
         if decisions.ask_again && !folder.store.is_blank()? {
             again_continued = plan.is_unfinished_again();
@@ -152,18 +156,19 @@ impl Job {
             if !again_continued {
                 let generation = plan.generation + 1;
                 folder.open_generation(&input, generation)?;
-                plan = folder.plan(&mut input, generation, accepting.as_ref())?;
+                (plan, rejudged) =
+                    folder.plan(&mut input, generation, accepting.as_ref(), applied)?;
             }
         }
-        let again = decisions.again_failed || decisions.applies_only || decisions.redo.is_some();
+        let again = decisions.again_failed || applied.is_some() || decisions.redo.is_some();
         let (wishes, judged) = ((decisions.keep_answers, again), accepting.as_ref());
-        let mut plan = decide(&input, &mut folder.store, plan, judged, wishes)?;
+        let mut plan = decide(&input, &mut folder.store, plan, judged, rejudged, wishes)?;
         let mut replaced = Replaced::default();
         if let Some(which) = &decisions.redo {
             check_settings(&folder.store, &input.requests, &plan, decisions.keep_answers)?;
             (plan, replaced) = redo(which, &mut input, &folder.store, &plan, judged)?;
         }
-        if plan.pending() > 0 && !can_ask && !decisions.applies_only {
+        if plan.pending() > 0 && !can_ask && applied.is_none() {
             return Err(JobError::NoKey);
         }
         let accepting = match accepting {
@@ -258,11 +263,16 @@ impl RunFolder {
         input: &mut ScannedInput,
         generation: u32,
         accepting: Option<&Accepting>,
-    ) -> Result<RunPlan, JobError> {
-        if let Some(accepting) = accepting {
-            accepting.judge_stored(input, &mut self.store, generation)?;
-        }
-        RunPlan::new(input, &self.store, generation, accepting.map(|accepting| &accepting.terms))
+        applied: Option<&JudgedAnswers>,
+    ) -> Result<(RunPlan, Rejudged), JobError> {
+        let rejudged = match accepting {
+            Some(accepting) => {
+                accepting.judge_stored(input, &mut self.store, generation, applied)?
+            }
+            None => Rejudged::default(),
+        };
+        let terms = accepting.map(|accepting| &accepting.terms);
+        Ok((RunPlan::new(input, &self.store, generation, terms)?, rejudged))
     }
 
     fn has_imported(&self) -> bool {

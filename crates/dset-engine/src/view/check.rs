@@ -2,6 +2,7 @@
 //! of a service, and nothing is written.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use dset_core::acceptance::{Consequence, Outcome, Standing, Verdict};
 use dset_core::item::question::QuestionIndex;
@@ -37,6 +38,20 @@ pub struct CheckReport {
     pub newly_failed: Rows,
     /// Those among them whose rows are in the outputs, and stay there until these are rebuilt.
     pub in_outputs: Rows,
+    /// What is thought of each answer, to be recorded.
+    pub judged: Arc<JudgedAnswers>,
+    /// How many answers of each model the last run wanted,
+    pub samples: u32,
+    /// and how many accepted ones are enough, where not all are wanted.
+    pub enough: Option<u32>,
+}
+
+/// What is thought of answers under an acceptance.
+#[derive(Debug, Default)]
+pub struct JudgedAnswers {
+    pub(crate) acceptance: [u8; 16],
+    /// Nothing of those that passed every check.
+    pub(crate) verdicts: Vec<(AnswerId, Option<Vec<Verdict>>)>,
 }
 
 /// What one check says of the answers.
@@ -58,7 +73,10 @@ pub fn check(settings: &JobSpec) -> Result<Option<CheckReport>, JobError> {
         let generation = store.edition()?;
         let asked = store.last_requests(generation)?;
         let mut input = ScannedInput::to_look_at(settings, store.marks_column()?, asked)?;
-        let Some(accepting) = Accepting::new(settings, &input)? else { return Ok(None) };
+        let Some(mut accepting) = Accepting::new(settings, &input)? else { return Ok(None) };
+        let before = store.terms()?;
+        let enough = accepting.terms.enough.or(before.and_then(|before| before.enough));
+        accepting.terms.enough = enough.filter(|enough| *enough < input.samples);
         Reading { store, generation, accepting }.read(&mut input).map(Some)
     })?;
     Ok(report.flatten())
@@ -67,7 +85,7 @@ pub fn check(settings: &JobSpec) -> Result<Option<CheckReport>, JobError> {
 /// What was found of one wanted answer.
 struct Found {
     standing: Standing,
-    tries: Vec<Vec<Verdict>>,
+    tries: Vec<(AnswerId, Vec<Verdict>)>,
 }
 
 struct Reading<'a> {
@@ -82,11 +100,18 @@ impl Reading<'_> {
             RunPlan::new(input, self.store, self.generation, self.store.terms()?.as_ref())?;
         let found = self.judge(input)?;
         let mut report = CheckReport::default();
-        for verdict in found.values().flat_map(|found| &found.tries).flatten() {
-            report.count(verdict);
+        let mut verdicts: Vec<_> = Vec::new();
+        for (answer, list) in found.values().flat_map(|found| &found.tries) {
+            list.iter().for_each(|verdict| report.count(verdict));
+            let passed = list.iter().all(|verdict| verdict.outcome == Outcome::Passed);
+            verdicts.push((*answer, (!passed).then(|| list.clone())));
         }
-        report.answers = found.values().map(|found| found.tries.len() as u64).sum();
+        verdicts.sort_by_key(|(answer, _)| *answer);
         let (samples, enough) = (before.plan.wanted().samples(), self.accepting.terms.enough);
+        report.answers = verdicts.len() as u64;
+        (report.samples, report.enough) = (samples, enough);
+        let acceptance = self.accepting.terms.fingerprint;
+        report.judged = Arc::new(JudgedAnswers { acceptance, verdicts });
         let is_accepted = |at: &QuestionIndex| {
             found.get(at).is_some_and(|found| found.standing == Standing::Accepted)
         };
@@ -137,7 +162,7 @@ impl Reading<'_> {
                     };
                     is_accepted |= consequence == Consequence::Accept;
                     of.standing = terms.standing(consequence, count);
-                    of.tries.push(verdicts.list);
+                    of.tries.push((answer, verdicts.list));
                 }
                 if is_accepted {
                     of.standing = Standing::Accepted;

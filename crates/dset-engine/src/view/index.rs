@@ -194,7 +194,8 @@ impl RunIndex {
                     }
                 }
             }
-            if !can_be_marked {
+            let row = plan.wanted().row(seen.entries.start);
+            if !can_be_marked || plan.lacks_what_was_left_out(row) {
                 return;
             }
             if is_open {
