@@ -220,6 +220,9 @@ impl Checker {
         let is_waited_for = self.flights.values().any(|flight| !flight.abandoned);
         assert!(!is_late || !is_waited_for, "nothing is waited for past the grace of SIGTERM");
         match event {
+            Event::AnswerCame { .. } | Event::NotJudged { .. } => {
+                panic!("nothing judges answers of this world");
+            }
             Event::Replied { ask, reading, .. } => {
                 let flight = self.flights.remove(ask).expect("an ask is on its way");
                 return match reading {

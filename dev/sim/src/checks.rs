@@ -102,6 +102,7 @@ impl Checker {
                 self.unsynced.push_back((seq, question.index))
             }
             JournalRecord::Failed { .. } => {}
+            JournalRecord::AnswerCame { .. } => panic!("nothing judges answers of this world"),
             JournalRecord::Ended { question, fault, .. } => {
                 let index = question.index;
                 // At the end of a run that nothing stops, what is suspected is refused.

@@ -332,6 +332,9 @@ impl<'a> Life<'a> {
                 };
                 Message::Answer(seq, question.key, stored)
             }
+            JournalRecord::AnswerCame { .. } => {
+                unreachable!("nothing judges answers of this world")
+            }
             JournalRecord::Failed { question, sent_at, at, failure, cost_most, .. } => {
                 let usage = failure.partial.map(|partial| partial.usage);
                 let cost = self.cost(&question, usage, cost_most, at);

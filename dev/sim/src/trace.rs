@@ -80,6 +80,16 @@ impl Trace {
                     self.optional(quota.and_then(|q| q.reset).map(|r| r.as_nanos() as u64));
                 }
             }
+            Event::AnswerCame { ask, answer, verdicts } => {
+                self.numbers([31, ask.0]);
+                self.answer(answer);
+                self.verdicts(Some(verdicts));
+            }
+            Event::NotJudged { ask, answer, verdicts } => {
+                self.numbers([32, ask.0]);
+                self.answer(answer);
+                self.verdicts(Some(verdicts));
+            }
             Event::Progressed { ask, tokens } => self.numbers([6, ask.0, *tokens]),
             Event::Abandoned { ask } => self.numbers([7, ask.0]),
             Event::Synced { upto } => self.numbers([8, upto.0]),
@@ -163,6 +173,24 @@ impl Trace {
 
     fn record(&mut self, record: &JournalRecord) {
         match record {
+            JournalRecord::AnswerCame {
+                question,
+                ask,
+                attempts,
+                sent_at,
+                at,
+                answer,
+                verdicts,
+                cost_most,
+            } => {
+                self.amounts([cost_most.unwrap_or_default()]);
+                self.numbers([6, ask.0, (*attempts).into()]);
+                self.verdicts(Some(verdicts));
+                self.question(question);
+                self.time(*sent_at);
+                self.time(*at);
+                self.answer(answer);
+            }
             JournalRecord::Answered {
                 question,
                 ask,
@@ -170,12 +198,14 @@ impl Trace {
                 sent_at,
                 at,
                 answer,
+                is_known,
                 completes_row,
                 is_accepted: _,
                 verdicts,
                 cost_most: _,
             } => {
                 self.numbers([1, ask.0, (*attempts).into(), (*completes_row).into()]);
+                self.number((*is_known).into());
                 self.verdicts(verdicts.as_deref());
                 self.question(question);
                 self.time(*sent_at);

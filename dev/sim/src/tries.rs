@@ -36,6 +36,17 @@ const WRONG: &str = "wrong";
 struct Kept {
     text: &'static str,
     verdicts: Vec<Verdict>,
+    /// It was judged; else it died with its life while it was being judged.
+    is_judged: bool,
+}
+
+/// An ask on its way.
+struct Flight {
+    tried: Try,
+    /// Nothing where it fails.
+    text: &'static str,
+    /// Its answer was handed to the disk when it came, and is being judged.
+    is_recorded: bool,
 }
 
 /// A question and which try at it, from 1.
@@ -63,7 +74,7 @@ struct Life<'w> {
     coming: BTreeMap<(u64, u64), Event>,
     coming_count: u64,
     alarm: Option<u64>,
-    flights: BTreeMap<AskId, (Try, &'static str)>,
+    flights: BTreeMap<AskId, Flight>,
     /// What was handed to the disk, in its order.
     unsynced: Vec<(Seq, JournalRecord)>,
     to_read: Vec<Question>,
@@ -126,7 +137,7 @@ impl World {
     }
 
     fn is_accepted(&self, index: QuestionIndex) -> bool {
-        let mut kept = self.kept[index as usize].iter();
+        let mut kept = self.kept[index as usize].iter().filter(|kept| kept.is_judged);
         kept.any(|kept| self.consequence(kept) == Consequence::Accept)
     }
 
@@ -134,8 +145,31 @@ impl World {
         let kept = &self.kept[index as usize];
         match kept.last() {
             _ if self.is_accepted(index) => Standing::Accepted,
+            Some(last) if !last.is_judged => Standing::Another,
             Some(last) => self.terms.standing(self.consequence(last), kept.len() as u32),
             None => Standing::Another,
+        }
+    }
+
+    /// Judges what died while it was being judged: nothing is bought for that.
+    fn judge_stored(&mut self) {
+        for index in 0..self.count {
+            let question = self.question(index);
+            for at in 0..self.kept[index as usize].len() {
+                let kept = &self.kept[index as usize][at];
+                if kept.is_judged {
+                    continue;
+                }
+                let finish_reason =
+                    if kept.verdicts.iter().any(Verdict::says_cut) { CUT } else { "stop" };
+                let answer = Answer {
+                    content: kept.text.into(),
+                    finish_reason: finish_reason.to_owned(),
+                    ..Answer::default()
+                };
+                let verdicts = self.judge(&question, &answer).list;
+                self.kept[index as usize][at] = Kept { text: kept.text, verdicts, is_judged: true };
+            }
         }
     }
 
@@ -189,6 +223,7 @@ impl World {
 
 impl<'w> Life<'w> {
     fn begin(world: &'w mut World, is_calm: bool) -> Life<'w> {
+        world.judge_stored();
         let state = |index| match world.standing(index) {
             Standing::Accepted if world.placed.contains(&index) => Planned::Placed,
             Standing::Accepted => Planned::Unplaced,
@@ -269,12 +304,11 @@ impl<'w> Life<'w> {
     /// What was paid for and is not durable is lost with the process.
     fn crash(self) {
         self.world.totals.crashes += 1;
-        let flights = self.flights.values().filter(|(_, text)| !text.is_empty());
-        let mut lost: Vec<Try> = flights.map(|(tried, _)| *tried).collect();
-        lost.extend(self.unsynced.iter().filter_map(|(_, record)| match record {
-            JournalRecord::Answered { question, .. } => Some((question.index, question.tries())),
-            _ => None,
-        }));
+        let flights = self.flights.values();
+        let flights = flights.filter(|flight| !flight.text.is_empty() && !flight.is_recorded);
+        let mut lost: Vec<Try> = flights.map(|flight| flight.tried).collect();
+        let unsynced = self.unsynced.iter().filter_map(|(_, record)| new_answer(record));
+        lost.extend(unsynced.map(|question| (question.index, question.tries())));
         for tried in lost {
             *self.world.excused.entry(tried).or_default() += 1;
         }
@@ -285,6 +319,11 @@ impl<'w> Life<'w> {
         let now = Time { monotonic_ms: self.now_ms, unix_ms: now_ms };
         if let Event::Replied { ask, .. } = &event {
             self.flights.remove(ask);
+        }
+        if let Event::AnswerCame { ask, .. } = &event
+            && let Some(flight) = self.flights.get_mut(ask)
+        {
+            flight.is_recorded = true;
         }
         if let Event::Synced { upto } = &event {
             self.commit(*upto);
@@ -350,9 +389,8 @@ impl<'w> Life<'w> {
         let (index, number) = tried;
         assert!(!world.is_accepted(index), "nothing is asked for what has an accepted answer");
         assert!(number <= world.terms.tries, "no question has too many tries");
-        let waiting = self.unsynced.iter().filter(|(_, record)| {
-            matches!(record, JournalRecord::Answered { question, .. } if question.index == index)
-        });
+        let waiting = self.unsynced.iter().filter_map(|(_, record)| new_answer(record));
+        let waiting = waiting.filter(|question| question.index == index);
         let there = world.kept[index as usize].len() + waiting.count();
         assert!(number as usize == there + 1, "a try is the next one of its question");
         let turns = if number == 1 { 1 } else { 3 };
@@ -375,22 +413,55 @@ impl<'w> Life<'w> {
             (ParsedReply::Answer(answer), Some(verdicts))
         };
         let ms = world.random.u64(50..20_000);
-        self.flights.insert(ask.id, (tried, text));
-        self.after(ms, Event::Replied { ask: ask.id, reading, limits: None, verdicts });
+        let judged_in = world.random.u64(0..30_000);
+        let is_judged_slowly = world.random.bool();
+        self.flights.insert(ask.id, Flight { tried, text, is_recorded: false });
+        let mut replied_in = ms;
+        if let (ParsedReply::Answer(answer), Some(verdicts), true) =
+            (&reading, &verdicts, is_judged_slowly)
+        {
+            let (answer, verdicts) = (Box::new(answer.clone()), verdicts.clone());
+            self.after(ms, Event::AnswerCame { ask: ask.id, answer, verdicts });
+            replied_in += judged_in;
+        }
+        self.after(replied_in, Event::Replied { ask: ask.id, reading, limits: None, verdicts });
     }
 
     fn commit(&mut self, upto: Seq) {
         let later = self.unsynced.partition_point(|(seq, _)| *seq <= upto);
         for (_, record) in self.unsynced.drain(..later) {
-            let JournalRecord::Answered { question, answer, verdicts, .. } = record else {
-                continue;
+            let (question, answer, verdicts, is_judged) = match record {
+                JournalRecord::Answered { question, verdicts, is_known: true, .. } => {
+                    let last = self.world.kept[question.index as usize].last_mut();
+                    let last = last.expect("what came before it was judged is durable before");
+                    assert!(!last.is_judged, "an answer is judged once");
+                    last.verdicts = verdicts.map(|verdicts| verdicts.list).unwrap_or_default();
+                    last.is_judged = true;
+                    continue;
+                }
+                JournalRecord::Answered { question, answer, verdicts, .. } => {
+                    (question, answer, verdicts, true)
+                }
+                JournalRecord::AnswerCame { question, answer, verdicts, .. } => {
+                    (question, answer, Some(verdicts), false)
+                }
+                _ => continue,
             };
             let text = if answer.content == WRONG { WRONG } else { RIGHT };
             let list = verdicts.map(|verdicts| verdicts.list).unwrap_or_default();
             let kept = &mut self.world.kept[question.index as usize];
             assert!(question.tries() as usize == kept.len() + 1, "tries are stored in their order");
-            kept.push(Kept { text, verdicts: list });
+            kept.push(Kept { text, verdicts: list, is_judged });
         }
+    }
+}
+
+/// The question of an answer that is new with this record.
+fn new_answer(record: &JournalRecord) -> Option<&Question> {
+    match record {
+        JournalRecord::Answered { question, is_known: false, .. }
+        | JournalRecord::AnswerCame { question, .. } => Some(question),
+        _ => None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Rows that were asked several times: which of their answers counts when checks change.
 
 use crate::common::{Folder, Service};
+#[cfg(unix)]
+use crate::common::{questions, until};
 use dset_mock::MockSettings;
 
 const SCHEMA: &str = r#"{"type": "object", "properties": {"n": {"type": "integer"}},
@@ -125,4 +127,61 @@ fn check_reckons_with_the_samples_of_the_last_run() {
         (&status["ledger"]["questions"], &status["ledger"]["answered"]),
         (&2.into(), &2.into())
     );
+}
+
+/// A folder whose judge says nothing before there is a file `go`.
+#[cfg(unix)]
+fn with_a_slow_judge(rows: usize) -> Folder {
+    let folder = Folder::with(&questions(rows));
+    let judge = "#!/bin/sh\nwhile read -r line; do\nwhile [ ! -e go ]; do sleep 0.02; done\necho '{\"ok\":true}'\ndone\n";
+    folder.write("judge.sh", judge);
+    folder.shell("chmod +x judge.sh").exits(0);
+    let toml = "[[check]]\nname = \"command\"\ncommand = [\"./judge.sh\"]\nseconds = 600\n";
+    folder.write("dset.toml", toml);
+    folder
+}
+
+#[cfg(unix)]
+fn stored(folder: &Folder) -> i64 {
+    folder.count("SELECT count(*) FROM answers")
+}
+
+#[cfg(unix)]
+#[test]
+fn an_answer_that_came_is_durable_before_it_is_judged_and_is_not_bought_again() {
+    let folder = with_a_slow_judge(6);
+    let service = Service::friendly();
+    let going = service.begin(&folder, &["-c", "4"]);
+    until("the store", || folder.path("dset_generator/output.csv").exists());
+    until("four answers", || stored(&folder) == 4);
+    assert_eq!(service.stats().asked, 4, "asks and what is being judged are four at most");
+    going.kill();
+    assert!(folder.rows().is_empty(), "a row is written once it is judged");
+    folder.write("go", "");
+    service.run(&folder, &["-c", "4"]).exits(0);
+    assert_eq!(service.stats().asked, 6);
+    assert_eq!(folder.agreed().len(), 6);
+    assert_eq!(stored(&folder), 6);
+    folder.dset(&["verify"]).exits(0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_stopped_at_once_waits_for_no_judge_and_marks_nothing() {
+    let folder = with_a_slow_judge(6);
+    let service = Service::friendly();
+    let going = service.begin(&folder, &["-c", "4"]);
+    until("the store", || folder.path("dset_generator/output.csv").exists());
+    until("four answers", || stored(&folder) == 4);
+    let pid = rustix::process::Pid::from_raw(going.child.id().cast_signed()).unwrap();
+    let mut ended = going;
+    until("its end", || {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
+        ended.child.try_wait().unwrap().is_some()
+    });
+    ended.end().exits(130).says("0 of 6 answered and saved, 6 left");
+    assert!(!folder.read("q.csv").contains("ERROR"));
+    folder.write("go", "");
+    service.run(&folder, &["-c", "4"]).exits(0);
+    assert_eq!((service.stats().asked, folder.agreed().len()), (6, 6));
 }

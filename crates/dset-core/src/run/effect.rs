@@ -23,7 +23,7 @@ pub enum Effect {
         /// How many at most.
         count: usize,
     },
-    /// Ask. Answered by `Replied` or, once abandoned, `Abandoned`.
+    /// Ask. Answered by `Replied` or, once abandoned, `Abandoned` or `NotJudged`.
     Ask(Ask),
     /// Drop this ask; whichever event answers it comes soon.
     Abandon(AskId),
@@ -52,6 +52,25 @@ pub enum Effect {
 /// What the store is to remember.
 #[derive(Debug, Clone)]
 pub enum JournalRecord {
+    /// An answer has come that is not judged yet.
+    AnswerCame {
+        /// The question.
+        question: Arc<Question>,
+        /// The ask that was answered.
+        ask: AskId,
+        /// How many asks this question took in this life.
+        attempts: u32,
+        /// When the ask was sent.
+        sent_at: Time,
+        /// When its answer came.
+        at: Time,
+        /// The answer.
+        answer: Box<Answer>,
+        /// What is thought of it so far.
+        verdicts: Box<Verdicts>,
+        /// What it cost at most, where it was not counted, under a limit.
+        cost_most: Option<Amount>,
+    },
     /// A question was answered.
     Answered {
         /// The question.
@@ -66,6 +85,8 @@ pub enum JournalRecord {
         at: Time,
         /// The answer.
         answer: Box<Answer>,
+        /// It was recorded when it came: this says what is thought of it.
+        is_known: bool,
         /// With it every answer is there that its row is to get.
         completes_row: bool,
         /// It is accepted.

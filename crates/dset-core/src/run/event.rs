@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::acceptance::Verdicts;
-use crate::answer::ParsedReply;
+use crate::answer::{Answer, ParsedReply};
 use crate::item::error_marks::InputMarks;
 use crate::item::question::{Question, QuestionIndex};
 use crate::money::Amount;
@@ -35,6 +35,26 @@ pub enum Event {
     /// The store cannot be read, which has the earlier answers to the next question; none can be read
     /// any more.
     StoreUnreadable,
+    /// The answer to an ask is here, whole, and is being judged: `Replied` brings it with its verdicts, or
+    /// `NotJudged`. May come late, after either.
+    AnswerCame {
+        /// Which ask.
+        ask: AskId,
+        /// The answer.
+        answer: Box<Answer>,
+        /// What is thought of it so far.
+        verdicts: Box<Verdicts>,
+    },
+    /// An ask was dropped, as `Effect::Abandon` wanted, while its answer was being judged: the next run judges
+    /// it.
+    NotJudged {
+        /// Which ask.
+        ask: AskId,
+        /// The answer.
+        answer: Box<Answer>,
+        /// What is thought of it so far.
+        verdicts: Box<Verdicts>,
+    },
     /// An ask came to something.
     Replied {
         /// Which ask.

@@ -202,6 +202,12 @@ impl Machine {
                 }
                 dispatch.on_response(&mut cx, ask, reading, verdicts);
             }
+            Event::AnswerCame { ask, answer, verdicts } => {
+                dispatch.on_answer_came(&mut cx, ask, answer, verdicts);
+            }
+            Event::NotJudged { ask, answer, verdicts } => {
+                dispatch.on_not_judged(&mut cx, ask, answer, verdicts);
+            }
             Event::Progressed { ask, tokens } => dispatch.on_progress(now, ask, tokens),
             Event::Abandoned { ask } => dispatch.on_abandoned(&mut cx, ask),
             Event::PeerThrottled { endpoint, until } => {

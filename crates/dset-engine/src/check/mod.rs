@@ -40,6 +40,11 @@ impl Judge {
         Ok(Judge { acceptance, programs, restores })
     }
 
+    /// Ends the programs: what they would still say is unknown.
+    pub(crate) fn stop(&self) {
+        self.programs.iter().for_each(|(_, program)| program.stop());
+    }
+
     /// Tells whether judging waits for programs.
     pub(crate) fn has_programs(&self) -> bool {
         !self.programs.is_empty()

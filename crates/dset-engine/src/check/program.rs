@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dset_core::check::{Command, CommandReply, Judgement};
@@ -32,7 +33,11 @@ pub struct ProgramError {
 #[derive(Debug)]
 pub(super) struct Program {
     jobs: Sender<Job>,
+    /// Wakes whoever waits for a line of the process that is running; absent once it is to judge no more.
+    waker: Waker,
 }
+
+type Waker = Arc<Mutex<Option<Sender<Said>>>>;
 
 /// A row that it is asked about.
 struct Job {
@@ -45,14 +50,23 @@ impl Program {
     /// Starts it. What it writes to its standard error is appended to the file `complaints`.
     pub(super) fn start(command: Command, complaints: PathBuf) -> Result<Program, ProgramError> {
         let failed = |error| ProgramError { program: command.command[0].clone(), error };
-        let process = Process::start(&command, &complaints).map_err(failed)?;
+        let (wake, said) = channel();
+        let waker: Waker = Arc::new(Mutex::new(Some(wake.clone())));
+        let process = Process::start(&command, &complaints, (wake, said)).map_err(failed)?;
         let (jobs, wanted) = channel();
-        let own = command.clone();
+        let (own, waked) = (command.clone(), Arc::clone(&waker));
         std::thread::Builder::new()
             .name("check".into())
-            .spawn(move || run(&own, &complaints, process, &wanted))
+            .spawn(move || run(&own, &complaints, process, &waked, &wanted))
             .map_err(failed)?;
-        Ok(Program { jobs })
+        Ok(Program { jobs, waker })
+    }
+
+    /// Ends it: nobody wants to know any more what it would say.
+    pub(super) fn stop(&self) {
+        if let Some(wake) = lock(&self.waker).take() {
+            let _ = wake.send(Said::Stop);
+        }
     }
 
     /// Asks it about a row, and waits for what it says.
@@ -64,11 +78,21 @@ impl Program {
     }
 }
 
-fn run(command: &Command, complaints: &Path, process: Process, wanted: &Receiver<Job>) {
+fn run(
+    command: &Command,
+    complaints: &Path,
+    process: Process,
+    waker: &Waker,
+    wanted: &Receiver<Job>,
+) {
     let mut process = Some(process);
     while let Ok(job) = wanted.recv() {
-        let _ = job.tell.send(judge(command, complaints, &mut process, &job));
+        let _ = job.tell.send(judge(command, complaints, &mut process, waker, &job));
     }
+}
+
+fn lock(waker: &Waker) -> MutexGuard<'_, Option<Sender<Said>>> {
+    waker.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Asks about one row; a program that died is asked once more. One that wrote more than it was asked
@@ -77,6 +101,7 @@ fn judge(
     command: &Command,
     complaints: &Path,
     process: &mut Option<Process>,
+    waker: &Waker,
     job: &Job,
 ) -> Judgement {
     let patience = Duration::from_secs(command.seconds);
@@ -85,7 +110,12 @@ fn judge(
     }
     for _ in 0..2 {
         if process.is_none() {
-            match Process::start(command, complaints) {
+            let (wake, said) = channel();
+            match &mut *lock(waker) {
+                Some(current) => *current = wake.clone(),
+                None => return stopped(),
+            }
+            match Process::start(command, complaints, (wake, said)) {
                 Ok(started) => *process = Some(started),
                 Err(error) => {
                     return Judgement::Unknown(format!("the program cannot be started: {error}"));
@@ -94,12 +124,16 @@ fn judge(
         }
         let asked = process.as_ref().map(|process| process.ask(&job.line, patience));
         match asked {
-            Some(Ok(Line { is_last: false, .. })) => {
+            Some(Ok(Said::Stop)) => {
+                *process = None;
+                return stopped();
+            }
+            Some(Ok(Said::Line { is_last: false, .. })) => {
                 *process = None;
                 return Judgement::Unknown("the program wrote more than one line".into());
             }
-            Some(Ok(said)) => {
-                let judgement = CommandReply::read(&said.text, job.row);
+            Some(Ok(Said::Line { text, .. })) => {
+                let judgement = CommandReply::read(&text, job.row);
                 if matches!(judgement, Judgement::Unknown(_)) {
                     *process = None;
                 }
@@ -111,10 +145,14 @@ fn judge(
                 let seconds = command.seconds;
                 return Judgement::Unknown(format!("the program said nothing for {seconds} s"));
             }
-            Some(Err(RecvTimeoutError::Disconnected)) | None => *process = None,
+            Some(Ok(Said::End) | Err(RecvTimeoutError::Disconnected)) | None => *process = None,
         }
     }
     Judgement::Unknown("the program ended without a word".into())
+}
+
+fn stopped() -> Judgement {
+    Judgement::Unknown("the run was stopped".into())
 }
 
 /// A running process, with a thread that writes to it and one that reads from it: either may have to
@@ -122,18 +160,29 @@ fn judge(
 struct Process {
     child: Child,
     lines: Sender<String>,
-    said: Receiver<Line>,
+    said: Receiver<Said>,
 }
 
-/// A line that it wrote.
-struct Line {
-    text: String,
-    /// Nothing came behind it.
-    is_last: bool,
+/// What whoever waits for a process is told.
+enum Said {
+    /// A line that it wrote.
+    Line {
+        text: String,
+        /// Nothing came behind it.
+        is_last: bool,
+    },
+    /// Nothing comes any more.
+    End,
+    /// Not to wait any longer.
+    Stop,
 }
 
 impl Process {
-    fn start(command: &Command, complaints: &Path) -> std::io::Result<Process> {
+    fn start(
+        command: &Command,
+        complaints: &Path,
+        (tell, said): (Sender<Said>, Receiver<Said>),
+    ) -> std::io::Result<Process> {
         let mut child = std::process::Command::new(&command.command[0])
             .args(&command.command[1..])
             .stdin(Stdio::piped())
@@ -145,7 +194,6 @@ impl Process {
             return Err(std::io::Error::other("it has no pipes"));
         };
         let (lines, to_write) = channel();
-        let (tell, said) = channel();
         let complaints = complaints.to_owned();
         std::thread::spawn(move || write_lines(stdin, &to_write));
         std::thread::spawn(move || read_lines(stdout, &tell));
@@ -153,7 +201,7 @@ impl Process {
         Ok(Process { child, lines, said })
     }
 
-    fn ask(&self, line: &str, patience: Duration) -> Result<Line, RecvTimeoutError> {
+    fn ask(&self, line: &str, patience: Duration) -> Result<Said, RecvTimeoutError> {
         let _ = self.lines.send(format!("{line}\n"));
         self.said.recv_timeout(patience)
     }
@@ -175,17 +223,18 @@ fn write_lines(mut to: ChildStdin, lines: &Receiver<String>) {
     }
 }
 
-fn read_lines(from: ChildStdout, tell: &Sender<Line>) {
+fn read_lines(from: ChildStdout, tell: &Sender<Said>) {
     let mut from = BufReader::new(from);
     loop {
         let mut line = Vec::new();
         let read = from.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line);
         let is_whole = line.last() == Some(&b'\n');
         if read.is_err() || !is_whole {
+            let _ = tell.send(Said::End);
             return;
         }
         let text = String::from_utf8_lossy(&line).into_owned();
-        if tell.send(Line { text, is_last: from.buffer().is_empty() }).is_err() {
+        if tell.send(Said::Line { text, is_last: from.buffer().is_empty() }).is_err() {
             return;
         }
     }
@@ -236,6 +285,17 @@ mod tests {
         assert_eq!(program.ask(2, "once"), Judgement::Passed);
         assert!(is_unknown(&program.ask(3, "twice")));
         assert_eq!(program.ask(4, "once"), Judgement::Passed);
+    }
+
+    #[test]
+    fn one_that_is_stopped_keeps_nobody_waiting() {
+        let (program, _folder) = program("exec sleep 600");
+        std::thread::scope(|threads| {
+            let asked = threads.spawn(|| program.ask(2, "for ever"));
+            program.stop();
+            assert!(is_unknown(&asked.join().unwrap()));
+        });
+        assert!(is_unknown(&program.ask(3, "after that")));
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Entry {
         run: &WriterSettings,
     ) -> Option<Entry> {
         match record {
-            JournalRecord::Answered { .. } => {
+            JournalRecord::Answered { .. } | JournalRecord::AnswerCame { .. } => {
                 NewAnswer::from_answered(record, run).map(|new| Entry::Answer(Box::new(new)))
             }
             JournalRecord::Failed { .. } => {
@@ -79,24 +79,29 @@ pub(crate) struct NewAnswer {
     /// What it cost at most where it was not counted, in millionths of a millionth of a dollar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cost_most: Option<i64>,
+    /// It was recorded when it came, and what is thought of it is added.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_known: bool,
 }
 
 impl NewAnswer {
     /// Takes an answer of this run; `None` where the record says something else.
     pub(super) fn from_answered(record: &JournalRecord, run: &WriterSettings) -> Option<NewAnswer> {
-        let JournalRecord::Answered {
-            question,
-            attempts,
-            sent_at,
-            at,
-            answer,
-            completes_row,
-            verdicts,
-            cost_most,
-            ..
-        } = record
-        else {
-            return None;
+        let (question, attempts, sent_at, at, answer) = match record {
+            JournalRecord::Answered { question, attempts, sent_at, at, answer, .. }
+            | JournalRecord::AnswerCame { question, attempts, sent_at, at, answer, .. } => {
+                (question, attempts, sent_at, at, answer)
+            }
+            _ => return None,
+        };
+        let (is_known, completes_row, verdicts, cost_most) = match record {
+            JournalRecord::Answered { is_known, completes_row, verdicts, cost_most, .. } => {
+                (*is_known, *completes_row, verdicts.as_deref(), *cost_most)
+            }
+            JournalRecord::AnswerCame { verdicts, cost_most, .. } => {
+                (false, false, Some(&**verdicts), *cost_most)
+            }
+            _ => return None,
         };
         let seconds = at.since(*sent_at).as_secs_f64();
         let question_hash = question.id.hash();
@@ -110,7 +115,7 @@ impl NewAnswer {
         metadata.id = question.name.as_deref().map(str::to_owned);
         let try_number = question.try_number();
         metadata.tries = Some(try_number).filter(|number| *number > 1);
-        let verdicts = verdicts.as_ref().map(|verdicts| NewVerdicts {
+        let verdicts = verdicts.map(|verdicts| NewVerdicts {
             acceptance: run.acceptance,
             list: (!verdicts.are_passed()).then(|| verdicts.list.clone()),
         });
@@ -138,6 +143,7 @@ impl NewAnswer {
             try_number,
             verdicts,
             cost_most: cost_most.map(picodollars),
+            is_known,
         })
     }
 
@@ -181,6 +187,7 @@ impl NewAnswer {
             try_number: 1,
             verdicts: None,
             cost_most: None,
+            is_known: false,
         }
     }
 

@@ -30,11 +30,12 @@ use self::systemic_failure::SystemicFailureDetector;
 use self::useless_replies::UselessReplies;
 use crate::answer::Failure;
 use crate::item::question::{Question, QuestionIndex};
+use crate::money::Amount;
 use crate::planted::{Mutant, planted};
 use crate::rate::outage::{FailureStreak, Outage};
 use crate::rate::{RateController, Ticket};
 use crate::run::ask::AskId;
-use crate::run::context::Context;
+use crate::run::context::{Context, PaidAsk};
 use crate::run::gate::payee::Reservation;
 use crate::run::{Effect, Rules};
 use crate::time::Time;
@@ -131,9 +132,25 @@ struct InFlight {
     stalled_after: Option<Duration>,
     /// An ask for its question was dropped for that before.
     was_dropped_before: bool,
+    /// Its answer, where that is being judged, and is recorded already.
+    came: Option<Came>,
+}
+
+/// An answer that came, and is being judged.
+#[derive(Debug, Clone, Copy)]
+struct Came {
+    at: Time,
+    /// What it cost at most, where it was not counted, under a limit.
+    cost_most: Option<Amount>,
 }
 
 impl InFlight {
+    /// What is known of it once it is to be paid.
+    fn paid(&self) -> PaidAsk {
+        let (sent_at, endpoint, reservation) = (self.sent.at, self.endpoint, self.reservation);
+        PaidAsk { sent_at, endpoint, reservation }
+    }
+
     /// Nothing of its reply has come, and it may be dropped for that.
     fn may_stall(&self) -> bool {
         !self.has_begun && !self.abandoned && !self.was_dropped_before

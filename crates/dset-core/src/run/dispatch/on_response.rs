@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Dispatch;
 use super::router::EndpointIndex;
+use super::{Came, Dispatch};
 use crate::acceptance::{Consequence, Verdicts};
 use crate::answer::{Answer, FailureClass, ParsedReply};
 use crate::item::content::Content;
@@ -12,7 +12,7 @@ use crate::money::Amount;
 use crate::planted::{Mutant, planted};
 use crate::rate::ResponseSignal;
 use crate::run::ask::AskId;
-use crate::run::context::{Context, PaidAsk};
+use crate::run::context::Context;
 use crate::run::gate::payee::Bill;
 use crate::run::{Effect, JournalRecord, Notice, Seq};
 use crate::time::Time;
@@ -27,6 +27,8 @@ pub(crate) struct ReturnedAsk {
     pub(crate) question: Arc<Question>,
     /// What it cost at most, where its reply came and was not counted, under a limit.
     pub(crate) cost_most: Option<Amount>,
+    /// When its answer came, where that was recorded before it was judged.
+    pub(crate) came_at: Option<Time>,
 }
 
 /// What a reply says about the pace.
@@ -98,11 +100,12 @@ impl Dispatch {
         let held = self.active.get(&flight.index).expect("a question on its way is held");
         let back = response_signal(reading);
         let lane = self.router.endpoint_mut(flight.endpoint);
+        let came_at = flight.came.map(|came| came.at);
+        let took = came_at.unwrap_or(cx.now).since(flight.sent.at);
         if matches!(back, ResponseSignal::Answered { .. }) {
-            lane.latency.answered(cx.now.since(flight.sent.at));
+            lane.latency.answered(took);
         }
         if let (Some(gate), ParsedReply::Answer(answer)) = (&mut cx.gates.tariff, reading) {
-            let took = cx.now.since(flight.sent.at);
             gate.answered(cx.now, flight.endpoint, &answer.usage, took);
         }
         lane.on_return(cx.now, ask);
@@ -111,13 +114,15 @@ impl Dispatch {
             matches!(back, ResponseSignal::Refused { .. } | ResponseSignal::Overloaded { .. });
         let taken = tokens_about(reading, &held.question.content).or_else(|| tokens(reading));
         cx.gates.on_return(cx.now, taken, was_refused);
-        let bill = match reading {
-            ParsedReply::Answer(answer) => Bill::Answered(answer.usage, answer.cost),
-            ParsedReply::Failure(failure) => Bill::of_failure(failure),
+        let cost_most = match (flight.came, reading) {
+            (Some(came), _) => came.cost_most,
+            (None, ParsedReply::Answer(answer)) => {
+                cx.settle(&flight.paid(), &Bill::Answered(answer.usage, answer.cost))
+            }
+            (None, ParsedReply::Failure(failure)) => {
+                cx.settle(&flight.paid(), &Bill::of_failure(failure))
+            }
         };
-        let (sent_at, endpoint, reservation) =
-            (flight.sent.at, flight.endpoint, flight.reservation);
-        let cost_most = cx.settle(&PaidAsk { sent_at, endpoint, reservation }, &bill);
         ReturnedAsk {
             ask,
             index: flight.index,
@@ -126,7 +131,50 @@ impl Dispatch {
             attempts: held.attempts,
             question: Arc::clone(&held.question),
             cost_most,
+            came_at,
         }
+    }
+
+    /// Takes an answer that is being judged: it is kept, whatever happens meanwhile.
+    pub(crate) fn on_answer_came(
+        &mut self,
+        cx: &mut Context<'_>,
+        ask: AskId,
+        answer: Box<Answer>,
+        verdicts: Box<Verdicts>,
+    ) {
+        let Some(flight) = self.asks_in_flight.get_mut(&ask) else { return };
+        let held = self.active.get(&flight.index).expect("a question on its way is held");
+        let cost_most = cx.settle(&flight.paid(), &Bill::Answered(answer.usage, answer.cost));
+        flight.came = Some(Came { at: cx.now, cost_most });
+        cx.record(JournalRecord::AnswerCame {
+            question: Arc::clone(&held.question),
+            ask,
+            attempts: held.attempts,
+            sent_at: flight.sent.at,
+            at: cx.now,
+            answer,
+            verdicts,
+            cost_most,
+        });
+        self.on_progress(cx.now, ask, 0);
+    }
+
+    /// Takes that an ask was dropped while its answer was being judged.
+    pub(crate) fn on_not_judged(
+        &mut self,
+        cx: &mut Context<'_>,
+        ask: AskId,
+        answer: Box<Answer>,
+        verdicts: Box<Verdicts>,
+    ) {
+        let came = self.asks_in_flight.get(&ask).and_then(|flight| flight.came);
+        let reading = ParsedReply::Answer((*answer).clone());
+        if came.is_none() {
+            self.on_answer_came(cx, ask, answer, verdicts);
+        }
+        let back = self.complete_ask(cx, ask, &reading);
+        self.let_go(back.index);
     }
 
     /// Takes the beginning of a reply, and how far it has come.
@@ -164,7 +212,7 @@ impl Dispatch {
         self.let_go(back.index);
         cx.effects.push(Effect::Show(Notice::Answered {
             question: Arc::clone(&back.question),
-            took: cx.now.since(back.sent_at),
+            took: back.came_at.unwrap_or(cx.now).since(back.sent_at),
             usage: answer.usage,
             attempts: back.attempts,
         }));
@@ -193,8 +241,9 @@ fn record(
         ask: back.ask,
         attempts: back.attempts,
         sent_at: back.sent_at,
-        at: cx.now,
+        at: back.came_at.unwrap_or(cx.now),
         answer: Box::new(answer),
+        is_known: back.came_at.is_some(),
         completes_row,
         is_accepted: true,
         verdicts,

@@ -267,6 +267,7 @@ impl Dispatch {
             warms_from,
             stalled_after: None,
             was_dropped_before,
+            came: None,
         };
         self.asks_in_flight.insert(id, flight);
         cx.effects.push(Effect::Show(Notice::Asking { question: Arc::clone(&question), attempt }));

@@ -24,28 +24,24 @@ use crate::store::ToStore;
 pub(super) struct JudgedResult {
     pub(super) came: AskResult,
     pub(super) verdicts: Option<Box<Verdicts>>,
+    /// The ask was dropped before programs had judged its answer.
+    pub(super) is_unfinished: bool,
 }
 
-/// Judges an answer. Programs are not waited for once the ask is dropped: what they would have said is
-/// unknown then.
-async fn judged(
+/// Has programs judge an answer too; `None` where the ask is dropped before they have.
+async fn judged_by_programs(
     judge: Arc<Judge>,
-    question: &Arc<Question>,
-    answer: &Answer,
+    question: Arc<Question>,
+    answer: Answer,
     dropped: oneshot::Receiver<()>,
-) -> Verdicts {
-    if judge.has_programs() {
-        let (own, question) = (Arc::clone(&judge), Arc::clone(question));
-        let answer = answer.clone();
-        let waiting =
-            tokio::task::spawn_blocking(move || own.judge_question(&question, &answer, true));
-        tokio::select! {
-            biased;
-            Ok(verdicts) = waiting => return verdicts,
-            _ = dropped => {}
-        }
+) -> Option<Verdicts> {
+    let waiting =
+        tokio::task::spawn_blocking(move || judge.judge_question(&question, &answer, true));
+    tokio::select! {
+        biased;
+        Ok(verdicts) = waiting => Some(verdicts),
+        _ = dropped => None,
     }
-    judge.judge_question(question, answer, false)
 }
 
 impl Run {
@@ -100,13 +96,28 @@ impl Run {
             let mut came = came;
             came.reading = came.reading.with_cut_answer();
             came.reading = came.reading.with_unfit_answer(|answer| judge.asks_something_of(answer));
+            let mut is_unfinished = false;
             let verdicts = match &came.reading {
                 ParsedReply::Answer(answer) if judge.asks_something_of(answer) => {
-                    Some(judged(judge, &ask.question, answer, dropped).await)
+                    let so_far = Box::new(judge.judge_question(&ask.question, answer, false));
+                    if judge.has_programs() {
+                        let (answer, question) = (answer.clone(), Arc::clone(&ask.question));
+                        let came = Event::AnswerCame {
+                            ask: ask.id,
+                            answer: Box::new(answer.clone()),
+                            verdicts: so_far.clone(),
+                        };
+                        drop(tell.send(WorkerMessage::Event(came)));
+                        let judged = judged_by_programs(judge, question, answer, dropped).await;
+                        is_unfinished = judged.is_none();
+                        Some(judged.map_or(so_far, Box::new))
+                    } else {
+                        Some(so_far)
+                    }
                 }
                 _ => None,
             };
-            (ask.id, Some(JudgedResult { came, verdicts: verdicts.map(Box::new) }))
+            (ask.id, Some(JudgedResult { came, verdicts, is_unfinished }))
         });
     }
 

@@ -12,6 +12,7 @@ impl Run {
     /// Says goodbye to the store and waits for every thread.
     pub(super) fn end(mut self, ending: Ending, watcher: &mut dyn Observer) -> Ending {
         self.publish_limits(true);
+        self.judge.stop();
         let Run { store, writer, sinks, questions, workers, mut shared, .. } = self;
         let _ = store.send(ToStore::End {
             at: unix_ms(),

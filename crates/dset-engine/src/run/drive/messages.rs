@@ -14,12 +14,20 @@ use crate::store::{STORE, ToStore};
 impl Run {
     pub(super) fn on_ask_end(&mut self, ask: AskId, came: Option<JudgedResult>) -> Event {
         self.cancel_txs.remove(&ask);
-        let Some(JudgedResult { came, verdicts }) = came else { return Event::Abandoned { ask } };
-        let is_answer = matches!(came.reading, ParsedReply::Answer(_));
+        let Some(JudgedResult { came, verdicts, is_unfinished }) = came else {
+            return Event::Abandoned { ask };
+        };
+        let (reading, verdicts) = match (came.reading, verdicts) {
+            (ParsedReply::Answer(answer), Some(verdicts)) if is_unfinished => {
+                return Event::NotJudged { ask, answer: Box::new(answer), verdicts };
+            }
+            (reading, verdicts) => (reading, verdicts),
+        };
+        let is_answer = matches!(reading, ParsedReply::Answer(_));
         if let Some(body) = came.body.filter(|_| !is_answer) {
             self.bodies.insert(ask, body);
         }
-        Event::Replied { ask, reading: came.reading, limits: came.limits, verdicts }
+        Event::Replied { ask, reading, limits: came.limits, verdicts }
     }
 
     /// Turns what a thread told into an event, and passes on what others must know.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use dset_core::plan::AnswerId;
 use fs_err as fs;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::bounds;
 use super::keys::NewKey;
@@ -248,7 +248,7 @@ impl NewAnswer {
             false => has_first,
         };
         if is_there {
-            return Ok(None);
+            return if self.is_known { self.judge(to, is_later) } else { Ok(None) };
         }
         to.prepare_cached(
             "INSERT INTO answers (life, row, answered_at, question, reasoning, answer, metadata)
@@ -284,6 +284,24 @@ impl NewAnswer {
         };
         keys::insert(to, &key)?;
         Ok(Some(id))
+    }
+}
+
+impl NewAnswer {
+    /// Records what is thought of it, where it is there already; returns its id.
+    fn judge(&self, to: &Transaction<'_>, is_later: bool) -> rusqlite::Result<Option<AnswerId>> {
+        let sql = "SELECT answer FROM later_tries WHERE key = ?1 AND try = ?2";
+        let id = match is_later {
+            true => to
+                .prepare_cached(sql)?
+                .query_row(params![&self.key[..], self.try_number], |row| row.get(0))
+                .optional()?,
+            false => keys::find_at(to, &self.key, self.row)?,
+        };
+        if let (Some(id), Some(verdicts)) = (id, &self.verdicts) {
+            tries::record(to, id, verdicts)?;
+        }
+        Ok(id)
     }
 }
 

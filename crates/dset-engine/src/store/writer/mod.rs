@@ -297,7 +297,8 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
             batch.writes.extend(aside.into_iter().map(Write::SetAside));
         }
         match record {
-            JournalRecord::Answered { is_accepted: false, .. } => {
+            JournalRecord::AnswerCame { .. }
+            | JournalRecord::Answered { is_accepted: false, .. } => {
                 let new = NewAnswer::from_answered(record, &self.settings).expect("an answer");
                 batch.answers += 1;
                 batch.writes.push(Write::Answered(Box::new(new)));

@@ -120,6 +120,7 @@ fn answered(number: u32) -> ToStore {
         sent_at: Time { monotonic_ms: 0, unix_ms: 0 },
         at: Time { monotonic_ms: 9, unix_ms: 9 },
         answer: Box::new(answer),
+        is_known: false,
         completes_row: true,
         is_accepted: true,
         verdicts: None,
