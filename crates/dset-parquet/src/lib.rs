@@ -8,10 +8,11 @@
 //!
 //! A value is the one that DuckDB 2.0's `to_json` gives of it, with the time zone set to UTC: dates and
 //! times as `2024-03-15`, `12:34:56.789`, `2024-03-15 12:34:56.789` and with `+00` behind it where the
-//! file says that it is UTC; bytes as text with `\xNN` for what does not print; UUIDs as text; JSON as what
+//! file says that it is UTC; bytes that are no text with `\xNN` for what does not print; UUIDs as text; JSON as what
 //! it says; maps as objects. It differs in these:
 //!
-//! 1. NaN and the infinities are null. DuckDB writes them as bare words, which are not JSON.
+//! 1. NaN is null, and the infinities are the texts `inf` and `-inf`. DuckDB writes them as bare words, which are
+//!    not JSON.
 //! 2. A decimal with more digits than a 64-bit number gives back is a text with all of them. DuckDB
 //!    writes a number with those digits, which most readers of JSON, this program's too, would round; above
 //!    38 digits it rounds itself.
@@ -20,7 +21,9 @@
 //!    Of equal keys of a map, or of a struct, the last one counts; DuckDB writes all.
 //! 5. Names of columns that differ in case alone stay as they are. DuckDB, which does not tell them apart,
 //!    numbers the later ones.
-//! 6. Variants and geometries are the bytes in which the file keeps them. DuckDB decodes them.
+//! 6. Bytes that are UTF-8 without a NUL are that text, whether the file says that they are one or not. [`Reader::bytes`] names
+//!    the columns of a row that hold others.
+//! 7. Variants and geometries are the bytes in which the file keeps them. DuckDB decodes them.
 
 mod error;
 mod json;

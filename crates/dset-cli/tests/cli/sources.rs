@@ -472,6 +472,25 @@ fn an_exported_dataset_is_an_input_again_and_buys_nothing_twice() {
 }
 
 #[test]
+#[cfg(feature = "parquet")]
+fn bytes_of_parquet_are_texts_or_refused_and_never_sent_as_escapes() {
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/parquet");
+    let folder = Folder::new();
+    std::fs::copy(fixtures.join("pyarrow_texts.parquet"), folder.path("q.parquet")).unwrap();
+    let service = Service::friendly();
+    let run = |more: &[&str]| service.run(&folder, &[&["q.parquet"], more].concat());
+    let refused = "`binary` holds bytes that are no UTF-8 text";
+    run(&["--column", "binary"]).exits(2).says("row 1").says(refused);
+    run(&["-t", "{{ utf8 }} {{ binary }}"]).exits(2).says("row 1").says(refused);
+    run(&["-t", "{{ utf8 }} {{ row.binary }}"]).exits(2).says(refused);
+    run(&["-t", "{{ utf8 }}", "--where", "binary == 'x'"]).exits(2).says(refused);
+    assert_eq!(service.stats().asked, 0);
+    run(&["--column", "binary", "--on-bad-row", "skip", "-o", "skip"]).exits(0).says(refused);
+    run(&["--column", "large_binary"]).exits(0);
+    assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), ["plain", "x", "\u{7f}", "é"]);
+}
+
+#[test]
 fn a_pipe_of_lines_with_commas_is_not_cut_at_them() {
     let service = Service::friendly();
     let piped = |text: &str, more: &str| {

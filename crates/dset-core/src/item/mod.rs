@@ -38,6 +38,8 @@ pub struct Item<'a> {
     pub params: Option<&'a Arc<Params>>,
     /// All its fields by their names, the question's among them.
     pub fields: Fields<'a>,
+    /// Fields that hold bytes which are no text, and cannot be sent.
+    pub bytes: &'a [String],
     /// The name that the input gives it. No key is made of it.
     pub id: Option<&'a str>,
     /// What its mark says.
@@ -55,6 +57,7 @@ impl<'a> Item<'a> {
             system: None,
             params: None,
             fields: Fields::Object(fields),
+            bytes: &[],
             id: None,
             status: Status::Empty,
         }
@@ -73,6 +76,7 @@ impl<'a> Item<'a> {
             system: None,
             params: None,
             fields: Fields::Object(fields),
+            bytes: &[],
             id: question.name.as_deref(),
             status: Status::Empty,
         }

@@ -335,6 +335,12 @@ impl Template {
 fn names_of(item: &Item<'_>, question: &str, columns: &[String]) -> Value {
     // As an empty cell of a table.
     let mut names = field_values(item.fields, &Value::from(""));
+    // What is used of these is an error.
+    let bytes = |name: &str| {
+        let detail = format!("`{name}` holds bytes that are no UTF-8 text");
+        Value::from(minijinja::Error::new(ErrorKind::InvalidOperation, detail))
+    };
+    names.extend(item.bytes.iter().map(|name| (name.as_str(), bytes(name))));
     let row = match item.fields {
         // A short row ends with empty cells.
         Fields::Cells(..) => {
@@ -343,9 +349,13 @@ fn names_of(item: &Item<'_>, question: &str, columns: &[String]) -> Value {
             }
             Value::from_pairs(names.clone())
         }
-        Fields::Object(fields) => {
-            Value::from_pairs(fields.iter().map(|(name, value)| (name.as_str(), from_json(value))))
-        }
+        Fields::Object(fields) => Value::from_pairs(fields.iter().map(|(name, value)| {
+            let value = match item.bytes.contains(name) {
+                true => bytes(name),
+                false => from_json(value),
+            };
+            (name.as_str(), value)
+        })),
     };
     names.insert("question", Value::from(question));
     names.insert("row", row);

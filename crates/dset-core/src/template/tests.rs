@@ -16,6 +16,7 @@ fn item<'a>(row_number: u64, text: &'a str, fields: &'a Object) -> Item<'a> {
         system: None,
         params: None,
         fields: Fields::Object(fields),
+        bytes: &[],
         id: None,
         status: Status::Empty,
     }

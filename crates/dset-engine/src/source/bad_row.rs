@@ -40,6 +40,12 @@ pub enum RowProblem {
         /// The field.
         field: String,
     },
+    /// The field with the question holds bytes that are no text.
+    #[error("`{field}` holds bytes that are no UTF-8 text")]
+    Bytes {
+        /// The field.
+        field: String,
+    },
     /// A text in a field of chats begins as one and is none.
     #[error("`{field}` holds no chat: it is not a list of turns in JSON")]
     BrokenChat {

@@ -294,6 +294,7 @@ impl Source for CsvSource {
             system: chat.and_then(|chat| chat.system.as_ref()),
             params: None,
             fields: Fields::Cells(&self.layout.columns, &self.record),
+            bytes: &[],
             id: cell(self.id_column),
             status: Status::from_cell(cell(self.layout.status).unwrap_or_default()),
         }

@@ -83,6 +83,7 @@ impl Source for List {
             system: None,
             params: None,
             fields: Fields::Object(&entry.fields),
+            bytes: &[],
             id: None,
             status: Status::Empty,
         }

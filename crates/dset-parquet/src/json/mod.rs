@@ -79,8 +79,8 @@ impl Shape {
     }
 }
 
-/// Returns the value of a row of a column.
-pub(crate) fn value(array: &dyn Array, shape: &Shape, row: usize) -> Value {
+/// Returns the value of a row of a column; `is_bytes` becomes true where it holds bytes that are no text.
+pub(crate) fn value(array: &dyn Array, shape: &Shape, row: usize, is_bytes: &mut bool) -> Value {
     if array.is_null(row) {
         return Value::Null;
     }
@@ -94,16 +94,17 @@ pub(crate) fn value(array: &dyn Array, shape: &Shape, row: usize) -> Value {
         DataType::UInt16 => at::<UInt16Type>(array, row).into(),
         DataType::UInt32 => at::<UInt32Type>(array, row).into(),
         DataType::UInt64 => at::<UInt64Type>(array, row).into(),
-        // What is no number of JSON becomes null.
-        DataType::Float16 => f64::from(at::<Float16Type>(array, row)).into(),
-        DataType::Float32 => f64::from(at::<Float32Type>(array, row)).into(),
-        DataType::Float64 => at::<Float64Type>(array, row).into(),
+        DataType::Float16 => text::float(f64::from(at::<Float16Type>(array, row))),
+        DataType::Float32 => text::float(f64::from(at::<Float32Type>(array, row))),
+        DataType::Float64 => text::float(at::<Float64Type>(array, row)),
         DataType::Utf8View => string(array.as_string_view().value(row), shape),
-        DataType::BinaryView => bytes(array.as_binary_view().value(row), shape),
-        DataType::FixedSizeBinary(_) => bytes(array.as_fixed_size_binary().value(row), shape),
-        DataType::List(_) => list(&array.as_list::<i32>().value(row), shape),
-        DataType::Struct(_) => object(array.as_struct(), shape, row),
-        DataType::Map(..) => map(array.as_map().value(row).columns(), shape),
+        DataType::BinaryView => bytes(array.as_binary_view().value(row), shape, is_bytes),
+        DataType::FixedSizeBinary(_) => {
+            bytes(array.as_fixed_size_binary().value(row), shape, is_bytes)
+        }
+        DataType::List(_) => list(&array.as_list::<i32>().value(row), shape, is_bytes),
+        DataType::Struct(_) => object(array.as_struct(), shape, row, is_bytes),
+        DataType::Map(..) => map(array.as_map().value(row).columns(), shape, is_bytes),
         DataType::Decimal32(..) => {
             text::decimal(&array.as_primitive::<Decimal32Type>().value_as_string(row))
         }
@@ -160,39 +161,51 @@ fn string(text: &str, shape: &Shape) -> Value {
     text.into()
 }
 
-fn bytes(bytes: &[u8], shape: &Shape) -> Value {
+fn bytes(bytes: &[u8], shape: &Shape, is_bytes: &mut bool) -> Value {
     match shape {
-        Shape::Uuid => text::uuid(bytes),
-        Shape::Interval => calendar::interval(bytes),
-        Shape::Enum => String::from_utf8_lossy(bytes).into(),
-        _ => text::escaped(bytes),
+        Shape::Uuid => return text::uuid(bytes),
+        Shape::Interval => return calendar::interval(bytes),
+        _ => {}
+    }
+    // Many writers leave out that a text is one; none has a NUL in it.
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.contains('\0') => text.into(),
+        _ => {
+            *is_bytes = true;
+            text::escaped(bytes)
+        }
     }
 }
 
-fn list(items: &dyn Array, shape: &Shape) -> Value {
+fn list(items: &dyn Array, shape: &Shape, is_bytes: &mut bool) -> Value {
     let Shape::List(item) = shape else { return Value::Null };
-    (0..items.len()).map(|row| value(items, item, row)).collect()
+    (0..items.len()).map(|row| value(items, item, row, is_bytes)).collect()
 }
 
-fn object(array: &arrow_array::StructArray, shape: &Shape, row: usize) -> Value {
+fn object(
+    array: &arrow_array::StructArray,
+    shape: &Shape,
+    row: usize,
+    is_bytes: &mut bool,
+) -> Value {
     let Shape::Struct(fields) = shape else { return Value::Null };
     let cells = array.columns().iter().zip(fields);
     let named = |(column, (name, shape)): (&arrow_array::ArrayRef, &(String, Shape))| {
-        (name.clone(), value(column.as_ref(), shape, row))
+        (name.clone(), value(column.as_ref(), shape, row, is_bytes))
     };
     Value::Object(cells.map(named).collect())
 }
 
-fn map(entries: &[arrow_array::ArrayRef], shape: &Shape) -> Value {
+fn map(entries: &[arrow_array::ArrayRef], shape: &Shape, is_bytes: &mut bool) -> Value {
     let (Shape::Map(key_shape, value_shape), [keys, values]) = (shape, entries) else {
         return Value::Null;
     };
     let entry = |row| {
-        let key = match value(keys.as_ref(), key_shape, row) {
+        let key = match value(keys.as_ref(), key_shape, row, is_bytes) {
             Value::String(key) => key,
             other => other.to_string(),
         };
-        (key, value(values.as_ref(), value_shape, row))
+        (key, value(values.as_ref(), value_shape, row, is_bytes))
     };
     Value::Object((0..keys.len()).map(entry).collect::<Map<_, _>>())
 }

@@ -22,6 +22,15 @@ pub(super) fn decimal(digits: &str) -> Value {
     }
 }
 
+/// A number; the infinities, for which JSON has no word, as text.
+pub(super) fn float(number: f64) -> Value {
+    match number {
+        f64::INFINITY => "inf".into(),
+        f64::NEG_INFINITY => "-inf".into(),
+        number => number.into(),
+    }
+}
+
 /// Bytes as DuckDB shows them: what is printed in ASCII as it is, everything else, quotes and backslashes
 /// as `\xNN`.
 pub(super) fn escaped(bytes: &[u8]) -> Value {

@@ -28,6 +28,8 @@ pub struct Reader {
     shapes: Vec<Shape>,
     rows: u64,
     at: Position,
+    /// Columns in which the row that was given last holds bytes that are no text.
+    bytes: Vec<String>,
 }
 
 /// Where a reader stands.
@@ -80,13 +82,19 @@ impl Reader {
     /// of the same batch before it are not given. After an error there is no further row before
     /// [`rewind`](Reader::rewind).
     pub fn next(&mut self, row: &mut Map<String, Value>) -> Result<bool, ReadError> {
+        self.bytes.clear();
         if !self.has_row()? {
             row.clear();
             return Ok(false);
         }
         let Some(batch) = &self.at.batch else { return Ok(false) };
-        let cells = batch.columns().iter().zip(&self.shapes);
-        let values = cells.map(|(array, shape)| json::value(array.as_ref(), shape, self.at.row));
+        let cells = batch.columns().iter().zip(&self.shapes).zip(&self.columns);
+        let values = cells.map(|((array, shape), name)| {
+            let mut is_bytes = false;
+            let value = json::value(array.as_ref(), shape, self.at.row, &mut is_bytes);
+            self.bytes.extend(is_bytes.then(|| name.clone()));
+            value
+        });
         // Most callers hand in the row before this one: then the names need not be made again.
         if row.len() == self.columns.len() && row.keys().eq(&self.columns) {
             row.values_mut().zip(values).for_each(|(place, value)| *place = value);
@@ -96,6 +104,13 @@ impl Reader {
         }
         self.at.row += 1;
         Ok(true)
+    }
+
+    /// Returns the columns in which the row that was given last holds bytes that are no text: their values
+    /// are what DuckDB shows of them.
+    #[must_use]
+    pub fn bytes(&self) -> &[String] {
+        &self.bytes
     }
 
     /// Returns the row group of the next row, from 0, and how many rows come before that group; behind the

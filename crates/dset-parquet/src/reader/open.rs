@@ -48,7 +48,7 @@ pub(super) fn open(path: &Path) -> Result<Reader, ReadError> {
     let shapes = fields.iter().map(shape).collect();
     let columns = schema::distinct(fields.iter().map(|field| field.name().as_str()));
     let (path, at) = (path.to_owned(), Position::default());
-    Ok(Reader { path, file, metadata, columns, shapes, rows, at })
+    Ok(Reader { path, file, metadata, columns, shapes, rows, at, bytes: Vec::new() })
 }
 
 /// Reads the footer, after a look at the first and the last bytes, and says where it begins.

@@ -62,6 +62,11 @@ pub(super) trait Objects: fmt::Debug + Send {
         self.rewind()
     }
 
+    /// Returns the fields of the last row that hold bytes which are no text.
+    fn bytes(&self) -> &[String] {
+        &[]
+    }
+
     /// Returns the fields that every row has, where the file says so.
     fn fields(&self) -> Option<Vec<String>> {
         None
@@ -135,6 +140,10 @@ impl ObjectSource {
     fn take(&mut self, row: Read) -> Result<(), RowProblem> {
         let object = row?;
         let field = &self.shape.fields[self.shape.question];
+        // What a template sends, that says.
+        if !self.options.has_template && self.objects.bytes().contains(field) {
+            return Err(RowProblem::Bytes { field: field.clone() });
+        }
         let is_told = self.options.has_template || self.options.column.is_some();
         let Asked { text, chat, params } = asked(&object, field, &self.options, is_told)?;
         (self.text, self.params) = (text, params);
@@ -190,6 +199,7 @@ impl Source for ObjectSource {
             system: self.system.as_ref(),
             params: self.params.as_ref(),
             fields: Fields::Object(&self.object),
+            bytes: self.objects.bytes(),
             id: self.id.as_deref(),
             status: Status::Empty,
         }

@@ -60,6 +60,10 @@ impl Objects for ParquetRows {
         }
     }
 
+    fn bytes(&self) -> &[String] {
+        self.reader.bytes()
+    }
+
     fn fields(&self) -> Option<Vec<String>> {
         Some(self.reader.columns().to_vec())
     }
