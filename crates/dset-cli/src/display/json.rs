@@ -52,6 +52,9 @@ impl Json {
         if found.bad_rows.count > 0 {
             line["bad_rows"] = json!(found.bad_rows.count);
         }
+        if !found.unread.is_empty() {
+            line["unread_files"] = json!(found.unread);
+        }
         if found.left_out.count() > 0 {
             line["left_out"] = json!(found.left_out.count());
         }

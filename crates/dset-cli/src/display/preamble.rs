@@ -1,5 +1,7 @@
 //! What is said before the first ask: what was found, and what was done about it.
 
+use std::path::{Path, PathBuf};
+
 use dset_core::csv::Chosen;
 use dset_core::item::shape::Shape;
 use dset_engine::output::live::Repair;
@@ -61,6 +63,7 @@ pub(super) fn rest(opening: &RunContext<'_>) -> Vec<String> {
     );
     lines.extend(bad_rows(&found.bad_rows));
     lines.extend(surplus(&found.bad_rows));
+    lines.extend(unread(&found.unread, &opening.settings.input));
     let by_sample =
         if found.pilot.is_some() { "of the rest, which the pilot does not ask" } else { BY_SAMPLE };
     lines.extend(left_out(&found.left_out, by_sample));
@@ -109,6 +112,26 @@ fn surplus(rows: &BadRows) -> Option<String> {
         },
         place_words(first)
     ))
+}
+
+/// Files that are named one by one, at most.
+const NAMED_FILES_MAX: usize = 5;
+
+/// Which files of the folder of questions are not read.
+fn unread(files: &[PathBuf], folder: &Path) -> Option<String> {
+    let name =
+        |file: &PathBuf| one_line(&file.strip_prefix(folder).unwrap_or(file).display().to_string());
+    let named: Vec<String> = files.iter().take(NAMED_FILES_MAX).map(name).collect();
+    let more = match files.len() - named.len() {
+        0 => String::new(),
+        more => format!(", and {} more", count(more as u64)),
+    };
+    let number = match files.len() {
+        0 => return None,
+        1 => "1 file of the folder is".to_owned(),
+        number => format!("{} files of the folder are", count(number as u64)),
+    };
+    Some(format!("{number} not read: {}{more}", named.join(", ")))
 }
 
 /// What leaves out the rows that are not in a sample.

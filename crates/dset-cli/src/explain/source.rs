@@ -138,13 +138,22 @@ fn words(error: SourceError, diagnosis: &Diagnosis) -> UserError {
         SourceError::MixedKinds { .. } => user
             .cause("the files of one input are all of one kind")
             .hint("Name those that are meant by a pattern in quotes: `'data/*.jsonl'`"),
-        SourceError::NoFiles { path } if path.join("dataset_dict.json").is_file()
-            || path.join("dataset_info.json").is_file() =>
-        {
-            user.cause("a data set that `save_to_disk` wrote is in Arrow files, which are not read").hint(
-                "Write it as Parquet: `datasets.load_from_disk(…).to_parquet(\"q.parquet\")`",
-            )
-        }
+        SourceError::SavedToDisk { .. } => user
+            .cause("its rows are in Arrow files, which are not read")
+            .hint("Write it as Parquet: `datasets.load_from_disk(…).to_parquet(\"q.parquet\")`"),
+        SourceError::NamedFileMissing { .. } => user
+            .cause("the rows in it would not be asked")
+            .hint("Get the file as well, or take it out of the front matter of the README.md"),
+        SourceError::UnreadPart { .. } => user
+            .cause("files with questions end in .csv, .tsv, .jsonl, .json, .parquet or .txt, also with .gz or .zst")
+            .hint("Write it in one of these forms, or move it elsewhere")
+            .hint("Or name the files that are meant by a pattern in quotes: `'data/*.jsonl'`"),
+        SourceError::LfsPointer { path } => user
+            .cause("the repository was cloned without its large files")
+            .hint(format!(
+                "Get them: `git -C {} lfs pull`",
+                quoted(&one_line(&folder_of(&path).display().to_string()))
+            )),
         SourceError::NoFiles { .. } => user
             .cause("files with questions end in .csv, .tsv, .jsonl, .json, .parquet or .txt, also with .gz or .zst")
             .hint("Check the name and the working folder"),
@@ -165,6 +174,10 @@ fn words(error: SourceError, diagnosis: &Diagnosis) -> UserError {
         SourceError::Condition { .. } => user
             .hint("It is an expression over the columns, like `--where \"level > 2 and topic == 'art'\"`"),
     }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn listed(names: &[String]) -> String {

@@ -199,6 +199,112 @@ fn rows_that_lie_deeper_are_found_and_what_tells_of_a_data_set_is_not_asked() {
 }
 
 #[test]
+fn what_save_to_disk_wrote_is_refused_wherever_it_lies() {
+    let folder = Folder::new();
+    let state = r#"{"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}"#;
+    for of in ["one", "dict/train", "nested/a/train"] {
+        folder.write(&format!("{of}/state.json"), state);
+        folder.write(&format!("{of}/dataset_info.json"), "{\"features\": {}}");
+        folder.write(&format!("{of}/data-00000-of-00001.arrow"), "ARROW1");
+    }
+    folder.write("dict/dataset_dict.json", "{\"splits\": [\"train\"]}");
+    let service = Service::friendly();
+    for input in ["one", "dict", "dict/train", "nested", "one/state.json", "dict/*/*.json"] {
+        service.run(&folder, &[input]).exits(2).says("`save_to_disk` wrote").says("to_parquet");
+    }
+    assert_eq!(service.stats().asked, 0);
+    folder.write("own/state.json", "[{\"question\": \"Why?\"}]");
+    service.run(&folder, &["own"]).exits(0);
+    assert_eq!(service.stats().asked, 1);
+}
+
+#[test]
+fn a_file_that_the_card_names_and_that_is_not_there_is_an_error() {
+    let folder = Folder::new();
+    folder.write("hub/en/part1.jsonl", "{\"question\": \"a\"}\n");
+    let card = |path: &str| {
+        let text = format!(
+            "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: {path}\n---\n"
+        );
+        folder.write("hub/README.md", text);
+    };
+    let service = Service::friendly();
+    card("[en/part1.jsonl, en/part2.jsonl]");
+    service.run(&folder, &["hub"]).exits(2).says("names `en/part2.jsonl`, which is not there");
+    assert_eq!(service.stats().asked, 0);
+    card("[en/*.jsonl, fr/*.jsonl]");
+    service.run(&folder, &["hub"]).exits(0);
+    card("en");
+    service.run(&folder, &["hub"]).exits(0);
+    assert_eq!(service.stats().asked, 1);
+}
+
+#[test]
+fn files_of_a_folder_that_are_not_read_are_told_and_an_unreadable_part_of_the_split_is_an_error() {
+    let folder = Folder::new();
+    for name in ["train.jsonl", "contest.jsonl", "trained.jsonl"] {
+        folder.write(&format!("mix/{name}"), "{\"question\": \"a\"}\n");
+    }
+    folder.write("mix/notes.md", "no rows");
+    folder.write("mix/more/old.csv.xz", "packed");
+    let service = Service::friendly();
+    let said = "3 files of the folder are not read: contest.jsonl, more/old.csv.xz, trained.jsonl";
+    service.run(&folder, &["mix"]).exits(0).says(said);
+    let told = service.run(&folder, &["mix", "--json"]).exits(0).out.clone();
+    let start: Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
+    let files = ["mix/contest.jsonl", "mix/more/old.csv.xz", "mix/trained.jsonl"];
+    assert_eq!(start["unread_files"], json!(files));
+    folder.write("mix/train-1.jsonl.xz", "packed");
+    service
+        .run(&folder, &["mix"])
+        .exits(2)
+        .says("train-1.jsonl.xz")
+        .says("belongs to what is asked");
+    service.run(&folder, &["mix/train.jsonl"]).exits(0);
+    assert_eq!(service.stats().asked, 1);
+}
+
+#[test]
+fn a_pointer_of_git_lfs_is_no_file_of_questions_in_any_form() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
+    for name in ["q.csv", "q.tsv", "q.txt", "q.jsonl", "q.json", "q.parquet", "q.jsonl.gz", "q"] {
+        if name == "q.parquet" && !cfg!(feature = "parquet") {
+            continue;
+        }
+        refused(name, pointer.as_bytes(), "is a pointer of Git LFS");
+    }
+    let folder = Folder::new();
+    folder.write("d/a.jsonl", "{\"question\": \"a\"}\n");
+    folder.write("d/b.jsonl", pointer);
+    folder.write("q.csv", pointer);
+    Service::friendly().run(&folder, &["d"]).exits(2).says("d/b.jsonl").says("lfs pull");
+    folder.dset(&["import", "q.csv", "-o", "new.csv"]).exits(2).says("git -C . lfs pull");
+}
+
+#[test]
+fn what_names_of_folders_say_are_fields_of_the_rows_in_them() {
+    let row = |text: &str| format!("{{\"question\": \"{text}\"}}\n");
+    for (name, text) in [
+        ("part-0.jsonl", row as fn(&str) -> String),
+        ("part-0.csv", |text| format!("question\n{text}\n")),
+    ] {
+        let folder = Folder::new();
+        folder.write(&format!("set/year=2023/city=S%C3%A3o/{name}"), text("a"));
+        folder.write(&format!("set/year=2024/city=__HIVE_DEFAULT_PARTITION__/{name}"), text("b"));
+        let service = Service::friendly();
+        let template = ["set", "-t", "{{ question }} {{ year }} {{ city }}"];
+        service.run(&folder, &template).exits(0);
+        assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), ["a 2023 São", "b 2024 "]);
+        service.run(&folder, &["set", "-o", "o", "--where", "year > 2023"]).exits(0);
+        assert_eq!(service.stats().asked, 3, "{name}");
+        folder.dset(&["export", "set", "-o", "o", "--to", "rows.jsonl"]).exits(0);
+        assert!(folder.read("rows.jsonl").contains("\"year\":\"2024\""), "{name}");
+        service.run(&folder, &["set/*/*/*", "-o", "p", "--where", "year < 2024"]).exits(0);
+        assert_eq!(service.stats().asked, 4, "{name}");
+    }
+}
+
+#[test]
 fn the_card_of_a_data_set_names_its_files() {
     let folder = Folder::new();
     std::fs::create_dir_all(folder.path("set/math")).unwrap();

@@ -101,6 +101,7 @@ fn planned(input: &ScannedInput, plan: &Plan) -> PreparationReport {
         answers: plan.states.len() as u64 - plan.count(Planned::LeftOut) - answered - presumed,
         empty: input.scanned.empty,
         bad_rows: input.scanned.bad_rows.clone(),
+        unread: input.source.unread().to_vec(),
         left_out: input.scanned.left_out,
         pilot: None,
         id_field: input.scanned.id_field.clone(),

@@ -1,5 +1,7 @@
 //! What is known when a run begins.
 
+use std::path::PathBuf;
+
 use dset_core::item::shape::Shape;
 
 use crate::recover::Recovered;
@@ -19,6 +21,8 @@ pub struct PreparationReport {
     pub empty: u64,
     /// Rows that are left out because they cannot be asked.
     pub bad_rows: BadRows,
+    /// Files of the folder of questions that are not read.
+    pub unread: Vec<PathBuf>,
     /// Rows that the user left out.
     pub left_out: LeftOut,
     /// Only so many rows are asked, evenly chosen, to learn what the rest will take.

@@ -65,6 +65,8 @@ struct CsvSource {
     system_column: Option<usize>,
     chat: Option<Chat>,
     id_column: Option<usize>,
+    /// The last columns, which folders say.
+    partition: Vec<(String, Value)>,
     bad_rows: BadRows,
 }
 
@@ -133,11 +135,18 @@ fn open_with(
         system_column,
         chat: None,
         id_column: None,
+        partition: Vec::new(),
         bad_rows: BadRows::default(),
     };
     source.rewind()?;
     source.judge_columns(options.has_template)?;
     source.cuts = cuts;
+    source.partition = options.partition.clone();
+    source.partition.retain(|(name, _)| !source.layout.columns.contains(name));
+    for (name, _) in &source.partition {
+        source.layout.columns.push(name.clone());
+        source.shape.fields.push(name.clone());
+    }
     Ok(Box::new(source))
 }
 
@@ -231,10 +240,14 @@ impl CsvSource {
         if let Some(cuts) = self.cuts {
             self.fail_if(Suspicion::of_row(cuts, &self.layout, &self.record))?;
         }
-        let named = self.layout.columns.len();
+        let named = self.layout.columns.len() - self.partition.len();
         let has_surplus = || self.record.cells().skip(named).any(|cell| !cell.trim().is_empty());
         if more && self.layout.has_header && self.record.len() > named && has_surplus() {
             self.bad_rows.note_surplus(self.position());
+        }
+        if more && !self.partition.is_empty() {
+            let texts = self.partition.iter().map(|(_, value)| value.as_str().unwrap_or_default());
+            self.record.append(named, texts);
         }
         Ok(more)
     }

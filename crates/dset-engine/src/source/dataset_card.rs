@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use dset_core::settings::Reading;
 use serde::Deserialize;
 
-use super::SourceError;
-use super::files::matching;
+use super::files::{in_folder, is_pattern, matching};
+use super::{SourceError, SourceKind};
 
 const CARD: &str = "README.md";
 
@@ -53,8 +53,13 @@ enum Patterns {
 }
 
 /// Returns the files of the configuration and split that are meant; `None` where there is no card, or
-/// one that names no files.
-pub(super) fn files(folder: &Path, reading: &Reading) -> Result<Option<Vec<PathBuf>>, SourceError> {
+/// one that names no files. Fails where one that it names is not there; a pattern may match nothing, as the
+/// Hub's loader has it.
+pub(super) fn files(
+    kinds: &[SourceKind],
+    folder: &Path,
+    reading: &Reading,
+) -> Result<Option<Vec<PathBuf>>, SourceError> {
     let Ok(card) = fs_err::read_to_string(folder.join(CARD)) else { return Ok(None) };
     let Some(front) = front_matter(&card) else { return Ok(None) };
     let front: FrontMatter = serde_yaml_ng::from_str(front).map_err(|error| SourceError::Card {
@@ -97,8 +102,18 @@ pub(super) fn files(folder: &Path, reading: &Reading) -> Result<Option<Vec<PathB
         }
         None => return Ok(None),
     };
-    let mut files: Vec<PathBuf> =
-        patterns.into_iter().flat_map(|pattern| matching(&base.join(pattern))).collect();
+    let mut files = Vec::new();
+    for pattern in patterns {
+        let path = base.join(pattern);
+        match path.is_dir() {
+            true => files.extend(in_folder(kinds, &path)),
+            false => files.extend(matching(&path)),
+        }
+        if !is_pattern(Path::new(pattern)) && !path.exists() {
+            let (path, pattern) = (folder.to_owned(), pattern.clone());
+            return Err(SourceError::NamedFileMissing { path, pattern });
+        }
+    }
     files.sort();
     files.dedup();
     Ok(Some(files))

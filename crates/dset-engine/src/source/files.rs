@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use dset_core::item::shape::Shape;
 use dset_core::item::{Item, Place};
 use dset_core::settings::Reading;
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
 
 use super::bad_row::{BadRows, RowProblem};
 use super::dataset_card;
@@ -19,7 +21,10 @@ use crate::store::STORE;
 /// Several files, one behind the other.
 #[derive(Debug)]
 pub(super) struct Files {
+    /// The folder or the pattern that they are of.
+    input: PathBuf,
     paths: Vec<PathBuf>,
+    unread: Vec<PathBuf>,
     kind: SourceKind,
     options: SourceOptions,
     shape: Shape,
@@ -34,11 +39,21 @@ pub(super) struct Files {
     bad_rows: BadRows,
 }
 
+/// The files of a folder or a pattern.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Those that are the input, in the order of their names.
+    pub(super) read: Vec<PathBuf>,
+    /// Those that may hold rows and are not.
+    pub(super) unread: Vec<PathBuf>,
+}
+
 impl Files {
     /// Opens files as one input. Fails where they are not all of one kind, or one lacks the question.
     pub(super) fn open(
         kinds: &[SourceKind],
-        paths: Vec<PathBuf>,
+        input: &Path,
+        Found { read: paths, unread }: Found,
         options: &SourceOptions,
     ) -> Result<Box<dyn Source>, SourceError> {
         let (first, others) = paths.split_first().expect("there is a file");
@@ -51,10 +66,10 @@ impl Files {
                 return Err(SourceError::MixedKinds { first, second, names });
             }
         }
-        let open = (kind.open)(first, options)?;
+        let open = (kind.open)(first, &partitioned(input, first, options))?;
         let mut shape = Shape { marks: None, ..open.shape().clone() };
         for path in others {
-            let other = (kind.open)(path, options)?;
+            let other = (kind.open)(path, &partitioned(input, path, options))?;
             let other = other.shape();
             for name in &other.fields {
                 if !shape.fields.contains(name) {
@@ -72,7 +87,9 @@ impl Files {
             }
         }
         Ok(Box::new(Files {
+            input: input.to_owned(),
             paths,
+            unread,
             kind,
             options: options.clone(),
             shape,
@@ -87,7 +104,8 @@ impl Files {
 
     fn open_at(&mut self, at: usize) -> Result<(), SourceError> {
         self.at = at;
-        self.open = (self.kind.open)(&self.paths[at], &self.options)?;
+        let path = &self.paths[at];
+        self.open = (self.kind.open)(path, &partitioned(&self.input, path, &self.options))?;
         if let Some(field) = &self.id_field {
             self.open.take_ids_from(field);
         }
@@ -145,11 +163,31 @@ impl Source for Files {
         self.open.skip_bad_row(problem)
     }
 
+    fn unread(&self) -> &[PathBuf] {
+        &self.unread
+    }
+
     fn bad_rows(&self) -> BadRows {
         let mut all = self.bad_rows.clone();
         all.extend(&self.paths[self.at], self.open.bad_rows());
         all
     }
+}
+
+/// Returns how a file is read whose folders, below the input, say a field of all its rows: `year=2024`, as
+/// Spark, DuckDB and others write partitions.
+fn partitioned(input: &Path, path: &Path, options: &SourceOptions) -> SourceOptions {
+    let below = path.strip_prefix(input).unwrap_or(path).parent().unwrap_or(Path::new(""));
+    let field = |part: std::path::Component<'_>| {
+        let (name, value) = part.as_os_str().to_str()?.split_once('=')?;
+        let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let value = match value {
+            "__HIVE_DEFAULT_PARTITION__" | "__HIVE_NULL_PARTITION__" => Value::Null,
+            value => decoded(value).into(),
+        };
+        (!name.is_empty()).then(|| (decoded(name), value))
+    };
+    SourceOptions { partition: below.components().filter_map(field).collect(), ..options.clone() }
 }
 
 /// Returns the files that are meant by a path, where it is no single one: of a folder, of the data set
@@ -158,27 +196,54 @@ pub(super) fn of(
     kinds: &[SourceKind],
     path: &Path,
     reading: &Reading,
-) -> Result<Option<Vec<PathBuf>>, SourceError> {
-    let mut paths = if path.is_dir() {
-        match dataset_card::files(path, reading)? {
-            Some(paths) => paths,
-            None => of_split(path, in_folder(kinds, path), reading)?,
+) -> Result<Option<Found>, SourceError> {
+    if let Some(folder) = saved_set(path).filter(|_| path.is_file()) {
+        return Err(SourceError::SavedToDisk { path: folder });
+    }
+    let (mut paths, others) = if path.is_dir() {
+        let others = beside(kinds, path);
+        match dataset_card::files(kinds, path, reading)? {
+            Some(paths) => (paths, others),
+            None => (of_split(path, in_folder(kinds, path), &others, reading)?, others),
         }
     } else if !path.exists() && is_pattern(path) {
-        matching(path)
+        (matching(path), Vec::new())
     } else {
         return Ok(None);
     };
+    if let Some(folder) = paths.iter().find_map(|path| saved_set(path)) {
+        return Err(SourceError::SavedToDisk { path: folder });
+    }
     // Spark writes parts without a byte where there is nothing to write.
     let is_blank =
         |path: &PathBuf| is_part(path) && fs_err::metadata(path).is_ok_and(|file| file.len() == 0);
     if !paths.iter().all(is_blank) {
         paths.retain(|path| !is_blank(path));
     }
-    match paths.is_empty() {
-        true => Err(SourceError::NoFiles { path: path.to_owned() }),
-        false => Ok(Some(paths)),
+    if !paths.is_empty() {
+        let is_unread = |other: &PathBuf| !paths.contains(other) && !is_blank(other);
+        let unread = others.into_iter().filter(is_unread).collect();
+        return Ok(Some(Found { read: paths, unread }));
     }
+    let mut saved = glob_in(path, "*").into_iter().chain(glob_in(path, "**/*"));
+    match saved.find_map(|file| saved_set(&file)) {
+        Some(path) => Err(SourceError::SavedToDisk { path }),
+        None => Err(SourceError::NoFiles { path: path.to_owned() }),
+    }
+}
+
+/// Returns the folder of a data set that `save_to_disk` wrote, where a file is one of its files that tell
+/// of it: the rows are in Arrow files.
+fn saved_set(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let folder = folder_of(path);
+    let is_saved = match name {
+        "state.json" => folder.join("dataset_info.json").is_file(),
+        "dataset_info.json" => folder.join("state.json").is_file(),
+        "dataset_dict.json" => true,
+        _ => false,
+    };
+    is_saved.then(|| folder.to_owned())
 }
 
 fn is_part(path: &Path) -> bool {
@@ -206,7 +271,7 @@ pub(crate) fn would_read(kinds: &[SourceKind], input: &Path, path: &Path) -> boo
     pattern.is_ok_and(|pattern| pattern.matches_path_with(&real_place(path), options))
 }
 
-fn is_pattern(path: &Path) -> bool {
+pub(super) fn is_pattern(path: &Path) -> bool {
     path.to_string_lossy().contains(['*', '?', '['])
 }
 
@@ -219,11 +284,16 @@ pub(super) fn matching(pattern: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// Returns the files of a folder itself and of its `data` that may hold rows.
+fn near(kinds: &[SourceKind], folder: &Path) -> Vec<PathBuf> {
+    let near = glob_in(folder, "*").into_iter().chain(glob_in(folder, "data/*"));
+    near.filter(|path| is_of_rows(kinds, path)).collect()
+}
+
 /// Returns the files of a folder that may hold rows: of the folder itself and of its `data`; where these
 /// have none, of all folders within it, but for hidden ones and those of runs.
-fn in_folder(kinds: &[SourceKind], folder: &Path) -> Vec<PathBuf> {
-    let near = glob_in(folder, "*").into_iter().chain(glob_in(folder, "data/*"));
-    let near: Vec<PathBuf> = near.filter(|path| is_of_rows(kinds, path)).collect();
+pub(super) fn in_folder(kinds: &[SourceKind], folder: &Path) -> Vec<PathBuf> {
+    let near = near(kinds, folder);
     let mut found = match near.is_empty() {
         false => near,
         true => {
@@ -232,6 +302,19 @@ fn in_folder(kinds: &[SourceKind], folder: &Path) -> Vec<PathBuf> {
             deeper
         }
     };
+    found.sort();
+    found
+}
+
+/// Returns the files of a folder that may hold rows, and those with data that is not read: of the folder and of
+/// those in it; where these have no rows, of all folders within it.
+fn beside(kinds: &[SourceKind], folder: &Path) -> Vec<PathBuf> {
+    let patterns = if near(kinds, folder).is_empty() { &["**/*"][..] } else { &["*", "*/*"] };
+    let found = patterns.iter().flat_map(|pattern| glob_in(folder, pattern));
+    let mut found: Vec<PathBuf> = found
+        .filter(|path| is_of_rows(kinds, path) || is_other_data(path))
+        .filter(|path| !is_of_run(folder, path))
+        .collect();
     found.sort();
     found
 }
@@ -251,26 +334,51 @@ fn is_of_run(within: &Path, path: &Path) -> bool {
     folders.into_iter().any(|folder| is_hidden(folder) || folder.join(STORE).exists())
 }
 
+/// How files with data end that are not read.
+const OTHER_DATA: [&str; 27] = [
+    "arrow", "feather", "ipc", "orc", "avro", "xz", "bz2", "lz4", "zip", "tar", "tgz", "7z", "rar",
+    "br", "xlsx", "xls", "ods", "pkl", "pickle", "npy", "npz", "h5", "hdf5", "tfrecord", "msgpack",
+    "sqlite", "db",
+];
+
+fn is_other_data(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+    // Without what says that it is packed.
+    let is_packed = || super::packing::ENDINGS.iter().any(|packed| ending == Some(packed));
+    let is_data = ending.is_some_and(|ending| OTHER_DATA.contains(&ending)) || is_packed();
+    is_data && !name.starts_with('.') && !ABOUT.contains(&&*name)
+}
+
 /// Files that stand beside the rows of a data set and tell of it.
-const ABOUT: [&str; 4] =
-    ["requirements.txt", "dataset_info.json", "dataset_infos.json", "dataset_dict.json"];
+const ABOUT: [&str; 7] = [
+    "dset.json",
+    "requirements.txt",
+    "license.txt",
+    "readme.txt",
+    "dataset_info.json",
+    "dataset_infos.json",
+    "dataset_dict.json",
+];
 
 /// Tells whether a file's name says that it holds rows, and is not hidden.
 fn is_of_rows(kinds: &[SourceKind], path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let is_named = super::ending_of(path)
         .is_some_and(|ending| kinds.iter().any(|kind| kind.endings.contains(&ending.as_str())));
-    is_named && !name.starts_with('.') && !ABOUT.contains(&&*name)
+    let is_about = || ABOUT.contains(&&*name) || name == "state.json" && saved_set(path).is_some();
+    is_named && !name.starts_with('.') && !is_about()
 }
 
 /// The splits that names of files begin with, as the Hub's loader knows them.
 const SPLITS: [&str; 7] = ["train", "training", "validation", "valid", "dev", "test", "eval"];
 
 /// Returns the files of one split, where names tell of splits: of the one that was named, else of
-/// `train`.
+/// `train`. Fails where one of `others` is of that split, too, and is of a form that is not read.
 fn of_split(
     folder: &Path,
     paths: Vec<PathBuf>,
+    others: &[PathBuf],
     reading: &Reading,
 ) -> Result<Vec<PathBuf>, SourceError> {
     // The name of the file, or that of a folder that it lies in.
@@ -297,5 +405,9 @@ fn of_split(
             found: splits.into_iter().collect(),
         });
     }
-    Ok(paths.into_iter().filter(|path| split(path).as_ref() == Some(&wanted)).collect())
+    let is_wanted = |path: &PathBuf| split(path).as_ref() == Some(&wanted);
+    match others.iter().find(|path| is_other_data(path) && is_wanted(path)) {
+        Some(path) => Err(SourceError::UnreadPart { path: path.clone() }),
+        None => Ok(paths.into_iter().filter(is_wanted).collect()),
+    }
 }

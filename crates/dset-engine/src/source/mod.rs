@@ -97,6 +97,11 @@ pub trait Source: fmt::Debug + Send {
         None
     }
 
+    /// Returns the files of the folder that are not read, in the order of their names.
+    fn unread(&self) -> &[PathBuf] {
+        &[]
+    }
+
     /// Returns what writes marks into the input; `None` where it is never written.
     fn marker(&self) -> Option<Arc<dyn Marker>> {
         None
@@ -158,6 +163,8 @@ pub struct SourceOptions {
     pub said: Map<String, Value>,
     /// How rows are read, as the user says.
     pub reading: Reading,
+    /// Fields that every row of the file has, because folders that it lies in say so.
+    pub(crate) partition: Vec<(String, Value)>,
 }
 
 impl SourceOptions {
@@ -169,7 +176,8 @@ impl SourceOptions {
         let (column, reading) = (settings.column.clone(), settings.reading.clone());
         let (header, has_system) = (settings.header, settings.model().request.system.is_some());
         let said = said_for_all(&settings.model().request);
-        SourceOptions { header, column, marks, has_template, has_system, said, reading }
+        let partition = Vec::new();
+        SourceOptions { header, column, marks, has_template, has_system, said, reading, partition }
     }
 
     /// Reads it as it was asked under these settings.
@@ -284,6 +292,32 @@ pub enum SourceError {
         /// The folder or the pattern.
         path: PathBuf,
     },
+    /// It is, or holds, what `datasets` wrote by `save_to_disk`.
+    #[error("`{}` is a data set that `save_to_disk` wrote", path.display())]
+    SavedToDisk {
+        /// The folder of the data set.
+        path: PathBuf,
+    },
+    /// A file that the card of a data set names is not there.
+    #[error("the card of `{}` names `{pattern}`, which is not there", path.display())]
+    NamedFileMissing {
+        /// The folder.
+        path: PathBuf,
+        /// As the card has it.
+        pattern: String,
+    },
+    /// A file of the split that is asked cannot be read.
+    #[error("`{}` belongs to what is asked, and cannot be read", path.display())]
+    UnreadPart {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Git has a pointer in the place of the file.
+    #[error("`{}` is a pointer of Git LFS, not the file", path.display())]
+    LfsPointer {
+        /// Where the file should be.
+        path: PathBuf,
+    },
     /// A data set has several configurations, or none of this name.
     #[error("`{}` has {}", path.display(), parts(what, found))]
     WhichPart {
@@ -345,7 +379,7 @@ fn open_whole(path: &Path, options: &SourceOptions) -> Result<Box<dyn Source>, S
 
 /// Returns the files that an input is made of, in the order in which they are read.
 pub(crate) fn files_of(path: &Path, reading: &Reading) -> Result<Vec<PathBuf>, SourceError> {
-    Ok(files::of(SOURCES, path, reading)?.unwrap_or_else(|| vec![path.to_owned()]))
+    Ok(files::of(SOURCES, path, reading)?.map_or_else(|| vec![path.to_owned()], |found| found.read))
 }
 
 /// Tells whether a file would be among those of an input of several files, were it there.
@@ -360,7 +394,7 @@ fn open_among(
 ) -> Result<Box<dyn Source>, SourceError> {
     let several = files::of(kinds, path, &options.reading)?;
     match several {
-        Some(paths) => files::Files::open(kinds, paths, options),
+        Some(found) => files::Files::open(kinds, path, found, options),
         None => (choose(kinds, path, options).open)(path, options),
     }
 }

@@ -1,6 +1,6 @@
 //! A shard of an input, read as an input of its own. Its file is never marked: other shards read it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dset_core::item::error_marks::MarksColumn;
 use dset_core::item::shape::Shape;
@@ -96,6 +96,10 @@ impl Source for Slice {
         let named = self.bad_before.first.len().min(all.first.len());
         let (count, first) = (all.count - self.bad_before.count, all.first[named..].to_vec());
         BadRows { count, first, ..BadRows::default() }
+    }
+
+    fn unread(&self) -> &[PathBuf] {
+        self.source.unread()
     }
 
     fn shard_rows(&self) -> Option<&ShardRows> {

@@ -135,6 +135,17 @@ impl Record {
         (0..self.len()).filter_map(|at| self.cell(at))
     }
 
+    /// Adds fields behind the first `len`, which it is given where it has fewer; what it has beyond them goes.
+    pub fn append<'a>(&mut self, len: usize, texts: impl IntoIterator<Item = &'a str>) {
+        let raw = self.raw.len();
+        self.fields.resize(len, (raw..raw, 0..0));
+        for text in texts {
+            let begins = self.text.len();
+            self.text.extend_from_slice(text.as_bytes());
+            self.fields.push((raw..raw, begins..self.text.len()));
+        }
+    }
+
     /// Returns the bytes from the end of the record before to the end of this one: a byte order
     /// mark, blank lines, the fields, the end of the line.
     #[must_use]

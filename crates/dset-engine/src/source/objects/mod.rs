@@ -117,12 +117,16 @@ impl ObjectSource {
                 None => SourceError::Empty { path },
             });
         }
-        let shape = shape_of(path, &rows, objects.fields(), options)?;
+        let mut shape = shape_of(path, &rows, objects.fields(), options)?;
         objects.rewind()?;
+        // What folders say is no question, and yields to what the file says.
+        let mut partition = options.partition.clone();
+        partition.retain(|(name, _)| !shape.fields.contains(name));
+        shape.fields.extend(partition.iter().map(|(name, _)| name.clone()));
         Ok(Box::new(ObjectSource {
             path: path.to_owned(),
             objects,
-            options: options.clone(),
+            options: SourceOptions { partition, ..options.clone() },
             shape,
             object: Object::new(),
             text: String::new(),
@@ -138,7 +142,10 @@ impl ObjectSource {
 
     /// Takes a row over; tells what is wrong with it.
     fn take(&mut self, row: Read) -> Result<(), RowProblem> {
-        let object = row?;
+        let mut object = row?;
+        for (name, value) in &self.options.partition {
+            object.entry(name).or_insert_with(|| value.clone());
+        }
         let field = &self.shape.fields[self.shape.question];
         // What a template sends, that says.
         if !self.options.has_template && self.objects.bytes().contains(field) {
