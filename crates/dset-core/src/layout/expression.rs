@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::answer::row::Row;
 use crate::item::fields::Fields;
+use crate::template::comparison::{is_nothing, null};
 use crate::template::expression::{ParseError, parse};
 use crate::template::{field_values, from_json};
 
@@ -126,9 +127,9 @@ impl Expression {
     }
 
     fn value(&self, of: &Answered<'_>) -> Result<Value, ExpressionError> {
-        let mut fields = field_values(of.fields, &Value::from(()));
+        let mut fields = field_values(of.fields);
         for name in &self.columns {
-            fields.entry(name).or_insert_with(|| Value::from(()));
+            fields.entry(name).or_insert_with(null);
         }
         let (answer, known) = (of.answer, &of.answer.metadata);
         let text = |text: &Option<String>| Value::from(text.as_deref().unwrap_or_default());
@@ -155,10 +156,12 @@ impl Expression {
             ("rating", number(review.and_then(|review| review.rating).map(u64::from))),
             ("note", review.map_or("", |review| &review.note).into()),
         ]);
-        self.compiled.eval(Value::from_pairs(names)).map_err(|error| ExpressionError::Failed {
+        let value = self.compiled.eval(Value::from_pairs(names));
+        let value = value.map_err(|error| ExpressionError::Failed {
             row: of.row,
             detail: error.detail().map_or_else(|| error.kind().to_string(), str::to_owned),
-        })
+        })?;
+        Ok(if is_nothing(&value) { Value::from(()) } else { value })
     }
 }
 
@@ -196,6 +199,8 @@ mod tests {
         assert!(holds("level > 2 and answer == 'Because.'"));
         assert!(holds("row.answer == 'gold' and row['Final grade'] == 'A'"));
         assert!(holds("absent is none and reasoning and completion_tokens == 7"));
+        assert!(holds("absent == none and not absent and row.absent is none and absent != 'a'"));
+        assert!(holds("level * 2 == 6 and parsed is none and not (absent < 'a' or absent > 'a')"));
         let number = |source: &str| Expression::new(source, &columns).unwrap().number(&of);
         assert_eq!(number("-(answer|length)"), Ok(-8.0));
         assert_eq!(number("'Because' in answer"), Ok(1.0));

@@ -70,6 +70,12 @@ mod tests {
             ("note < 1", false),
             ("note == 1", false),
             ("note != 1", true),
+            ("note is none and row.note is none and note == none", true),
+            ("topic is none or topic is not in ['art']", false),
+            ("note == '' and row.note == '' and not row.note", true),
+            ("note < 'a' or note > 'a' or 'a' in note", false),
+            ("level * 2 > 5 and 1 < level < 4", true),
+            ("level is gt 2 and [level, 9]|select('gt', 3)|list == [9]", true),
         ] {
             assert_eq!(judged(source, fields.clone()), Ok(holds), "{source}");
         }
@@ -86,12 +92,20 @@ mod tests {
             ("gold == '007' and gold != '7' and gold == 7", true),
             ("topic != 3", true),
             ("level|int + 1 > 10.5", true),
+            ("level|int * 2 == 20", true),
+            ("'-' * 3 == '---' and topic * 2 == 'artart'", true),
+            ("level is gt 9 and gold < level", true),
+            ("9 < level < 11", true),
+            ("empty is none", false),
         ] {
             assert_eq!(judged(source, cells.clone()), Ok(holds), "{source}");
         }
         let error = judged("topic > 3", cells.clone()).unwrap_err().to_string();
         assert!(error.contains("`art` is compared with a number and is none"), "{error}");
-        assert!(judged("1 < level < 3", cells).is_err());
+        for source in ["level * 2 > 5", "2 * level > 5", "[level * 2]"] {
+            let error = judged(source, cells.clone()).unwrap_err().to_string();
+            assert!(error.contains("`10` is a text, which `*` would repeat"), "{error}");
+        }
         for source in
             ["level >", "leve > 2", "level %}{% if true", "level # 1", "", "level + topic"]
         {

@@ -2,16 +2,11 @@
 
 use std::sync::LazyLock;
 
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::Environment;
 
-use super::comparison;
+use super::{comparison, rewrite};
 
-static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.add_filter(comparison::FILTER, comparison::compare);
-    environment
-});
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(comparison::environment);
 
 /// What is wrong with an expression before it is evaluated.
 #[derive(Debug)]
@@ -31,8 +26,8 @@ pub(crate) fn parse(
         ParseError::Syntax(error.detail().unwrap_or("it cannot be read").to_owned())
     };
     ENVIRONMENT.compile_expression(source).map_err(syntax)?;
-    let rewritten = comparison::rewritten(source).map_err(ParseError::Syntax)?;
-    let parsed = ENVIRONMENT.compile_expression_owned(rewritten).map_err(syntax)?;
+    let parsed =
+        ENVIRONMENT.compile_expression_owned(rewrite::expression(source)).map_err(syntax)?;
     let is_global = |name: &str| ENVIRONMENT.globals().any(|(global, _)| global == name);
     let names = parsed.undeclared_variables(false);
     match names.into_iter().filter(|name| !is_known(name) && !is_global(name)).min() {

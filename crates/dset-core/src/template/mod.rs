@@ -3,13 +3,14 @@
 //!
 //! Templates are Jinja, strict: a name that is no field is an error, found before anything is
 //! asked, and so is a placeholder that nothing would fill. Texts are put in as they stand; nothing is
-//! escaped. A system prompt in which Jinja reads nothing is sent byte for byte.
+//! escaped. What compares and multiplies means the same as in a condition. A system prompt in which Jinja reads nothing is sent byte for byte.
 
-mod comparison;
+pub(crate) mod comparison;
 pub mod condition;
 pub(crate) mod expression;
 pub mod order;
 mod placeholder;
+mod rewrite;
 pub mod text;
 
 use std::borrow::Cow;
@@ -17,7 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
+use minijinja::{AutoEscape, Environment, ErrorKind, Value};
 use thiserror::Error;
 
 use crate::item::Item;
@@ -235,6 +236,8 @@ impl Prompts {
 #[derive(Debug)]
 struct Template {
     environment: Environment<'static>,
+    /// As it was written.
+    source: String,
     is_default: bool,
     uses_question: bool,
     uses_field: bool,
@@ -243,18 +246,16 @@ struct Template {
 
 impl Template {
     fn new(source: &str, columns: &[String]) -> Result<Template, TemplateError> {
-        let mut environment = Environment::new();
+        let mut environment = comparison::environment();
         environment.set_auto_escape_callback(|_| AutoEscape::None);
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let mut syntax = SyntaxConfig::builder();
         syntax.keep_trailing_newline(true);
         environment.set_syntax(syntax.build().expect("the usual delimiters are valid"));
-        environment.add_template_owned(NAME, source.to_owned()).map_err(|error| {
-            TemplateError::Syntax {
-                line: error.line().unwrap_or(1),
-                detail: error.detail().unwrap_or("cannot be read").to_owned(),
-            }
-        })?;
+        let syntax = |error: minijinja::Error| TemplateError::Syntax {
+            line: error.line().unwrap_or(1),
+            detail: error.detail().unwrap_or("cannot be read").to_owned(),
+        };
+        environment.add_template_owned(NAME, source.to_owned()).map_err(syntax)?;
         let parsed = environment.get_template(NAME).expect("it was just added");
         let names = parsed.undeclared_variables(false);
         let is_global = |name: &str| environment.globals().any(|(global, _)| global == name);
@@ -269,9 +270,10 @@ impl Template {
         let uses_question = names.contains("question");
         let uses_field = names.iter().any(|name| is_known(name));
         drop(parsed);
+        environment.add_template_owned(NAME, rewrite::template(source)).map_err(syntax)?;
         let is_default = source == DEFAULT_TEMPLATE;
-        let columns = columns.to_vec();
-        Ok(Template { environment, is_default, uses_question, uses_field, columns })
+        let (source, columns) = (source.to_owned(), columns.to_vec());
+        Ok(Template { environment, source, is_default, uses_question, uses_field, columns })
     }
 
     fn parsed(&self) -> minijinja::Template<'_, '_> {
@@ -286,8 +288,7 @@ impl Template {
         if self.is_default {
             return Ok(());
         }
-        let (parsed, names) = (self.parsed(), self.names());
-        let source = parsed.source();
+        let (source, names) = (self.source.as_str(), self.names());
         if wants_field && source.trim().is_empty() {
             return Err(TemplateError::Blank);
         }
@@ -333,8 +334,7 @@ impl Template {
 /// Returns what templates and conditions see of an item: its fields by their names, all of them in
 /// `row`, and its question.
 fn names_of(item: &Item<'_>, question: &str, columns: &[String]) -> Value {
-    // As an empty cell of a table.
-    let mut names = field_values(item.fields, &Value::from(""));
+    let mut names = field_values(item.fields);
     // What is used of these is an error.
     let bytes = |name: &str| {
         let detail = format!("`{name}` holds bytes that are no UTF-8 text");
@@ -362,14 +362,12 @@ fn names_of(item: &Item<'_>, question: &str, columns: &[String]) -> Value {
     Value::from_pairs(names)
 }
 
-/// Returns the fields of an item by their names, with this in place of null; of two with one name the
-/// first.
-pub(crate) fn field_values<'a>(fields: Fields<'a>, null: &Value) -> BTreeMap<&'a str, Value> {
+/// Returns the fields of an item by their names; of two with one name the first.
+pub(crate) fn field_values(fields: Fields<'_>) -> BTreeMap<&str, Value> {
     let mut values = BTreeMap::new();
     fields.for_each(|name, field| {
         values.entry(name).or_insert_with(|| match field {
             Field::Text(text) => Value::from(text),
-            Field::Json(serde_json::Value::Null) => null.clone(),
             Field::Json(value) => from_json(value),
         });
     });
@@ -406,7 +404,7 @@ fn no_placeholder(source: &str, names: &[String], uses_field: bool) -> Result<()
 /// Takes a value over, fields in their order.
 pub(crate) fn from_json(value: &serde_json::Value) -> Value {
     match value {
-        serde_json::Value::Null => Value::from(()),
+        serde_json::Value::Null => comparison::null(),
         serde_json::Value::Bool(truth) => Value::from(*truth),
         serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
             (Some(number), _) => Value::from(number),

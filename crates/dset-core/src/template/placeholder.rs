@@ -119,18 +119,18 @@ fn parts(source: &str) -> Vec<Part<'_>> {
     parts
 }
 
-fn next_code(source: &str, from: usize) -> Option<usize> {
+pub(super) fn next_code(source: &str, from: usize) -> Option<usize> {
     let found = ["{{", "{%", "{#"].iter().filter_map(|mark| source[from..].find(mark));
     found.min().map(|at| from + at)
 }
 
 /// The word of a statement, without the signs that take blanks away.
-fn word(code: &str) -> &str {
+pub(super) fn word(code: &str) -> &str {
     code.trim_matches(['-', '+']).trim()
 }
 
 /// Where code ends: at this mark, outside of quotes.
-fn code_end(source: &str, from: usize, mark: &str) -> usize {
+pub(super) fn code_end(source: &str, from: usize, mark: &str) -> usize {
     let mut quote = None;
     let mut escaped = false;
     for (at, sign) in source[from..].char_indices() {
@@ -148,7 +148,7 @@ fn code_end(source: &str, from: usize, mark: &str) -> usize {
 }
 
 /// Where a raw part ends, and what follows it begins.
-fn end_of_raw(source: &str, from: usize) -> (usize, usize) {
+pub(super) fn end_of_raw(source: &str, from: usize) -> (usize, usize) {
     let mut at = from;
     while let Some(open) = source[at..].find("{%").map(|found| at + found) {
         let end = source[open..].find("%}").map_or(source.len(), |end| open + end);

@@ -194,3 +194,45 @@ fn without_an_input_a_template_is_judged_as_far_as_that_goes() {
         assert!(check_without_columns(source).is_err(), "{source}");
     }
 }
+
+#[test]
+fn a_template_compares_and_multiplies_as_a_condition_does() {
+    let fields = object(&["question", "level"], &["a", "6"]);
+    let names = columns(&["question", "level"]);
+    let filled = |source: &str| {
+        let template = Template::new(source, &names).unwrap();
+        template.render(&item(2, "a", &fields)).map(|message| message.unwrap().text.into_owned())
+    };
+    for (source, expected) in [
+        ("{{ question }}{% if level > 25 %} BIG{% elif level >= 6 %} six{% endif %}", "a six"),
+        ("{{ question }} {{ level == 6 }} {{ 'x' if level in [5, 6] else 'y' }}", "a True x"),
+        ("{% for n in [5, 6, 7] if n > level %}{{ n }}{% endfor %}", "7"),
+        ("{%- set n = level|int * 2 -%} {{ n }}{{ '-' * 3 }}", "12---"),
+        ("{% raw %}{{ level > 1 }}{% endraw %}{# level * 2 #} {{ level }}", "{{ level > 1 }} 6"),
+    ] {
+        assert_eq!(filled(source).unwrap(), expected, "{source}");
+    }
+    let error = filled("{{ question }} {{ level * 2 }}").unwrap_err().to_string();
+    assert!(error.contains("`|int`"), "{error}");
+}
+
+#[test]
+fn a_null_is_empty_and_none_wherever_it_stands() {
+    let fields = serde_json::json!({"question": "a", "x": null, "deep": {"x": null, "y": [null]}});
+    let names = columns(&["question", "x", "deep"]);
+    let item = item(2, "a", fields.as_object().unwrap());
+    for (source, expected) in [
+        ("[{{ x }}{{ row.x }}{{ deep.x }}{{ deep.y[0] }}]", "[]"),
+        ("{{ x ~ row.x ~ deep.x }}{{ deep.x|upper }}{{ x|trim }}{{ x[:9] }}{{ x|length }}", "0"),
+        (
+            "{{ x is none }} {{ row.x is none }} {{ deep.x is none }} {{ x is not none }}",
+            "True True True False",
+        ),
+        ("{{ x|tojson }} {{ deep|tojson }}", "null {\"x\": null, \"y\": [null]}"),
+        ("{% if x or row.x or deep.x %}some{% else %}none{% endif %}", "none"),
+        ("{{ x|default('d', true) }}{% for c in x %}{{ c }}{% endfor %}", "d"),
+    ] {
+        let template = Template::new(source, &names).unwrap();
+        assert_eq!(template.render(&item).unwrap().unwrap().text, expected, "{source}");
+    }
+}
