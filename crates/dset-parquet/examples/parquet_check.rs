@@ -95,7 +95,7 @@ fn count(file: &str) -> Outcome {
 }
 
 fn columns(named: &[(&str, Kind)]) -> Vec<Column> {
-    named.iter().map(|&(name, kind)| Column { name: name.to_owned(), kind }).collect()
+    named.iter().map(|&(name, kind)| Column::new(name, kind)).collect()
 }
 
 /// Rows 0 to 24,999: what is unknown in the first row group, and in the first rows, is known later.

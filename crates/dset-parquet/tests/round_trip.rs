@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fs;
 
-use dset_core::layout::{Cell, Column, Kind};
+use dset_core::layout::{Cell, Column, Kind, ValueType};
 use dset_parquet::{Reader, WriteError, Writer, WriterOptions};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
@@ -21,7 +21,7 @@ fn columns() -> Vec<Column> {
         ("texts", Kind::Texts),
         ("objects", Kind::Objects(MESSAGE)),
     ]
-    .map(|(name, kind)| Column { name: name.to_owned(), kind })
+    .map(|(name, kind)| Column::new(name, kind))
     .to_vec()
 }
 
@@ -156,7 +156,7 @@ fn a_row_group_ends_by_rows_or_by_bytes() {
 
 #[test]
 fn a_cell_of_ten_megabytes_passes() {
-    let columns = [Column { name: "text".into(), kind: Kind::Text }];
+    let columns = [Column::new("text", Kind::Text)];
     let mut bytes = Vec::new();
     let mut writer = Writer::new(&mut bytes, &columns, WriterOptions::default()).unwrap();
     let text =
@@ -218,5 +218,55 @@ fn a_full_disk_is_an_error_of_the_system_wherever_it_is_full() {
         });
         let Err(WriteError::Io(error)) = written else { panic!("{room}: {written:?}") };
         assert_eq!(error.kind(), std::io::ErrorKind::StorageFull, "{room}");
+    }
+}
+
+#[test]
+fn json_whose_values_are_alike_has_their_type_and_nulls_stay_nulls() {
+    let list = |of| ValueType::List(Box::new(of));
+    let object = |keys: &[(&str, ValueType)]| {
+        ValueType::Object(keys.iter().map(|(key, of)| ((*key).to_owned(), of.clone())).collect())
+    };
+    let typed = |name: &str, values: Option<ValueType>| Column {
+        values: values.map(std::sync::Arc::new),
+        ..Column::new(name, Kind::Json)
+    };
+    let turn = object(&[("role", ValueType::Text), ("n", ValueType::Integer)]);
+    let columns = [
+        typed("choices", Some(list(ValueType::Text))),
+        typed("deep", Some(list(list(ValueType::Float)))),
+        typed("turns", Some(list(turn))),
+        typed("meta", Some(object(&[("ok", ValueType::Truth)]))),
+        typed("any", None),
+    ];
+    let rows = [
+        [
+            r#"["a",null,""]"#,
+            "[[1.5],[],null]",
+            r#"[{"role":"u","n":7},null]"#,
+            r#"{"ok":true}"#,
+            "[1]",
+        ],
+        ["[]", "null", "[]", r#"{"ok":null}"#, "null"],
+        ["null", "[]", r#"[{"role":null,"n":null}]"#, "null", "\"x\""],
+    ];
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(&mut bytes, &columns, WriterOptions::default()).unwrap();
+    for row in rows {
+        writer.push(&row.map(|text| Cell::Json(text.into()))).unwrap();
+    }
+    let wrong = ["[1]", "[]", "[]", "null", "null"].map(|text| Cell::Json(text.into()));
+    assert!(matches!(writer.push(&wrong), Err(WriteError::Kind { row: 4, .. })));
+    writer.finish().unwrap();
+    let (_, read) = read(&bytes);
+    for (row, written) in read.iter().zip(rows) {
+        let any = match written[4] {
+            "null" => Value::Null,
+            text => json!(text),
+        };
+        let values = written[..4].iter().map(|text| serde_json::from_str(text).unwrap());
+        let expected: Vec<Value> = values.chain([any]).collect();
+        let found: Vec<Value> = row.as_object().unwrap().values().cloned().collect();
+        assert_eq!(found, expected);
     }
 }

@@ -55,6 +55,9 @@ pub(crate) fn export(error: ExportError, which: &RunSelectorArgs) -> UserError {
         ExportError::ForeignFolder(_) => user
             .cause("there are files in it that dset did not write, and `--force` spares those too")
             .hint("Name an empty folder, or one that does not exist yet, with `--to`"),
+        ExportError::OtherKind { .. } => user
+            .cause("it holds lists or objects, or values of several kinds, and what is asked again would be another prompt")
+            .hint("Name a file of JSON lines, which keeps all of them: `--to again.jsonl`"),
         ExportError::UnknownEnding(_) => user
             .cause(format!("the kinds are: {}", endings()))
             .hint("Name a file like `--to sft.jsonl`, or a folder for the Hub like `--to hub/`"),

@@ -470,3 +470,64 @@ fn two_datasets_do_not_write_one_file() {
     }
     assert_eq!(service.stats().asked, 0);
 }
+
+#[test]
+fn lists_and_objects_of_the_questions_stay_what_they_are() {
+    let folder = Folder::new();
+    let rows = [
+        r#"{"question":"a","choices":["x","y"],"meta":{"k":1},"turns":[{"role":"user","n":null}]}"#,
+        r#"{"question":"b","choices":null,"meta":{"k":2,"l":[]},"turns":[]}"#,
+    ];
+    folder.write("q.jsonl", rows.join("\n"));
+    let service = Service::friendly();
+    service.run(&folder, &["q.jsonl", "--column", "question"]).exits(0);
+    folder.dset(&["export", "q.jsonl", "--to", "r.jsonl"]).exits(0);
+    folder.dset(&["export", "q.jsonl", "--to", "r.json", "--order", "shuffle"]).exits(0);
+    let of = |row: &Value| ["question", "choices", "meta", "turns"].map(|name| row[name].clone());
+    let expected: Vec<_> = lines(&rows.join("\n")).iter().map(of).collect();
+    assert_eq!(lines(&folder.read("r.jsonl")).iter().map(of).collect::<Vec<_>>(), expected);
+    let array: Vec<Value> = serde_json::from_str(&folder.read("r.json")).unwrap();
+    assert!(array.iter().map(of).all(|row| expected.contains(&row)));
+    let chat = ["export", "q.jsonl", "--to", "c.jsonl", "--layout", "chat", "--keep", "choices"];
+    folder.dset(&chat).exits(0);
+    assert_eq!(lines(&folder.read("c.jsonl"))[0]["choices"], expected[0][1]);
+    folder.dset(&["export", "q.jsonl", "--to", "r.csv"]).exits(0);
+    assert!(folder.read("r.csv").contains(r#""[""x"",""y""]""#));
+    if cfg!(feature = "parquet") {
+        folder.dset(&["export", "q.jsonl", "--to", "r.parquet"]).exits(0);
+        let template = "{{ choices|join('+') }} {{ meta.k + 1 }} {{ turns|length }}";
+        service
+            .run(&folder, &["r.parquet", "-o", "p", "-t", template])
+            .exits(0);
+        assert!(service.asked().contains_key("x+y 2 1"), "{:?}", service.asked());
+    }
+}
+
+#[test]
+fn what_failed_is_asked_again_with_the_same_prompts() {
+    let folder = Folder::new();
+    let rows = [
+        r#"{"id":"a","question":"bad 1","meta":null,"n":5,"big":18446744073709551615,"t":null}"#,
+        r#"{"id":"b","question":"bad 2","meta":{"k":1},"n":50,"big":1,"t":"x"}"#,
+    ];
+    folder.write("q.jsonl", rows.join("\n"));
+    let service = Service::with(&["bad=risk"]);
+    let template = "{{ question }}|{{ meta }}|{% if meta %}has{% endif %}|{% if n is number %}num{% endif %}|{{ t is none }}";
+    service.run(&folder, &["q.jsonl", "-t", template]).exits(3);
+    let asked: Vec<String> = service.asked().into_keys().collect();
+    assert_eq!(asked, ["bad 1|||num|True", "bad 2|{'k': 1}|has|num|False"]);
+    folder.dset(&["export", "q.jsonl", "--failed", "--to", "again.jsonl"]).exits(0);
+    assert_eq!(folder.read("again.jsonl"), rows.join("\n") + "\n");
+    folder.dset(&["export", "q.jsonl", "--failed", "--to", "again.csv"]).exits(2).says("`meta`");
+    if cfg!(feature = "parquet") {
+        folder
+            .dset(&["export", "q.jsonl", "--failed", "--to", "no.parquet"])
+            .exits(2)
+            .says("`big`");
+        folder.write("q.jsonl", rows.join("\n").replace("18446744073709551615", "7"));
+        service.run(&folder, &["q.jsonl", "-t", template]).exits(3);
+        folder.dset(&["export", "q.jsonl", "--failed", "--to", "again.parquet"]).exits(0);
+        service.run(&folder, &["again.parquet", "-t", template, "-o", "again"]).exits(3);
+        assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), asked);
+    }
+}

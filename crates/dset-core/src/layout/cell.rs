@@ -1,6 +1,9 @@
 //! Columns of a dataset, their kinds, and what stands in them.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::Value;
 
 /// A column of a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +12,50 @@ pub struct Column {
     pub name: String,
     /// The kind of each of its cells.
     pub kind: Kind,
+    /// Of [`Kind::Json`], what all values are, where they are alike.
+    pub values: Option<Arc<ValueType>>,
+}
+
+impl Column {
+    /// Returns a column whose values are as its kind says.
+    #[must_use]
+    pub fn new(name: impl Into<String>, kind: Kind) -> Column {
+        Column { name: name.into(), kind, values: None }
+    }
+}
+
+/// What all values of a column are; each may be null.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ValueType {
+    /// Texts.
+    Text,
+    /// Whole numbers, 64 bits with a sign.
+    Integer,
+    /// Numbers of double precision.
+    Float,
+    /// True or false.
+    Truth,
+    /// Lists.
+    List(Box<ValueType>),
+    /// Objects with these keys, of which one may lack some; never without any.
+    Object(Vec<(String, ValueType)>),
+}
+
+impl ValueType {
+    /// Tells whether a value is of this type.
+    #[must_use]
+    pub fn has(&self, value: &Value) -> bool {
+        match (self, value) {
+            (_, Value::Null) | (ValueType::Text, Value::String(_)) => true,
+            (ValueType::Truth, Value::Bool(_)) | (ValueType::Float, Value::Number(_)) => true,
+            (ValueType::Integer, Value::Number(number)) => number.is_i64(),
+            (ValueType::List(of), Value::Array(values)) => values.iter().all(|one| of.has(one)),
+            (ValueType::Object(keys), Value::Object(object)) => object
+                .iter()
+                .all(|(key, value)| keys.iter().any(|(own, of)| own == key && of.has(value))),
+            _ => false,
+        }
+    }
 }
 
 /// What a column holds.
@@ -28,8 +75,7 @@ pub enum Kind {
     Texts,
     /// A list of objects, each with exactly these keys, all of them texts.
     Objects(&'static [&'static str]),
-    /// Any JSON value. Text where a file has no such kind; readers that take the kind of a column from
-    /// its first rows fail on it, so that only what is no table for training has it.
+    /// Any JSON value. A file of typed columns has the type of [`Column::values`], or text where there is none.
     Json,
 }
 

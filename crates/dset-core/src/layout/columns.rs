@@ -23,7 +23,7 @@ fn of_answer(shape: &Shape) -> &'static [Own] {
 pub(super) fn behind_users(shape: &Shape, own: &[Own]) -> Vec<Column> {
     let mut columns = shape.fields.clone();
     for &(name, kind) in own.iter().filter(|(name, _)| !shape.held.contains(name)) {
-        columns.push(Column { name: free(name, "dset_", &columns), kind });
+        columns.push(Column::new(free(name, "dset_", &columns), kind));
     }
     columns
 }
@@ -31,12 +31,12 @@ pub(super) fn behind_users(shape: &Shape, own: &[Own]) -> Vec<Column> {
 /// Our columns, under the names that trainers know, then those of the input that are kept: `input_`
 /// before a name that is ours.
 pub(super) fn before_users(shape: &Shape, own: &[Own], origin: &[Own]) -> Vec<Column> {
-    let column = |&(name, kind): &Own| Column { name: name.to_owned(), kind };
+    let column = |&(name, kind): &Own| Column::new(name, kind);
     let origin = origin.iter().filter(|(name, _)| !shape.held.contains(name));
     let mut columns: Vec<_> = own.iter().chain(origin).map(column).collect();
     for field in &shape.fields {
         let name = free(&field.name, "input_", &columns);
-        columns.push(Column { name, kind: field.kind });
+        columns.push(Column { name, ..field.clone() });
     }
     columns
 }

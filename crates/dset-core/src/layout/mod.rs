@@ -28,7 +28,7 @@ mod thoughts;
 
 use std::borrow::Cow;
 
-pub use self::cell::{Cell, Column, Kind};
+pub use self::cell::{Cell, Column, Kind, ValueType};
 use crate::answer::row::Row;
 use crate::item::content::{Role, Turn, split_beginning};
 

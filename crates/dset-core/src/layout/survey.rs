@@ -1,56 +1,143 @@
 //! Which columns an input has, and of which kind each is: known before the first row is written.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Cell, Column, Kind};
+use super::{Cell, Column, Kind, ValueType};
 use crate::item::fields::{Field, Fields};
 
-/// Kinds of values that a column was seen to have.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Seen {
-    text: bool,
+/// What the values of a column were seen to be, nulls left out.
+#[derive(Debug, Clone, Default)]
+enum Seen {
+    /// Nothing.
+    #[default]
+    Nothing,
+    Text,
+    Number(Numbers),
+    Truth,
+    List(Box<Seen>),
+    Object(Objects),
+    /// Of several kinds, or a number that is none of ours.
+    Mixed,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Numbers {
     integer: bool,
     /// An integer that a number of double precision does not hold.
     wide: bool,
     float: bool,
-    truth: bool,
-    /// A list, an object, or a number that is none of ours.
-    other: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Objects {
+    count: u64,
+    /// Every key, how many objects have it, and its values.
+    keys: Vec<(String, u64, Seen)>,
 }
 
 /// Integers up to here are exact in double precision.
 const EXACT_MAX: u64 = 1 << 53;
 
+/// Objects with more keys than this are maps from anything to anything.
+const KEYS_MAX: usize = 256;
+
 impl Seen {
-    fn note(&mut self, field: Field<'_>) {
-        match field {
-            Field::Text(_) | Field::Json(Value::String(_)) => self.text = true,
-            Field::Json(Value::Null) => {}
-            Field::Json(Value::Bool(_)) => self.truth = true,
-            Field::Json(Value::Number(number)) => match number.as_i64() {
+    fn note(&mut self, value: &Value) {
+        if value.is_null() {
+            return;
+        }
+        if matches!(self, Seen::Nothing) {
+            *self = match value {
+                Value::Null => Seen::Nothing,
+                Value::String(_) => Seen::Text,
+                Value::Number(_) => Seen::Number(Numbers::default()),
+                Value::Bool(_) => Seen::Truth,
+                Value::Array(_) => Seen::List(Box::default()),
+                Value::Object(_) => Seen::Object(Objects::default()),
+            };
+        }
+        match (&mut *self, value) {
+            (Seen::Text, Value::String(_)) | (Seen::Truth, Value::Bool(_)) => {}
+            (Seen::Number(seen), Value::Number(number)) => match number.as_i64() {
                 Some(number) => {
-                    self.integer = true;
-                    self.wide |= number.unsigned_abs() > EXACT_MAX;
+                    seen.integer = true;
+                    seen.wide |= number.unsigned_abs() > EXACT_MAX;
                 }
-                None if number.is_f64() => self.float = true,
-                None => self.other = true,
+                None if number.is_f64() => seen.float = true,
+                None => *self = Seen::Mixed,
             },
-            Field::Json(Value::Array(_) | Value::Object(_)) => self.other = true,
+            (Seen::List(of), Value::Array(values)) => values.iter().for_each(|one| of.note(one)),
+            (Seen::Object(seen), Value::Object(object)) => {
+                seen.count += 1;
+                for (key, value) in object {
+                    let place = seen.keys.iter().position(|(own, ..)| own == key);
+                    let place = place.unwrap_or_else(|| {
+                        seen.keys.push((key.clone(), 0, Seen::Nothing));
+                        seen.keys.len() - 1
+                    });
+                    seen.keys[place].1 += 1;
+                    seen.keys[place].2.note(value);
+                }
+                if seen.keys.len() > KEYS_MAX {
+                    *self = Seen::Mixed;
+                }
+            }
+            _ => *self = Seen::Mixed,
         }
     }
 
-    fn kind(self) -> Kind {
-        let Seen { text, integer, wide, float, truth, other } = self;
-        match (text || other, integer, float, truth) {
-            (false, true, false, false) => Kind::Integer,
-            (false, true, true, false) if !wide => Kind::Float,
-            (false, false, true, false) => Kind::Float,
-            (false, false, false, true) => Kind::Truth,
-            _ => Kind::Text,
+    fn note_text(&mut self) {
+        match self {
+            Seen::Nothing => *self = Seen::Text,
+            Seen::Text => {}
+            _ => *self = Seen::Mixed,
         }
     }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Seen::Number(Numbers { integer: true, float: false, .. }) => Kind::Integer,
+            Seen::Number(Numbers { integer: true, wide: true, .. }) => Kind::Text,
+            Seen::Number(_) => Kind::Float,
+            Seen::Truth => Kind::Truth,
+            Seen::List(_) | Seen::Object(_) => Kind::Json,
+            Seen::Nothing | Seen::Text | Seen::Mixed => Kind::Text,
+        }
+    }
+
+    /// Returns the type that all values are of; `exactly` where each would be read as the value that it was.
+    fn values(&self, exactly: bool) -> Option<ValueType> {
+        Some(match self {
+            Seen::Nothing | Seen::Text => ValueType::Text,
+            Seen::Number(Numbers { integer: true, float: false, .. }) => ValueType::Integer,
+            Seen::Number(Numbers { integer: true, wide, .. }) if *wide || exactly => return None,
+            Seen::Number(_) => ValueType::Float,
+            Seen::Truth => ValueType::Truth,
+            Seen::List(of) => ValueType::List(Box::new(of.values(exactly)?)),
+            Seen::Object(Objects { count, keys }) => {
+                let lacks = keys.iter().any(|(_, with, _)| with < count);
+                if keys.is_empty() || exactly && lacks {
+                    return None;
+                }
+                let typed = |(key, _, seen): &(String, u64, Seen)| {
+                    Some((key.clone(), seen.values(exactly)?))
+                };
+                ValueType::Object(keys.iter().map(typed).collect::<Option<_>>()?)
+            }
+            Seen::Mixed => return None,
+        })
+    }
+}
+
+/// A column of an input.
+#[derive(Debug, Clone, Default)]
+struct Surveyed {
+    seen: Seen,
+    /// Items in which it is a value, and no null.
+    filled: u64,
 }
 
 /// What one pass over an input tells of its columns.
@@ -58,7 +145,8 @@ impl Seen {
 pub struct Survey {
     names: Vec<String>,
     places: HashMap<String, usize>,
-    seen: Vec<Seen>,
+    columns: Vec<Surveyed>,
+    items: u64,
 }
 
 impl Survey {
@@ -78,15 +166,26 @@ impl Survey {
         }
         self.places.insert(name.to_owned(), self.names.len());
         self.names.push(name.to_owned());
-        self.seen.push(Seen::default());
+        self.columns.push(Surveyed::default());
         self.names.len() - 1
     }
 
     /// Looks at the fields of one item.
     pub fn note(&mut self, fields: Fields<'_>) {
+        self.items += 1;
         fields.for_each(|name, field| {
             let place = self.place(name);
-            self.seen[place].note(field);
+            let column = &mut self.columns[place];
+            match field {
+                Field::Json(value) => {
+                    column.seen.note(value);
+                    column.filled += u64::from(!value.is_null());
+                }
+                Field::Text(_) => {
+                    column.seen.note_text();
+                    column.filled += 1;
+                }
+            }
         });
     }
 
@@ -97,8 +196,8 @@ impl Survey {
         &self.names
     }
 
-    /// Returns the columns of these names. `as_it_is` keeps what is not text as JSON, of any kind;
-    /// otherwise a column of several kinds is text.
+    /// Returns the columns of these names; one of several kinds is text. `as_it_is` keeps what is not text in
+    /// every item as JSON, of any kind.
     #[must_use]
     pub fn kept(&self, names: &[String], as_it_is: bool) -> Kept {
         let mut kept = Kept::default();
@@ -107,11 +206,12 @@ impl Survey {
             if kept.places.contains_key(name) {
                 continue;
             }
-            let seen = self.seen[place];
-            let is_text = seen == Seen { text: seen.text, ..Seen::default() };
+            let Surveyed { seen, filled } = &self.columns[place];
+            let is_text = matches!(seen, Seen::Text) && *filled == self.items;
             let kind = if as_it_is && !is_text { Kind::Json } else { seen.kind() };
+            let values = (kind == Kind::Json).then(|| seen.values(as_it_is)).flatten();
             kept.places.insert(name.clone(), kept.columns.len());
-            kept.columns.push(Column { name: name.clone(), kind });
+            kept.columns.push(Column { name: name.clone(), kind, values: values.map(Arc::new) });
         }
         kept
     }
@@ -174,8 +274,10 @@ mod tests {
     #[test]
     fn a_column_has_the_kind_of_all_its_values_and_text_where_they_differ() {
         let rows = [
-            json!({"n": 1, "x": 1, "ok": true, "mixed": 1, "list": [1], "late": null, "none": null}),
-            json!({"n": null, "x": 1.5, "ok": null, "mixed": "a", "list": {"k": 1}, "late": 7}),
+            json!({"n": 1, "x": 1, "ok": true, "mixed": 1, "list": [1],
+                "nested": [{"a": 1}], "late": null, "none": null}),
+            json!({"n": null, "x": 1.5, "ok": null, "mixed": "a", "list": {"k": 1},
+                "nested": [{"a": 2.5, "b": ["x"]}, null], "late": 7}),
             json!({"n": 3, "big": u64::MAX, "new": "b"}),
         ];
         let mut survey = Survey::new(&["n".to_owned()]);
@@ -190,6 +292,7 @@ mod tests {
                 ("ok", Kind::Truth),
                 ("mixed", Kind::Text),
                 ("list", Kind::Text),
+                ("nested", Kind::Json),
                 ("late", Kind::Integer),
                 ("none", Kind::Text),
                 ("big", Kind::Text),
@@ -203,24 +306,39 @@ mod tests {
             Cell::Truth(None),
             Cell::text("a"),
             Cell::text(r#"{"k":1}"#),
+            Cell::Json(r#"[{"a":2.5,"b":["x"]},null]"#.into()),
             Cell::Integer(Some(7)),
             Cell::text(""),
             Cell::text(""),
             Cell::text(""),
         ];
         assert_eq!(cells, expected);
+        let object = ValueType::Object(vec![
+            ("a".into(), ValueType::Float),
+            ("b".into(), ValueType::List(Box::new(ValueType::Text))),
+        ]);
+        let nested = kept.columns().iter().find(|column| column.name == "nested").unwrap();
+        assert_eq!(nested.values.as_deref(), Some(&ValueType::List(Box::new(object))));
         assert!(cells.iter().zip(kept.columns()).all(|(cell, column)| cell.is_of(column.kind)));
     }
 
     #[test]
     fn what_is_to_be_asked_again_is_kept_as_it_is() {
-        let row = json!({"messages": [{"role": "user"}], "topic": "a", "n": 1});
-        let fields = Fields::Object(row.as_object().unwrap());
+        let rows = [
+            json!({"messages": [{"role": "user"}], "topic": "a", "n": 1, "x": 1, "m": {"k": 1}, "s": null}),
+            json!({"messages": [], "topic": "b", "n": null, "x": 1.5, "m": {"l": 1}, "s": "t"}),
+        ];
         let mut survey = Survey::default();
-        survey.note(fields);
+        rows.iter().for_each(|row| survey.note(Fields::Object(row.as_object().unwrap())));
         let kept = survey.kept(survey.names(), true);
-        let cells = kept.cells(fields);
+        let cells = kept.cells(Fields::Object(rows[0].as_object().unwrap()));
         let json = |text: &'static str| Cell::Json(text.into());
-        assert_eq!(cells, [json(r#"[{"role":"user"}]"#), Cell::text("a"), json("1")]);
+        let list = json(r#"[{"role":"user"}]"#);
+        let expected =
+            [list, Cell::text("a"), json("1"), json("1"), json(r#"{"k":1}"#), json("null")];
+        assert_eq!(cells, expected);
+        // Numbers of both kinds and objects of different keys would not be read as they were.
+        let typed: Vec<_> = kept.columns().iter().map(|column| column.values.is_some()).collect();
+        assert_eq!(typed, [true, false, true, false, false, true]);
     }
 }

@@ -62,7 +62,7 @@ impl Layout for Lengths {
     }
 
     fn columns(&self, _: &Shape, _: &Options) -> Vec<Column> {
-        vec![Column { name: "length".into(), kind: Kind::Integer }]
+        vec![Column::new("length", Kind::Integer)]
     }
 
     fn rows(&self, record: &Record<'_>, _: &Options, emit: &mut dyn FnMut(&[Cell<'_>])) {
@@ -78,7 +78,7 @@ fn every_layout_has_as_many_cells_as_columns_each_of_its_kind_whatever_the_recor
     let chat =
         turns(&[(Role::System, "s"), (Role::User, "a"), (Role::Assistant, "b"), (Role::User, "c")]);
     let names = ["topic", "id", "question", "answer", "messages", "prompt", "generations"];
-    let fields = names.map(|name| Column { name: name.into(), kind: Kind::Text });
+    let fields = names.map(|name| Column::new(name, Kind::Text));
     let shapes = [
         Shape::default(),
         Shape { fields: fields.to_vec(), has_values: true, has_reviews: true, ..Shape::default() },

@@ -42,6 +42,12 @@ pub(super) fn environment() -> Environment<'static> {
     }
     environment.add_test("in", |value: Value, container: Value| compare(value, "in", container));
     environment.add_test("none", |value: &Value| is_nothing(value));
+    environment.set_formatter(|out, state, value| match value.kind() {
+        ValueKind::Seq | ValueKind::Map => {
+            minijinja::escape_formatter(out, state, &with_nulls(value))
+        }
+        _ => minijinja::escape_formatter(out, state, value),
+    });
     environment.add_filter("tojson", |value: &Value, indent: Option<Value>, args: Kwargs| {
         minijinja::filters::tojson(&with_nulls(value), indent, args)
     });
@@ -59,7 +65,7 @@ pub(crate) fn is_nothing(value: &Value) -> bool {
     value.is_none() || value.is_safe() && value.as_str() == Some("")
 }
 
-/// Returns a value with nulls that JSON writes as such.
+/// Returns a value with nulls that are written as such.
 fn with_nulls(value: &Value) -> Value {
     match value.kind() {
         ValueKind::Seq => value

@@ -229,6 +229,7 @@ fn a_null_is_empty_and_none_wherever_it_stands() {
             "True True True False",
         ),
         ("{{ x|tojson }} {{ deep|tojson }}", "null {\"x\": null, \"y\": [null]}"),
+        ("{{ deep }} {{ deep.y }}", "{'x': None, 'y': [None]} [None]"),
         ("{% if x or row.x or deep.x %}some{% else %}none{% endif %}", "none"),
         ("{{ x|default('d', true) }}{% for c in x %}{{ c }}{% endfor %}", "d"),
     ] {

@@ -47,6 +47,14 @@ pub enum ExportError {
     /// Two columns would have the same name.
     #[error("two columns would be called `{0}`")]
     SameName(String),
+    /// A column of what is to be asked again cannot be kept as it is.
+    #[error("{about} cannot hold the column `{column}` as it is")]
+    OtherKind {
+        /// The column.
+        column: String,
+        /// What the file is.
+        about: &'static str,
+    },
     /// An expression cannot be used.
     #[error("`{option} {text}` cannot be used: {error}")]
     Expression {

@@ -19,7 +19,7 @@ mod written;
 use std::path::{Path, PathBuf};
 
 use dset_core::layout::split::{Splits, shuffled};
-use dset_core::layout::{Layout, ReasoningPlace, Unfit};
+use dset_core::layout::{Column, Kind, Layout, ReasoningPlace, Unfit};
 use dset_core::settings::JobSpec;
 
 pub use self::container::{CONTAINERS, ContainerKind};
@@ -195,6 +195,9 @@ pub fn export(
     // Nothing gets its name in here: what was read while a run began is thrown away and read again.
     let written = open_readonly(&spec.output, |store| {
         let mut prepared = prepare(store, spec, request, Moment::Now)?;
+        if request.failed {
+            is_kept(&prepared.columns, target.kind().0)?;
+        }
         let splits = write(store, &mut prepared, request, &target, staging.folder(), progress)?;
         Ok::<_, ExportError>((prepared, splits))
     })?;
@@ -206,6 +209,18 @@ pub fn export(
     let names = request.splits.into_iter().flat_map(Splits::names);
     let empty_splits = names.filter(|name| !has_file(name)).map(str::to_owned).collect();
     Ok(Some(Exported { files, left_out, empty_splits }))
+}
+
+/// Fails where what is to be asked again would be read as something else than it was.
+fn is_kept(columns: &[Column], kind: &'static ContainerKind) -> Result<(), ExportError> {
+    let is_lost =
+        |column: &&Column| column.kind == Kind::Json && !(kind.keeps)(column.values.as_deref());
+    match columns.iter().find(is_lost) {
+        Some(column) => {
+            Err(ExportError::OtherKind { column: column.name.clone(), about: kind.about })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Writes all rows into files that have no name yet.

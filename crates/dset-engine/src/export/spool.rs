@@ -117,7 +117,7 @@ mod tests {
             Kind::Objects(&["a", "b"]),
             Kind::Json,
         ];
-        let columns = kinds.map(|kind| Column { name: format!("{kind:?}"), kind });
+        let columns = kinds.map(|kind| Column::new(format!("{kind:?}"), kind));
         let row = |text: &'static str| {
             [
                 Cell::Text(text.into()),

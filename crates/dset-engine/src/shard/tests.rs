@@ -175,10 +175,7 @@ fn parquet(rows: &[Row], folder: &Path) -> PathBuf {
     use dset_core::layout::{Cell, Column, Kind};
     let path = folder.join("q.parquet");
     let file = fs_err::File::create(&path).unwrap();
-    let columns = [
-        Column { name: "question".into(), kind: Kind::Text },
-        Column { name: "level".into(), kind: Kind::Text },
-    ];
+    let columns = [Column::new("question", Kind::Text), Column::new("level", Kind::Text)];
     let mut options = dset_parquet::WriterOptions::default();
     options.group_rows = 7;
     let mut writer = dset_parquet::Writer::new(file, &columns, options).unwrap();

@@ -9,7 +9,8 @@ use arrow_array::builder::{
     StructBuilder, TimestampMillisecondBuilder,
 };
 use arrow_schema::{DataType, Field, FieldRef, Fields, TimeUnit};
-use dset_core::layout::{Cell, Column, Kind};
+use dset_core::layout::{Cell, Column, Kind, ValueType};
+use serde_json::Value;
 
 /// What holds the cells of a column. It is as the column's kind is.
 pub(super) enum ColumnBuilder {
@@ -20,10 +21,15 @@ pub(super) enum ColumnBuilder {
     Time(TimestampMillisecondBuilder),
     Texts(ListBuilder<StringBuilder>),
     Objects(ListBuilder<StructBuilder>),
+    Values(Box<dyn ArrayBuilder>, Arc<ValueType>),
 }
 
 impl ColumnBuilder {
-    pub(super) fn new(kind: Kind) -> ColumnBuilder {
+    pub(super) fn new(column: &Column) -> ColumnBuilder {
+        if let Some(values) = typed(column) {
+            return ColumnBuilder::Values(builder_of(values), Arc::clone(values));
+        }
+        let kind = column.kind;
         match kind {
             // JSON of any kind is text: of the type for it, many readers know nothing.
             Kind::Text | Kind::Json => ColumnBuilder::Text(StringBuilder::new()),
@@ -48,8 +54,14 @@ impl ColumnBuilder {
     /// Adds a cell that [fits] the kind.
     pub(super) fn push(&mut self, cell: &Cell<'_>) {
         match (self, cell) {
+            (ColumnBuilder::Text(column), Cell::Json(text)) if *text == "null" => {
+                column.append_null();
+            }
             (ColumnBuilder::Text(column), Cell::Text(text) | Cell::Json(text)) => {
                 column.append_value(text);
+            }
+            (ColumnBuilder::Values(column, values), Cell::Json(text)) => {
+                append(&mut **column, values, &value_of(text));
             }
             (ColumnBuilder::Integer(column), Cell::Integer(value)) => column.append_option(*value),
             (ColumnBuilder::Float(column), Cell::Float(value)) => column.append_option(*value),
@@ -85,6 +97,7 @@ impl ColumnBuilder {
             ColumnBuilder::Time(column) => ArrayBuilder::finish(column),
             ColumnBuilder::Texts(column) => ArrayBuilder::finish(column),
             ColumnBuilder::Objects(column) => ArrayBuilder::finish(column),
+            ColumnBuilder::Values(column, _) => column.finish(),
         }
     }
 }
@@ -92,8 +105,91 @@ impl ColumnBuilder {
 /// The column in Arrow's schema. Every column may be null there, as in what others write, because files
 /// that differ in this cannot be put together by some readers.
 pub(super) fn field(column: &Column) -> Field {
-    Field::new(&column.name, data_type(column.kind), true)
+    let data_type = typed(column).map_or_else(|| data_type(column.kind), |of| type_of(of));
+    Field::new(&column.name, data_type, true)
 }
+
+/// Returns what all values of a column of JSON are, where that is known.
+fn typed(column: &Column) -> Option<&Arc<ValueType>> {
+    column.values.as_ref().filter(|_| column.kind == Kind::Json)
+}
+
+fn value_of(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+fn type_of(values: &ValueType) -> DataType {
+    match values {
+        ValueType::Text => DataType::Utf8,
+        ValueType::Integer => DataType::Int64,
+        ValueType::Float => DataType::Float64,
+        ValueType::Truth => DataType::Boolean,
+        ValueType::List(of) => DataType::List(element(type_of(of))),
+        ValueType::Object(keys) => DataType::Struct(fields_of(keys)),
+    }
+}
+
+fn fields_of(keys: &[(String, ValueType)]) -> Fields {
+    keys.iter().map(|(key, of)| Field::new(key, type_of(of), true)).collect()
+}
+
+fn builder_of(values: &ValueType) -> Box<dyn ArrayBuilder> {
+    match values {
+        ValueType::Text => Box::new(StringBuilder::new()),
+        ValueType::Integer => Box::new(Int64Builder::new()),
+        ValueType::Float => Box::new(Float64Builder::new()),
+        ValueType::Truth => Box::new(BooleanBuilder::new()),
+        ValueType::List(of) => {
+            Box::new(ListBuilder::new(builder_of(of)).with_field(element(type_of(of))))
+        }
+        ValueType::Object(keys) => {
+            let builders = keys.iter().map(|(_, of)| builder_of(of)).collect();
+            Box::new(StructBuilder::new(fields_of(keys), builders))
+        }
+    }
+}
+
+/// Adds a value that is of the type to the builder that was made for it.
+fn append(builder: &mut dyn ArrayBuilder, values: &ValueType, value: &Value) {
+    let builder = builder.as_any_mut();
+    match values {
+        ValueType::Text => {
+            let builder = builder.downcast_mut::<StringBuilder>();
+            builder.expect(MADE).append_option(value.as_str());
+        }
+        ValueType::Integer => {
+            let builder = builder.downcast_mut::<Int64Builder>();
+            builder.expect(MADE).append_option(value.as_i64());
+        }
+        ValueType::Float => {
+            let builder = builder.downcast_mut::<Float64Builder>();
+            builder.expect(MADE).append_option(value.as_f64());
+        }
+        ValueType::Truth => {
+            let builder = builder.downcast_mut::<BooleanBuilder>();
+            builder.expect(MADE).append_option(value.as_bool());
+        }
+        ValueType::List(of) => {
+            let builder = builder.downcast_mut::<ListBuilder<Box<dyn ArrayBuilder>>>();
+            let builder = builder.expect(MADE);
+            let elements = value.as_array();
+            for element in elements.into_iter().flatten() {
+                append(&mut **builder.values(), of, element);
+            }
+            builder.append(elements.is_some());
+        }
+        ValueType::Object(keys) => {
+            let builder = builder.downcast_mut::<StructBuilder>().expect(MADE);
+            for ((key, of), field) in keys.iter().zip(builder.field_builders_mut()) {
+                append(&mut **field, of, value.get(key).unwrap_or(&Value::Null));
+            }
+            builder.append(value.is_object());
+        }
+    }
+}
+
+/// Why a builder is of the type that is asked.
+const MADE: &str = "the builder was made for the type";
 
 fn data_type(kind: Kind) -> DataType {
     match kind {
@@ -116,9 +212,13 @@ fn texts_named(keys: &[&str]) -> Fields {
     keys.iter().map(|&key| Field::new(key, DataType::Utf8, true)).collect()
 }
 
-/// Returns true if a cell may stand in a column of this kind.
-pub(super) fn fits(cell: &Cell<'_>, kind: Kind) -> bool {
-    cell.is_of(kind)
+/// Returns true if a cell may stand in a column.
+pub(super) fn fits(cell: &Cell<'_>, column: &Column) -> bool {
+    let has = |values: &Arc<ValueType>| match cell {
+        Cell::Json(text) => values.has(&value_of(text)),
+        _ => false,
+    };
+    cell.is_of(column.kind) && typed(column).is_none_or(has)
 }
 
 /// About how many bytes a cell takes before it is encoded: its text, and where each text ends.

@@ -47,7 +47,8 @@ impl Default for WriterOptions {
 /// A dataset that is being written as Parquet, compressed by zstd, with statistics and page index.
 ///
 /// Types: text is `string`, whole numbers `int64`, numbers `double`, true and false `bool`, moments
-/// `timestamp[ms, UTC]`, lists `list<string>` and `list<struct<…: string>>`. No column is of the null type, whatever its
+/// `timestamp[ms, UTC]`, lists `list<string>` and `list<struct<…: string>>`,
+/// JSON whose values are alike lists and structs of these, and other JSON `string`. No column is of the null type, whatever its
 /// values are. The same rows give the same bytes.
 ///
 /// A writer that is dropped before [`finish`](Writer::finish) leaves a file that nothing reads, as does one
@@ -98,7 +99,7 @@ impl<W: Write + Send> Writer<W> {
             file: ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))?,
             schema,
             columns: columns.to_vec(),
-            builders: columns.iter().map(|column| ColumnBuilder::new(column.kind)).collect(),
+            builders: columns.iter().map(ColumnBuilder::new).collect(),
             options,
             rows: 0,
             batch: Extent::default(),
@@ -119,7 +120,7 @@ impl<W: Write + Send> Writer<W> {
             return Err(WriteError::Cells { row, cells: cells.len(), columns });
         }
         for (cell, column) in cells.iter().zip(&self.columns) {
-            if !column::fits(cell, column.kind) {
+            if !column::fits(cell, column) {
                 return Err(WriteError::Kind { row, column: column.name.clone() });
             }
         }

@@ -3,15 +3,24 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 
-use dset_core::layout::{Cell, Column, Kind};
+use dset_core::layout::{Cell, Column, Kind, ValueType};
 use dset_core::time::rfc3339;
 
 use super::json::write_value;
 use super::{Container, ContainerKind};
 use crate::export::pack::{Packed, Packing};
 
-pub(super) const KIND: ContainerKind =
-    ContainerKind { ending: "csv", about: "CSV", packs: true, has_moments: false, open };
+pub(super) const KIND: ContainerKind = ContainerKind {
+    ending: "csv",
+    about: "CSV",
+    packs: true,
+    has_moments: false,
+    // What is one value is a text there as in every table.
+    keeps: |values| {
+        values.is_some_and(|of| !matches!(of, ValueType::List(_) | ValueType::Object(_)))
+    },
+    open,
+};
 
 struct Csv {
     to: csv::Writer<Packed>,

@@ -14,6 +14,7 @@ pub(super) const LINES: ContainerKind = ContainerKind {
     about: "JSON lines",
     packs: true,
     has_moments: false,
+    keeps: |_| true,
     open: |file, packing, columns| open(file, packing, columns, false),
 };
 
@@ -22,6 +23,7 @@ pub(super) const ARRAY: ContainerKind = ContainerKind {
     about: "a JSON array",
     packs: true,
     has_moments: false,
+    keeps: |_| true,
     open: |file, packing, columns| open(file, packing, columns, true),
 };
 

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use dset_core::layout::{Cell, Column};
+use dset_core::layout::{Cell, Column, ValueType};
 
 use super::pack::Packing;
 
@@ -35,6 +35,8 @@ pub struct ContainerKind {
     pub packs: bool,
     /// It has a type for moments; otherwise they are text.
     pub(super) has_moments: bool,
+    /// Tells whether a column of JSON is read again as it was.
+    pub(super) keeps: fn(Option<&ValueType>) -> bool,
     pub(super) open: OpenContainer,
 }
 

@@ -9,8 +9,14 @@ use dset_parquet::{WriteError, Writer, WriterOptions};
 use super::{Container, ContainerKind};
 use crate::export::pack::Packing;
 
-pub(super) const KIND: ContainerKind =
-    ContainerKind { ending: "parquet", about: "Parquet", packs: false, has_moments: true, open };
+pub(super) const KIND: ContainerKind = ContainerKind {
+    ending: "parquet",
+    about: "Parquet",
+    packs: false,
+    has_moments: true,
+    keeps: |values| values.is_some(),
+    open,
+};
 
 struct Parquet {
     writer: Writer<File>,

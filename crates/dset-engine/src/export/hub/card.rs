@@ -85,7 +85,7 @@ fn front_matter(card: &Card<'_>, text: &mut String) {
     for (name, _) in card.splits {
         let _ = writeln!(text, "  - split: {name}\n    path: data/{name}-*.{}", card.ending);
     }
-    // A column of JSON of any kind has no feature that every reader knows.
+    // What lists and objects hold, the files say.
     if card.columns.iter().any(|column| column.kind == Kind::Json) {
         return;
     }
