@@ -52,6 +52,9 @@ impl Json {
         if found.bad_rows.count > 0 {
             line["bad_rows"] = json!(found.bad_rows.count);
         }
+        if found.bad_rows.reasoning > 0 {
+            line["unsent_reasoning"] = json!(found.bad_rows.reasoning);
+        }
         if !found.unread.is_empty() {
             line["unread_files"] = json!(found.unread);
         }

@@ -63,6 +63,7 @@ pub(super) fn rest(opening: &RunContext<'_>) -> Vec<String> {
     );
     lines.extend(bad_rows(&found.bad_rows));
     lines.extend(surplus(&found.bad_rows));
+    lines.extend(reasoning(&found.bad_rows));
     lines.extend(unread(&found.unread, &opening.settings.input));
     let by_sample =
         if found.pilot.is_some() { "of the rest, which the pilot does not ask" } else { BY_SAMPLE };
@@ -114,6 +115,19 @@ fn surplus(rows: &BadRows) -> Option<String> {
     ))
 }
 
+/// Which chats have reasoning in their turns.
+fn reasoning(rows: &BadRows) -> Option<String> {
+    let first = rows.first_reasoning?;
+    Some(format!(
+        "{} reasoning in earlier turns, from {}: it is not sent, as services want it",
+        match rows.reasoning {
+            1 => "1 chat has".to_owned(),
+            number => format!("{} have", of(number, "chat")),
+        },
+        place_words(first)
+    ))
+}
+
 /// Files that are named one by one, at most.
 const NAMED_FILES_MAX: usize = 5;
 
@@ -159,11 +173,18 @@ fn header(shape: &Shape) -> Option<String> {
         (false, Chosen::ByUser) => {
             format!("no header: the first row is a question; questions are in {column}")
         }
+        (false, _) if shape.fields.len() > 1 => format!(
+            "no header, as the first row names no column that is known: it is a question \
+             (--header yes says otherwise); questions are taken from the first of {} columns \
+             (--column N names another)",
+            shape.fields.len()
+        ),
         (false, _) => "no header: the first row is a question (--header yes says otherwise)".into(),
         (true, Chosen::ByName) if column == "question" => return None,
         (true, _) if !shape.is_table => format!("questions are in `{column}`"),
         (true, Chosen::First) => format!(
-            "the first row is a header; questions are taken from its first column, `{column}`"
+            "the first row is a header; questions are taken from its first column, `{column}`, as no \
+             name is one of questions (--column names another)"
         ),
         (true, _) => format!("the first row is a header; questions are in column `{column}`"),
     })

@@ -199,20 +199,14 @@ fn bad_row(path: &Path, place: Place, problem: &RowProblem) -> UserError {
                 same_command_with("last")
             ))
             .hint("To have the model go on with them, where the service can: `--last continue`"),
-        RowProblem::Setting { value, setter, .. } if setter.starts_with("--") => user
-            .hint(format!(
-                "If it is the same in all rows: `{} {setter}{}{value}`",
-                // A parameter stands beside others.
-                match setter.ends_with('=') {
-                    true => same_command(),
-                    false => same_command_with(&setter.trim_start_matches('-').replace('-', "_")),
-                },
-                if setter.ends_with('=') { "" } else { " " }
-            ))
+        RowProblem::Setting { value, setter, .. } => user
+            .hint(setting(setter, value))
             .hint("Take it out of the lines where it is not wanted"),
-        RowProblem::Setting { .. } | RowProblem::Param { .. } => {
-            user.hint("Take it out of the lines")
-        }
+        RowProblem::Param { .. } => user.hint("Take it out of the lines"),
+        RowProblem::NoField { field } if field.ends_with(".messages") => user.hint(
+            "Lines of a batch are asked by the `messages` of chat completions: write the text as one \
+             turn of the user",
+        ),
         RowProblem::Beside { .. } => user.hint(
             "Say in a template what is sent, or name the column that is enough: `--column NAME`",
         ),
@@ -223,10 +217,37 @@ fn bad_row(path: &Path, place: Place, problem: &RowProblem) -> UserError {
         RowProblem::TooLarge(_) => user.hint("Look for what is missing at its end"),
         _ => user.hint("Mend the row"),
     };
+    let cannot_be_left_out = matches!(problem, RowProblem::TooLarge(_));
+    if cannot_be_left_out || same_command().contains("--on-bad-row skip") {
+        return user;
+    }
     user.hint(format!(
         "To ask the other rows, and count and name such ones: `{} --on-bad-row skip`",
         same_command_with("on_bad_row")
     ))
+}
+
+/// Says how what a row says for itself is said for all rows.
+fn setting(setter: &str, value: &str) -> String {
+    match setter {
+        "--max-tokens" | "--temperature" | "--reasoning-effort" | "--samples" => format!(
+            "If it is the same in all rows: `{} {setter} {value}`",
+            same_command_with(&setter.trim_start_matches('-').replace('-', "_"))
+        ),
+        "--schema" => {
+            "If all answers are to be JSON of one kind, write its JSON Schema into a file: \
+                       `--schema FILE`"
+                .to_owned()
+        }
+        _ => match setter.strip_prefix("--param ") {
+            Some(name) => format!(
+                "If it is the same in all rows: `{} --param {}`",
+                same_command(),
+                quoted(&format!("{name}{value}"))
+            ),
+            None => format!("If it is the same in all rows, say it by {setter}"),
+        },
+    }
 }
 
 /// Explains why a file is taken for something else than CSV.

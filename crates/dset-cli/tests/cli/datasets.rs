@@ -496,9 +496,7 @@ fn lists_and_objects_of_the_questions_stay_what_they_are() {
     if cfg!(feature = "parquet") {
         folder.dset(&["export", "q.jsonl", "--to", "r.parquet"]).exits(0);
         let template = "{{ choices|join('+') }} {{ meta.k + 1 }} {{ turns|length }}";
-        service
-            .run(&folder, &["r.parquet", "-o", "p", "-t", template])
-            .exits(0);
+        service.run(&folder, &["r.parquet", "-o", "p", "-t", template]).exits(0);
         assert!(service.asked().contains_key("x+y 2 1"), "{:?}", service.asked());
     }
 }

@@ -305,6 +305,88 @@ fn what_names_of_folders_say_are_fields_of_the_rows_in_them() {
 }
 
 #[test]
+fn rows_of_several_files_are_counted_with_those_that_are_skipped() {
+    let folder = Folder::new();
+    folder.write("d/1.jsonl", "{\"question\": \"a\"}\nBROKEN\n{\"question\": \"b\"}\nBROKEN\n");
+    folder.write("d/2.jsonl", "{\"question\": \"c\"}\n");
+    let service = Service::friendly();
+    service.run(&folder, &["d", "--on-bad-row", "skip"]).exits(0);
+    folder.dset(&["export", "--to", "rows.jsonl"]).exits(0);
+    let rows = folder.read("rows.jsonl");
+    let numbers: Vec<u64> = rows
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["row"].as_u64().unwrap())
+        .collect();
+    assert_eq!(numbers, [1, 3, 5]);
+    folder.dset(&["show", "3"]).exits(0).tells("row 5");
+    folder.write(
+        "d/1.jsonl",
+        "{\"question\": \"a\"}\n{\"question\": \"m\"}\n{\"question\": \"b\"}\nBROKEN\n",
+    );
+    service.run(&folder, &["d", "--on-bad-row", "skip"]).exits(0);
+    assert_eq!(service.stats().asked, 4, "a number is no part of what is asked");
+}
+
+#[test]
+fn what_of_a_chat_is_not_sent_and_which_column_was_taken_is_told() {
+    let folder = Folder::new();
+    let turn =
+        |role: &str, text: &str| json!({"role": role, "content": text, "reasoning_content": "Hm."});
+    let chat = json!({"messages": [turn("user", "a"), turn("assistant", "b"), turn("user", "c")]});
+    let plain = json!({"messages": [{"role": "user", "content": "x"}]});
+    folder.write("q.jsonl", format!("{plain}\n{chat}\n"));
+    let service = Service::friendly();
+    let said = "1 chat has reasoning in earlier turns, from line 2: it is not sent";
+    service.run(&folder, &["q.jsonl"]).exits(0).says(said);
+    let start = service.run(&folder, &["q.jsonl", "--json"]).exits(0).out.clone();
+    assert!(start.contains("\"unsent_reasoning\":1"), "{start}");
+    folder.write("q.csv", "foo,bar\nWhy is it so?,1\n");
+    let ran = service.run(&folder, &["q.csv", "-o", "c"]).exits(0);
+    ran.says("questions are taken from").says("--column");
+}
+
+#[test]
+fn hints_about_rows_lead_somewhere() {
+    let folder = Folder::new();
+    let service = Service::friendly();
+    folder.write("cut.json", "[{\"question\": \"a\"}, {\"question\": \"b\"}");
+    for more in [&["cut.json"][..], &["cut.json", "--on-bad-row", "skip"]] {
+        let ran = service.run(&folder, more).exits(2).says("ends within the array");
+        assert!(!ran.err.contains("To ask the other rows"), "{}", ran.err);
+    }
+    folder.write("bad.jsonl", "BROKEN\n");
+    let ran = service.run(&folder, &["bad.jsonl", "--on-bad-row", "skip"]).exits(2);
+    assert!(!ran.err.contains("To ask the other rows"), "{}", ran.err);
+    let line = |body: &str| format!("{{\"custom_id\": \"r\", \"body\": {body}}}\n");
+    let turns = "\"messages\": [{\"role\": \"user\", \"content\": \"Q\"}]";
+    let schema = format!("{{{turns}, \"response_format\": {{\"type\": \"json_object\"}}}}");
+    folder.write("b.jsonl", line(&schema));
+    service.run(&folder, &["b.jsonl"]).exits(2).says("`--schema FILE`");
+    folder.write("b.jsonl", line("{\"input\": \"x\"}"));
+    service
+        .run(&folder, &["b.jsonl"])
+        .exits(2)
+        .says("no field `body.messages`")
+        .says("as one turn");
+    folder.write("n.jsonl", "{\"question\": \"q\", \"nan\": 1, \"inf\": \"x\"}\n");
+    service.run(&folder, &["n.jsonl", "-t", "{{nan}} {{inf}}"]).exits(0);
+}
+
+#[test]
+fn what_packers_put_around_the_rows_is_passed_over() {
+    let padded = [gzip(lines().as_bytes()), vec![0; 1024]].concat();
+    let packed = zstd::encode_all(lines().as_bytes(), 3).unwrap();
+    let skippable = [&b"\x5e\x2a\x4d\x18\x04\0\0\0sizeZ"[..12], &packed[..]].concat();
+    for (name, bytes) in [("q.jsonl.gz", padded), ("q.jsonl.zst", skippable)] {
+        let folder = Folder::new();
+        folder.write(name, bytes);
+        let service = Service::friendly();
+        service.run(&folder, &[name]).exits(0);
+        assert_eq!(service.stats().asked, 3, "{name}");
+    }
+}
+
+#[test]
 fn the_card_of_a_data_set_names_its_files() {
     let folder = Folder::new();
     std::fs::create_dir_all(folder.path("set/math")).unwrap();

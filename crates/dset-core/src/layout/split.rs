@@ -21,6 +21,9 @@ pub enum SplitError {
     /// The shares are not the whole.
     #[error("the shares of the splits add up to {0}")]
     Sum(f64),
+    /// Loaders of data sets call so what is in all splits.
+    #[error("`all` is no name of a split: loaders of data sets take it for every one")]
+    All,
     /// Two splits have the same name.
     #[error("two splits are called `{0}`")]
     Twice(String),
@@ -38,6 +41,9 @@ impl Splits {
             let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
             if name.is_empty() || !name.chars().all(is_name) || !(share > 0.0 && share <= 1.0) {
                 return Err(wrong());
+            }
+            if name == "all" {
+                return Err(SplitError::All);
             }
             if splits.iter().any(|(own, _)| own == name) {
                 return Err(SplitError::Twice(name.to_owned()));
@@ -93,6 +99,7 @@ mod tests {
 
     #[test]
     fn what_is_no_split_is_said() {
+        assert_eq!(Splits::parse("all=0.5,test=0.5"), Err(SplitError::All));
         assert_eq!(Splits::parse("train"), Err(SplitError::Syntax("train".into())));
         assert_eq!(Splits::parse("a/b=1"), Err(SplitError::Syntax("a/b=1".into())));
         assert_eq!(Splits::parse("a=0.5,a=0.5"), Err(SplitError::Twice("a".into())));

@@ -62,7 +62,9 @@ pub(super) fn constant(source: &str, columns: &[String]) -> Option<Placeholder> 
     parts(source).into_iter().filter(|part| part.kind == Kind::Print).find_map(|part| {
         let code = part.text.trim_matches(['-', '+']).trim();
         let column = quoted(code);
-        let is_number = !code.is_empty() && code.parse::<f64>().is_ok();
+        // `nan` and `inf` are names.
+        let begins = code.starts_with(|sign: char| sign.is_ascii_digit() || sign == '.');
+        let is_number = begins && code.parse::<f64>().is_ok();
         let text = format!("{{{{{}}}}}", part.text);
         let line = line_of(source, part.at);
         (is_number || column.is_some()).then_some(Placeholder { line, text, column })

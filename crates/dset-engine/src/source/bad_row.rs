@@ -145,6 +145,10 @@ pub struct BadRows {
     pub surplus: u64,
     /// The first of these.
     pub first_surplus: Option<Place>,
+    /// Chats that are asked, and have reasoning in turns that is not sent.
+    pub reasoning: u64,
+    /// The first of these.
+    pub first_reasoning: Option<Place>,
 }
 
 /// A row that was skipped.
@@ -167,6 +171,26 @@ impl BadRows {
         self.first.truncate(NAMED_MAX);
         self.surplus += other.surplus;
         self.first_surplus = self.first_surplus.or(other.first_surplus);
+        self.reasoning += other.reasoning;
+        self.first_reasoning = self.first_reasoning.or(other.first_reasoning);
+    }
+
+    /// Returns what was added since.
+    pub(crate) fn since(&self, before: &BadRows) -> BadRows {
+        BadRows {
+            count: self.count - before.count,
+            first: self.first[before.first.len().min(self.first.len())..].to_vec(),
+            surplus: self.surplus - before.surplus,
+            first_surplus: self.first_surplus.filter(|_| self.surplus > before.surplus),
+            reasoning: self.reasoning - before.reasoning,
+            first_reasoning: self.first_reasoning.filter(|_| self.reasoning > before.reasoning),
+        }
+    }
+
+    /// Counts a chat that is asked without the reasoning that is in its turns.
+    pub(crate) fn note_reasoning(&mut self, place: Place) {
+        self.reasoning += 1;
+        self.first_reasoning.get_or_insert(place);
     }
 
     /// Counts a row that is asked, and has cells that no column names.

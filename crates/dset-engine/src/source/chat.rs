@@ -17,7 +17,13 @@ pub(crate) struct Chat {
     /// All other turns; none where the list is empty. The last is the user's, or the beginning of an
     /// answer.
     pub(crate) turns: Arc<[Turn]>,
+    /// A turn has reasoning beside its text, which is not sent.
+    pub(crate) has_reasoning: bool,
 }
+
+/// How data sets call the reasoning beside the text of a turn.
+const REASONING: [&str; 5] =
+    ["reasoning_content", "reasoning", "reasoning_details", "thinking", "thought"];
 
 /// Returns the turns that a value holds: a list of them, or such a list as a text of JSON.
 pub(crate) fn turns_in(value: &Value) -> Option<Vec<Value>> {
@@ -58,6 +64,9 @@ impl Chat {
                 read.pop();
             }
         }
+        let has_reasoning = turns[..read.len()]
+            .iter()
+            .any(|turn| REASONING.iter().any(|name| is_filled(turn.get(*name))));
         let has_system = read.first().is_some_and(|turn| turn.role == Role::System);
         let system = has_system.then(|| read.remove(0).text);
         if !turns.is_empty() && !read.iter().any(|turn| turn.role == Role::User) {
@@ -68,7 +77,7 @@ impl Chat {
                 Err(RowProblem::EndsWithAssistant)
             }
             Some(Role::System) => Err(RowProblem::NoUser),
-            _ => Ok(Chat { system, turns: read.into() }),
+            _ => Ok(Chat { system, turns: read.into(), has_reasoning }),
         }
     }
 

@@ -289,6 +289,9 @@ impl Source for CsvSource {
             }
             match self.read_chat() {
                 Ok(chat) => {
+                    if chat.as_ref().is_some_and(|chat| chat.has_reasoning) {
+                        self.bad_rows.note_reasoning(self.position());
+                    }
                     self.chat = chat;
                     return Ok(true);
                 }
@@ -324,6 +327,10 @@ impl Source for CsvSource {
 
     fn bad_rows(&self) -> BadRows {
         self.bad_rows.clone()
+    }
+
+    fn skipped(&self) -> u64 {
+        self.bad_rows.count
     }
 
     fn position(&self) -> Place {

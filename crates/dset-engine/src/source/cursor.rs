@@ -29,6 +29,9 @@ pub enum Cursor {
         number: u64,
         /// Items before it.
         items: u64,
+        /// Rows before it, those included that cannot be asked; as many as items where it is not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rows: Option<u64>,
     },
 }
 

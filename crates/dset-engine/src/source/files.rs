@@ -1,7 +1,7 @@
 //! Several files as one input: those of a folder, of a pattern, or of a data set.
 //!
 //! They are read in the order of their names. The number of a row is its number among the rows of all
-//! of them; what is wrong with one names its file and its row there.
+//! of them, also those that cannot be asked; what is wrong with one names its file and its row there.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -32,9 +32,11 @@ pub(super) struct Files {
     at: usize,
     open: Box<dyn Source>,
     id_field: Option<String>,
+    /// Rows that were read, those included that cannot be asked.
     row: u64,
-    /// Rows of the files before the open one.
-    rows_before: u64,
+    /// Items and rows of the files before the open one.
+    items: u64,
+    before: (u64, u64),
     /// Of the files before the open one.
     bad_rows: BadRows,
 }
@@ -97,7 +99,8 @@ impl Files {
             open,
             id_field: None,
             row: 0,
-            rows_before: 0,
+            items: 0,
+            before: (0, 0),
             bad_rows: BadRows::default(),
         }))
     }
@@ -119,31 +122,40 @@ impl Source for Files {
     }
 
     fn rewind(&mut self) -> Result<(), SourceError> {
-        (self.row, self.rows_before, self.bad_rows) = (0, 0, BadRows::default());
+        (self.items, self.row, self.before) = (0, 0, (0, 0));
+        self.bad_rows = BadRows::default();
         self.open_at(0)
     }
 
     fn cursor(&self) -> Option<Cursor> {
-        Some(Cursor::File { number: self.at as u64, items: self.rows_before })
+        let (items, rows) = self.before;
+        Some(Cursor::File { number: self.at as u64, items, rows: Some(rows) })
     }
 
     fn seek(&mut self, to: &Cursor) -> Result<(), SourceError> {
-        let Cursor::File { number, items } = *to else { return self.rewind() };
-        (self.row, self.rows_before, self.bad_rows) = (items, items, BadRows::default());
+        let Cursor::File { number, items, rows } = *to else { return self.rewind() };
+        let row = rows.unwrap_or(items);
+        (self.items, self.row, self.before) = (items, row, (items, row));
+        self.bad_rows = BadRows::default();
         self.open_at((number as usize).min(self.paths.len() - 1))
     }
 
     fn advance(&mut self) -> Result<bool, SourceError> {
-        while !self.open.advance()? {
+        loop {
+            let skipped = self.open.skipped();
+            let more = self.open.advance()?;
+            self.row += self.open.skipped() - skipped;
+            if more {
+                (self.items, self.row) = (self.items + 1, self.row + 1);
+                return Ok(true);
+            }
             if self.at + 1 == self.paths.len() {
                 return Ok(false);
             }
             self.bad_rows.extend(&self.paths[self.at], self.open.bad_rows());
-            self.rows_before = self.row;
+            self.before = (self.items, self.row);
             self.open_at(self.at + 1)?;
         }
-        self.row += 1;
-        Ok(true)
     }
 
     fn current(&self) -> Item<'_> {
@@ -165,6 +177,10 @@ impl Source for Files {
 
     fn unread(&self) -> &[PathBuf] {
         &self.unread
+    }
+
+    fn skipped(&self) -> u64 {
+        self.bad_rows.count + self.open.skipped()
     }
 
     fn bad_rows(&self) -> BadRows {

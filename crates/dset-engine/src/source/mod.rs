@@ -80,6 +80,11 @@ pub trait Source: fmt::Debug + Send {
         BadRows::default()
     }
 
+    /// Returns how many rows were left out so far because they cannot be asked.
+    fn skipped(&self) -> u64 {
+        self.bad_rows().count
+    }
+
     /// Returns from where the next item, or one before it, can be read without what stands before;
     /// `None` where nothing new is known of that.
     fn cursor(&self) -> Option<Cursor> {

@@ -2,10 +2,10 @@
 //! they are read.
 
 use std::fmt;
-use std::io::{self, Read, Seek as _, SeekFrom};
+use std::io::{self, BufRead, Read, Seek as _, SeekFrom};
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use super::{SourceError, open_file, records_error};
 
@@ -14,6 +14,49 @@ pub(crate) const ENDINGS: [&str; 3] = ["gz", "zst", "zstd"];
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTANDARD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
+/// A frame that is passed over, with which some writers begin; its first byte is from here to 15 more.
+const SKIPPABLE: u8 = 0x50;
+
+fn is_zstandard(magic: [u8; 4]) -> bool {
+    magic == *ZSTANDARD || magic[0] & 0xf0 == SKIPPABLE && magic[1..] == [0x2a, 0x4d, 0x18]
+}
+
+/// The members of a gzip file, one behind the other. Behind each there may be zeros, with which tapes fill
+/// their blocks; anything else there is an error.
+struct Gzip<R: BufRead>(Option<GzDecoder<R>>);
+
+impl<R: BufRead> Gzip<R> {
+    fn new(file: R) -> Gzip<R> {
+        Gzip(Some(GzDecoder::new(file)))
+    }
+}
+
+impl<R: BufRead> Read for Gzip<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.0 {
+            let read = member.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            let Some(mut file) = self.0.take().map(GzDecoder::into_inner) else { break };
+            loop {
+                let ahead = file.fill_buf()?;
+                let zeros = ahead.iter().take_while(|&&byte| byte == 0).count();
+                let (is_end, is_next) = (ahead.is_empty(), zeros < ahead.len());
+                file.consume(zeros);
+                if is_next {
+                    self.0 = Some(GzDecoder::new(file));
+                    break;
+                }
+                if is_end {
+                    return Ok(0);
+                }
+            }
+        }
+        Ok(0)
+    }
+}
 
 /// The bytes of a file, unpacked.
 pub(crate) struct Unpacked(Box<dyn Read + Send>);
@@ -24,9 +67,8 @@ impl Unpacked {
         let magic = magic(path)?;
         let file = open_file(path)?;
         Ok(Unpacked(match magic {
-            // Behind the end of one member another may begin; anything else there is an error.
-            [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(io::BufReader::new(file))),
-            magic if magic == *ZSTANDARD => {
+            magic if magic.starts_with(GZIP) => Box::new(Gzip::new(io::BufReader::new(file))),
+            magic if is_zstandard(magic) => {
                 let unpacked = zstd::stream::read::Decoder::new(file);
                 Box::new(unpacked.map_err(|error| records_error(path, error.into()))?)
             }
@@ -65,7 +107,7 @@ impl fmt::Debug for Unpacked {
 /// Tells whether a file is packed.
 pub(crate) fn is_packed(path: &Path) -> Result<bool, SourceError> {
     let magic = magic(path)?;
-    Ok(magic.starts_with(GZIP) || magic == *ZSTANDARD)
+    Ok(magic.starts_with(GZIP) || is_zstandard(magic))
 }
 
 /// Returns the first bytes of a file; zeros where it has fewer.

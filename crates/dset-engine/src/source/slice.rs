@@ -92,10 +92,7 @@ impl Source for Slice {
     }
 
     fn bad_rows(&self) -> BadRows {
-        let all = self.source.bad_rows();
-        let named = self.bad_before.first.len().min(all.first.len());
-        let (count, first) = (all.count - self.bad_before.count, all.first[named..].to_vec());
-        BadRows { count, first, ..BadRows::default() }
+        self.source.bad_rows().since(&self.bad_before)
     }
 
     fn unread(&self) -> &[PathBuf] {

@@ -83,7 +83,8 @@ fn front_matter(card: &Card<'_>, text: &mut String) {
     let _ = writeln!(text, "size_categories:\n- {}", size(card.rows));
     text.push_str("configs:\n- config_name: default\n  data_files:\n");
     for (name, _) in card.splits {
-        let _ = writeln!(text, "  - split: {name}\n    path: data/{name}-*.{}", card.ending);
+        let _ = writeln!(text, "  - split: {}", plain(name));
+        let _ = writeln!(text, "    path: data/{name}-*.{}", card.ending);
     }
     // What lists and objects hold, the files say.
     if card.columns.iter().any(|column| column.kind == Kind::Json) {
@@ -94,6 +95,18 @@ fn front_matter(card: &Card<'_>, text: &mut String) {
     for column in card.columns {
         let name = serde_json::Value::from(&*column.name);
         let _ = writeln!(text, "  - name: {name}\n    {}", feature(column.kind, card.has_moments));
+    }
+}
+
+/// Words that YAML 1.1, which loaders read, takes for something else than a text.
+const YAML_WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
+
+/// Writes the name of a split so that it is read as a text.
+fn plain(name: &str) -> String {
+    let is_word = YAML_WORDS.iter().any(|word| name.eq_ignore_ascii_case(word));
+    match is_word || name.starts_with(|sign: char| sign.is_ascii_digit()) {
+        true => format!("\"{name}\""),
+        false => name.to_owned(),
     }
 }
 
@@ -158,6 +171,16 @@ mod tests {
             layout: "chat",
             models: &["m"],
             rows,
+        }
+    }
+
+    #[test]
+    fn names_of_splits_are_texts_to_every_loader() {
+        let splits = [("No", 1), ("1", 1), ("1e3", 1), ("test", 1)];
+        let card = Card { splits: &splits, ..card(4) };
+        let text = write_card(&card, "");
+        for line in ["split: \"No\"", "split: \"1\"", "split: \"1e3\"", "split: test"] {
+            assert!(text.contains(&format!("  - {line}\n")), "{text}");
         }
     }
 

@@ -11,7 +11,9 @@ use super::whole::Whole;
 use super::{ObjectSource, Objects, Read};
 use crate::source::bad_row::RowProblem;
 use crate::source::packing::Unpacked;
-use crate::source::{Likelihood, Source, SourceError, SourceKind, SourceOptions, records_error};
+use crate::source::{
+    Likelihood, Source, SourceError, SourceKind, SourceOptions, place_words, records_error,
+};
 
 pub(in crate::source) const KIND: SourceKind =
     SourceKind { name: "json", endings: &["json"], sniff, open };
@@ -87,11 +89,9 @@ impl JsonArray {
     }
 
     fn broken(&self, detail: &str) -> SourceError {
-        SourceError::BadRow {
-            path: self.path.clone(),
-            place: Place::Element(self.element),
-            problem: RowProblem::NotJson(detail.to_owned()),
-        }
+        let (shown, place) = (self.path.display(), place_words(Place::Element(self.element)));
+        let detail = format!("`{shown}`, {place}: {detail}");
+        SourceError::Unreadable { path: self.path.clone(), detail }
     }
 
     /// Reads the bytes of one element, up to the comma or bracket behind it, which is left.

@@ -154,6 +154,9 @@ impl ObjectSource {
         let is_told = self.options.has_template || self.options.column.is_some();
         let Asked { text, chat, params } = asked(&object, field, &self.options, is_told)?;
         (self.text, self.params) = (text, params);
+        if chat.as_ref().is_some_and(|chat| chat.has_reasoning) {
+            self.bad_rows.note_reasoning(self.place);
+        }
         (self.system, self.turns) = match chat {
             Some(chat) => (chat.system, Some(chat.turns).filter(|turns| !turns.is_empty())),
             None => (None, None),
@@ -227,5 +230,9 @@ impl Source for ObjectSource {
 
     fn bad_rows(&self) -> BadRows {
         self.bad_rows.clone()
+    }
+
+    fn skipped(&self) -> u64 {
+        self.bad_rows.count
     }
 }

@@ -150,9 +150,9 @@ pub(super) fn asked(
 
 /// Reads a line of a batch: its messages are sent, and its parameters with them.
 fn of_batch_line(field: &str, body: &Object, options: &SourceOptions) -> Result<Asked, RowProblem> {
-    let params = params(field, body, options)?;
     let no_field = || RowProblem::NoField { field: format!("{field}.{MESSAGES}") };
     let turns = body.get(MESSAGES).and_then(turns_in).ok_or_else(no_field)?;
+    let params = params(field, body, options)?;
     let chat = Chat::new(&turns, options.reading.last)?;
     let chat = chat.with_system(body.get(SYSTEM).and_then(Value::as_str))?;
     Ok(Asked { params, ..of_chat(chat) })
