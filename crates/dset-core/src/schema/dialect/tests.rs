@@ -354,7 +354,9 @@ fn with_nulls(sent: &Value, root: &Value, value: &Value) -> Vec<Value> {
             for item in items {
                 let options = with_nulls(&sent["items"], root, item);
                 let grown = all.iter().flat_map(|items| {
-                    options.iter().map(move |option| [&items[..], &[option.clone()]].concat())
+                    options
+                        .iter()
+                        .map(move |option| [&items[..], std::slice::from_ref(option)].concat())
                 });
                 all = grown.take(1024).collect();
             }

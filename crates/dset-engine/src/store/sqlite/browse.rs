@@ -140,10 +140,7 @@ impl Store {
 
     /// Returns the key of an answer, and the row that it was given to; of what an earlier version put
     /// in, in one pass over all of that.
-    pub(crate) fn key_of(
-        &self,
-        answer: AnswerId,
-    ) -> Result<Option<([u8; 16], Option<u64>)>, StoreError> {
+    pub(crate) fn key_of(&self, answer: AnswerId) -> Result<Option<KeyAndRow>, StoreError> {
         let sql = "SELECT k.key, a.row FROM answers a
                    JOIN keys_by_row k ON k.row = ifnull(a.row, 0) AND k.answer = a.id WHERE a.id = ?1
                    UNION ALL SELECT key, NULL FROM answer_keys WHERE answer = ?1
@@ -157,6 +154,9 @@ impl Store {
         Ok(found.optional()?)
     }
 }
+
+/// The key of an answer, and the row that it was given to, where that is known.
+type KeyAndRow = ([u8; 16], Option<u64>);
 
 fn fact(row: &rusqlite::Row<'_>) -> Result<AnswerFacts, StoreError> {
     fn number(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Option<u64>> {
