@@ -84,7 +84,6 @@ fn with_nulls(value: &Value) -> Value {
 }
 
 /// Multiplies two values. Fails where a text that reads as a number would be repeated.
-#[expect(clippy::needless_pass_by_value, reason = "filters take values")]
 fn times(left: Value, right: Value) -> Result<Value, Error> {
     static PRODUCT: LazyLock<Environment<'static>> = LazyLock::new(|| {
         let mut environment = Environment::new();
