@@ -65,10 +65,11 @@ fn export(py: Python<'_>, words: Vec<String>) -> PyResult<String> {
     Ok(apart(py, || embed::export(&words))?.to_string())
 }
 
-/// Tells where the run of a folder stands, as JSON.
+/// Tells where the run of a folder stands, as JSON; without questions, of those that it was asked from.
 #[pyfunction]
-fn status(py: Python<'_>, folder: String) -> PyResult<String> {
-    Ok(apart(py, || embed::status(&folder))?.to_string())
+#[pyo3(signature = (folder, questions=None))]
+fn status(py: Python<'_>, folder: String, questions: Option<String>) -> PyResult<String> {
+    Ok(apart(py, || embed::status(&folder, questions.as_deref()))?.to_string())
 }
 
 /// Runs `dset job split` with these words; returns how many shards there are, and what a terminal would be

@@ -137,9 +137,10 @@ def test_half_a_character_and_infinity_are_named(here, service):
 
 def test_rows_without_a_question_are_skipped_and_counted(here, service):
     records = [{"question": "a"}, {"question": None}, {"question": "  "}, {"question": "b"}]
-    answers = dset.answer(records, progress=False, **service.asks)
+    with pytest.warns(UserWarning, match="empty, and were skipped: 2"):
+        answers = dset.answer(records, progress=False, **service.asks)
     assert [row["question"] for row in answers] == ["a", "b"]
-    assert answers.report.questions == 2
+    assert (answers.report.questions, answers.report.empty, answers.report.answered) == (2, 2, 2)
 
 
 def test_values_of_other_kinds_are_written_as_json_has_them(here, service):
@@ -169,7 +170,8 @@ def test_records_keep_the_names_and_kinds_of_what_they_have(here, service):
         {"question": "a", "answer": "mine", "row": 77, "nested": {"a": [1, None]}, "flag": True, "none": None},
         {"question": "b", "x": "text"},
     ]
-    first, second = dset.answer(records, progress=False, **service.asks)
+    with pytest.warns(UserWarning, match="empty"):
+        first, second = dset.answer(records, progress=False, **service.asks)
     assert {name: first[name] for name in records[1]} == records[1]
     assert first["dset_answer"] and first["dset_row"] == 2
     assert (second["x"], second["nested"], second["flag"]) == ("text", None, None)
@@ -201,3 +203,41 @@ def test_any_text_comes_back_as_it_was(lasting, texts):
     records = [{"question": "the same", "own": text} for text in texts]
     rows = list(dset.answer(records, progress=False, **lasting.asks))
     assert [row["own"] for row in rows] == texts
+
+
+@pytest.mark.parametrize("place", ["file", "variable", "settings"])
+def test_questions_of_the_working_folder_are_none_of_the_records(here, service, monkeypatch, place):
+    name = "q.csv" if place == "file" else "other.csv"
+    (here / name).write_text("question\none\n")
+    if place == "variable":
+        monkeypatch.setenv("DSET_INPUT", name)
+    if place == "settings":
+        (here / "dset.toml").write_text(f'input = "{name}"\n')
+    records = [{"question": "two", "who": "record 1"}, {"question": "one", "who": "record 2"}]
+    for output in [None, "o"]:
+        rows = list(dset.answer(records, output=output, progress=False, **service.asks))
+        assert [(row["question"], row["who"]) for row in rows] == [("two", "record 1"), ("one", "record 2")]
+    assert len(dset.open("o").to_pandas()) == 2
+    assert dset.open("o").status() == {"questions": 2, "answered": 2, "failed": 0, "left": 0, "presumed": 0}
+    assert len(list(dset.open("o", questions=name).rows())) == 1
+
+
+def test_calls_that_take_turns_in_one_folder_have_their_own_rows(here, service):
+    ask = dict(output="kept", progress=False, **service.asks)
+    first = dset.answer([{"question": "a"}], **ask)
+    second = dset.answer([{"question": "b"}], **ask)
+    assert [row["question"] for row in first.report.open().rows()] == ["a"]
+    assert [row["question"] for row in second.report.open().rows()] == ["b"]
+
+
+def test_rows_are_joined_to_their_records_whatever_columns_these_have(here, service):
+    for extra in [{"dset_row": 5}, {"row": "R", "dset_row": 7}, {"row": "R", "dset_row": 0, "dset_dset_row": 1}]:
+        records = [{"question": f"q {n}", "level": n, **extra} for n in (3, 1, 2)]
+        rows = list(dset.answer(records, progress=False, **service.asks))
+        assert [(row["question"], row["level"]) for row in rows] == [(f"q {n}", n) for n in (3, 1, 2)]
+        assert all(row[name] == value for row in rows for name, value in extra.items())
+    first = list(dset.answer([{"row": f"R{n}", "question": f"first {n}"} for n in range(5)], progress=False, **service.asks))
+    again = [{**row, "question": f"about {row['row']}"} for row in reversed(first)]
+    rows = list(dset.answer(again, progress=False, **service.asks))
+    assert [row["question"] for row in rows] == [f"about R{n}" for n in (4, 3, 2, 1, 0)]
+    assert [row["row"] for row in rows] == [f"R{n}" for n in (4, 3, 2, 1, 0)]

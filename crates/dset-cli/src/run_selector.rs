@@ -25,7 +25,7 @@ pub(crate) struct RunSelectorFlags {
 }
 
 /// Which run is meant. What it asks, and of whom, is read from its store.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct RunSelectorArgs {
     /// CSV file with the questions [default: q.csv]
     #[arg(value_name = "QUESTIONS")]

@@ -116,6 +116,8 @@ pub struct EngineReport {
     pub ending: Ending,
     /// The folder with the store and the outputs.
     pub folder: PathBuf,
+    /// What was asked.
+    pub input: PathBuf,
 }
 
 /// Stops a run, from any thread. Clones stop the same run.
@@ -307,7 +309,8 @@ impl Engine {
         let keys = spec.models.iter().zip(&self.keys);
         let can_ask =
             keys.into_iter().all(|(model, key)| model.key_variable.is_none() || key.is_some());
-        let (decisions, folder) = (self.decisions.clone(), spec.output.clone());
+        let decisions = self.decisions.clone();
+        let (folder, input) = (spec.output.clone(), spec.input.clone());
         let forgive_lost = decisions.forgive_lost;
         // Reads files, which may take long.
         let job = tokio::task::spawn_blocking(move || Job::prepare(spec, decisions, can_ask)).await;
@@ -331,7 +334,7 @@ impl Engine {
             ending = drive(job, options, targets, self.files_max, wishes, observer) => ending?,
             () = handing_on => unreachable!("the token is here, and can be used"),
         };
-        Ok(EngineReport { found, ending, folder })
+        Ok(EngineReport { found, ending, folder, input })
     }
 
     fn targets(&self, spec: &JobSpec) -> Result<Vec<Target>, EndpointError> {

@@ -9,9 +9,9 @@ import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple, Union
+from typing import Any, BinaryIO, Container, Dict, Iterator, List, Optional, Tuple, Union
 
-from ._api import Folder, Progress, Report, Schema, remove, run
+from ._api import Progress, Report, Rows, Schema, exported, remove, run
 from ._errors import DsetError
 from ._options import PathLike, path_text
 from ._records import objects_of
@@ -68,13 +68,21 @@ def _written(records: Any, folder: Path) -> _Written:
     return _Written(path, count, tuple(columns))
 
 
+def row_column(columns: Container[str]) -> str:
+    """Return dset's own column with the number of the row, beside these of the records."""
+    name = "row"
+    while name in columns:
+        name = "dset_" + name
+    return name
+
+
 def _joined(rows: Iterator[Dict[str, Any]], file: BinaryIO, columns: Tuple[str, ...]) -> Iterator[Dict[str, Any]]:
     """Give rows the values that their records have: in a dataset a column has one kind, and nothing is missing."""
+    own = row_column(columns)
     with file:
         at, line = 0, b""
         for row in rows:
-            # Where a record has a column of that name, dset's own has another.
-            place = row["dset_row"] if "dset_row" in row else row["row"]
+            place = row[own]
             while at < place:
                 at, line = at + 1, file.readline()
             record = json.loads(line)
@@ -133,7 +141,7 @@ def answer(
         # Read from here, so that nothing is left to fail when the rows are gone through.
         rows: Iterator[Dict[str, Any]] = iter(())
         if report.answered:
-            rows = _joined(Folder(folder).rows(), written.path.open("rb"), written.columns)
+            rows = _joined(_rows(report), written.path.open("rb"), written.columns)
     except BaseException as error:
         if own:
             _keep_or_remove(folder, error)
@@ -142,6 +150,24 @@ def answer(
         # The store is not needed any more: the rows are a file of their own.
         remove(folder)
     return Answers(report, rows)
+
+
+def _rows(report: Report) -> Iterator[Dict[str, Any]]:
+    """Read all rows that a call has answers to."""
+    place = Path(tempfile.mkdtemp(prefix="dset-"))
+    try:
+        path = place / "rows.jsonl"
+        found = exported(report.folder, path, questions=report.input)["rows"]
+        if found < report.answered:
+            raise DsetError(
+                f"of {report.answered:,} answers {found:,} were found again",
+                f"another run has {report.folder} with other settings",
+                ["Call again: nothing is bought twice; calls with different settings need folders of their own"],
+            )
+        return Rows(path)
+    except BaseException:
+        remove(place)
+        raise
 
 
 def _keep_or_remove(folder: Path, error: BaseException) -> None:

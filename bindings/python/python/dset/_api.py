@@ -60,6 +60,9 @@ class Report:
         left: Questions that are still to be asked.
         answered_before: Answers that were there when the run began.
         presumed: Rows before a bookmark, taken as answered.
+        empty: Rows without a question, which were skipped.
+        bad_rows: Rows that cannot be asked and were skipped, with ``on_bad_row="skip"``.
+        input: What was asked.
     """
 
     exit_code: int
@@ -71,10 +74,13 @@ class Report:
     left: int
     answered_before: int
     presumed: int = 0
+    empty: int = 0
+    bad_rows: int = 0
+    input: Optional[Path] = None
 
     def open(self) -> "Folder":
-        """Return the folder, to read its rows."""
-        return Folder(self.folder)
+        """Return the folder, to read the rows of what was asked."""
+        return Folder(self.folder, self.input)
 
 
 class _Bar:
@@ -164,7 +170,11 @@ def run(
         if bar is not None:
             bar.close()
     detail = ended.pop("detail")
-    report = Report(exit_code=ended.pop("exit"), folder=Path(ended.pop("folder")), **ended)
+    places = {"folder": Path(ended.pop("folder")), "input": Path(ended.pop("input"))}
+    report = Report(exit_code=ended.pop("exit"), **places, **ended)
+    for skipped, why in [(report.empty, "empty"), (report.bad_rows, "none that can be asked")]:
+        if skipped:
+            _warn(f"rows that are {why}, and were skipped: {skipped:,}")
     if check and report.exit_code not in (0, 3):
         hint = "Run again: what is answered is kept"
         raise error_of(report.reason, detail, [hint], report.exit_code, report)
@@ -179,26 +189,33 @@ def plan(
         return Plan(*call(_dset.plan, said))
 
 
-def export(folder: PathLike, to: PathLike, **options: Any) -> List[Path]:
+def export(
+    folder: PathLike, to: PathLike, *, questions: Optional[PathLike] = None, **options: Any
+) -> List[Path]:
     """Write a dataset of a folder's answers, as ``dset export`` does.
 
     Args:
         folder: The folder with the store.
         to: A file (``.jsonl``, ``.json``, ``.csv``, ``.parquet``), or a folder for the Hub.
+        questions: Whose answers; those that the folder was asked from last where it is left out.
         **options: Any other option of ``dset export``: ``layout="chat"``, ``where="…"``, ``force=True``.
 
     Returns:
         The files that were written.
     """
-    return [Path(file["path"]) for file in exported(folder, to, **options)["files"]]
+    written = exported(folder, to, questions=questions, **options)
+    return [Path(file["path"]) for file in written["files"]]
 
 
-def exported(folder: PathLike, to: PathLike, **options: Any) -> Dict[str, Any]:
+def exported(
+    folder: PathLike, to: PathLike, *, questions: Optional[PathLike] = None, **options: Any
+) -> Dict[str, Any]:
     """Do the same, and return what is known of it."""
     target = path_text(to)
     if os.path.isdir(target):
         target = os.path.join(target, "")
-    found: Dict[str, Any] = json.loads(call(_dset.export, words({"output": folder, "to": target, **options})))
+    with _said({"output": folder, "to": target, **options}, None, questions) as said:
+        found: Dict[str, Any] = json.loads(call(_dset.export, said))
     return found
 
 
@@ -207,7 +224,7 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-class _Rows(Iterator[Dict[str, Any]]):
+class Rows(Iterator[Dict[str, Any]]):
     """The lines of a file that goes when they are read, or with this."""
 
     def __init__(self, path: Path) -> None:
@@ -233,28 +250,30 @@ class _Rows(Iterator[Dict[str, Any]]):
 class Folder:
     """The folder of a run: its rows, and where it stands. Made by :func:`open`."""
 
-    def __init__(self, folder: PathLike) -> None:
+    def __init__(self, folder: PathLike, questions: Optional[PathLike] = None) -> None:
         self.folder = Path(path_text(folder))
+        self.questions = None if questions is None else Path(path_text(questions))
 
     def __repr__(self) -> str:
         return f"dset.open({str(self.folder)!r})"
 
     def status(self) -> Dict[str, int]:
         """Return how many questions there are, are answered, have failed, are left, and are presumed."""
-        found: Dict[str, int] = json.loads(call(_dset.status, str(self.folder)))
+        questions = None if self.questions is None else str(self.questions)
+        found: Dict[str, int] = json.loads(call(_dset.status, str(self.folder), questions))
         return found
 
     def _export(self, ending: str, options: Dict[str, Any]) -> Path:
         place = Path(tempfile.mkdtemp(prefix="dset-"))
         try:
-            return export(self.folder, place / f"rows.{ending}", **options)[0]
+            return export(self.folder, place / f"rows.{ending}", **{"questions": self.questions, **options})[0]
         except BaseException:
             remove(place)
             raise
 
     def rows(self, **options: Any) -> Iterator[Dict[str, Any]]:
         """Go through the rows as dicts, in the order of the questions; options are those of :func:`export`."""
-        return _Rows(self._export("jsonl", options))
+        return Rows(self._export("jsonl", options))
 
     def to_arrow(self, **options: Any) -> "pyarrow.Table":
         """Return the rows as a table of pyarrow, which must be installed."""
@@ -288,9 +307,14 @@ class Folder:
         return datasets.Dataset(self.to_arrow(**options))
 
 
-def open(folder: PathLike = "dset_generator") -> Folder:
-    """Open the folder of a run. Nothing is read before it is asked for."""
-    return Folder(folder)
+def open(folder: PathLike = "dset_generator", questions: Optional[PathLike] = None) -> Folder:
+    """Open the folder of a run. Nothing is read before it is asked for.
+
+    Args:
+        folder: The folder with the store.
+        questions: Whose answers are read; those that the folder was asked from last where it is left out.
+    """
+    return Folder(folder, questions)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Optional, Union
 
 from ._answer import answer as _answer_here
-from ._api import Folder, Job, Report, exported
+from ._answer import row_column
+from ._api import Job, Report, exported
 from ._api import run as _run_here
 from ._errors import DsetError, LockedError, UsageError
 from ._options import PathLike, path_text
@@ -84,7 +85,7 @@ def _shard(job: str, shard: int, to: Optional[str], layout: Optional[str], optio
         return Manifest(shard, report)
     # A fixed name, complete or not there at all: a second worker writes the same bytes.
     target = Path(to) / f"part-{shard:05}.parquet"
-    written = exported(report.folder, target, layout=layout, force=True)
+    written = exported(report.folder, target, questions=report.input, layout=layout, force=True)
     data = target.read_bytes()
     return Manifest(shard, report, target, written["rows"], hashlib.blake2b(data, digest_size=16).hexdigest())
 
@@ -182,9 +183,7 @@ def _joined(answers: "pyarrow.Table", batch: "pyarrow.Table") -> "pyarrow.Table"
     """Give rows the columns that the batch has, in the kinds that they have there."""
     import pyarrow.compute
 
-    # Where the batch has a column of that name, dset's own has another.
-    row = answers["dset_row" if "dset_row" in answers.column_names else "row"]
-    place = pyarrow.compute.subtract(row, 1)
+    place = pyarrow.compute.subtract(answers[row_column(batch.column_names)], 1)
     for name in batch.column_names:
         field, values = batch.schema.field(name), batch[name].take(place)
         if name in answers.column_names:
@@ -207,7 +206,7 @@ def _batch(batch: "pyarrow.Table", output: str, options: Dict[str, Any]) -> "pya
     answers = _unlocked(lambda: _answer_here(batch, output=folder, progress=False, **options))
     if answers.report.answered == 0:
         return pyarrow.table({"question": pyarrow.array([], pyarrow.string())})
-    return _columns(_joined(Folder(folder).to_arrow(), batch))
+    return _columns(_joined(answers.report.open().to_arrow(), batch))
 
 
 def answer(

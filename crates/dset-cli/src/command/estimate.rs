@@ -7,10 +7,11 @@ use std::time::Duration;
 use clap::Args;
 use dset_core::money::{Amount, Forecast, SAMPLE_LEAST};
 use dset_core::provider::Balance;
-use dset_core::settings::JobSpec;
+use dset_core::settings::{JobSpec, resolve_with_providers};
 use dset_core::template::order::OrderAdvice;
 use dset_core::time::{rfc3339, stamp};
 use dset_engine::os::clock::unix_ms;
+use dset_engine::source::is_there;
 use dset_engine::view::estimate::{Costs, Estimate, ModelEstimate, estimate};
 use serde_json::{Value, json};
 
@@ -93,7 +94,14 @@ pub(super) fn run(args: EstimateArgs) -> Result<Exit, UserError> {
     }
     let environment = Environment::read(Path::new("."))?;
     environment.warn();
-    let (settings, terminal) = super::shared::settings_under(&environment, args.layer.clone())?;
+    // That of `dset run` with the same words.
+    let mut flags = args.layer.clone();
+    let asked = environment.under(flags.clone())?.layer;
+    let asked = resolve_with_providers(asked, None, &environment.providers)?.spec.input;
+    if is_there(&asked) {
+        flags.layer.input = Some(asked);
+    }
+    let (settings, terminal) = super::shared::settings_under(&environment, flags)?;
     let money = Money::of(&environment);
     let now = unix_ms();
     let found = estimate(&settings, money.pricing(), now).map_err(explain::job)?;

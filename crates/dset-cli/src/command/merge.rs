@@ -1,12 +1,13 @@
 //! `dset merge`: folders that were asked apart, put together.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use dset_engine::shard::merge::{Contradiction, Merged, merge};
+use dset_engine::store::last_input;
 use serde_json::{Value, json};
 
-use crate::command::shared::write_out;
+use crate::command::shared::{from_here, write_out};
 use crate::display;
 use crate::display::page;
 use crate::display::text::{count, of, one_line, quoted, shortened};
@@ -22,7 +23,7 @@ const SHOWN_MAX: usize = 60;
     after_help = "Takes the answers of all folders into the store of the last, each once, by what was asked: so work \
 that was done on two machines becomes one run. Where two folders have an answer to the same request, that of the first \
 stays; the other is kept too (`dset show --raw`), and named where it differs. Nothing is asked, and the folders stay as they \
-are. `dset run -o C` then asks what none of them has, and writes the outputs.
+are. `dset run QUESTIONS -o C` then asks what none of them has, and writes the outputs.
 
 Exit codes: 0 merged, 1 disk or damaged store, 2 usage, or a folder without a store, 11 a run has the folder C.
 
@@ -48,7 +49,7 @@ pub(super) fn run(args: &MergeArgs) -> Result<Exit, UserError> {
     let merged = merge(&args.folders, &args.output, false).map_err(explain::merge)?;
     match args.json {
         true => page::json(as_json(&merged)),
-        false => write_out(in_words(&merged, &args.output).as_bytes()),
+        false => write_out(in_words(&merged, args).as_bytes()),
     }
     Ok(Exit::Done)
 }
@@ -91,15 +92,27 @@ pub(super) fn warn(merged: &Merged) {
     }
 }
 
-fn in_words(merged: &Merged, output: &Path) -> String {
+/// Returns what all folders were asked from, in the words of `dset run`.
+fn questions(folders: &[PathBuf]) -> String {
+    let mut inputs: Vec<_> = folders.iter().map(|folder| last_input(folder)).collect();
+    inputs.dedup();
+    match inputs.as_slice() {
+        [Some(one)] => quoted(&from_here(one).display().to_string()),
+        _ => "QUESTIONS".to_owned(),
+    }
+}
+
+fn in_words(merged: &Merged, args: &MergeArgs) -> String {
     warn(merged);
+    let output = &args.output;
+    let questions = questions(&args.folders);
     let name = quoted(&output.display().to_string());
     let known = match merged.known {
         0 => String::new(),
         known => format!(", {} were there already", count(known)),
     };
     format!(
-        "{}/: {} taken in{known}\nnext: dset run -o {name} asks the rest and writes the outputs\n",
+        "{}/: {} taken in{known}\nnext: dset run {questions} -o {name} asks the rest and writes the outputs\n",
         output.display(),
         of(merged.taken, "answer")
     )

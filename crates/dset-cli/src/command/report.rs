@@ -80,10 +80,10 @@ mod writer {
     }
 
     pub(in crate::command) fn run(args: &ReportArgs) -> Result<Exit, UserError> {
-        let (settings, terminal) = shared::settings_of(&args.which)?;
+        let (which, settings, terminal) = shared::settings_of(&args.which)?;
         if is_of_run(&settings, &args.to) {
             let error = ExportError::OfRun(args.to.clone());
-            return Err(explain::export(error, &args.which));
+            return Err(explain::export(error, &which));
         }
         if !is_report(&args.to) {
             let file = args.to.display();
@@ -93,14 +93,14 @@ mod writer {
         }
         let money = Money::read()?;
         let Some(browser) = browser(&settings, &money)? else {
-            return Err(shared::nothing_asked(&args.which, &settings));
+            return Err(shared::nothing_asked(&which, &settings));
         };
         let Some(stats) = stats::report(&settings, &money)? else {
-            return Err(shared::nothing_asked(&args.which, &settings));
+            return Err(shared::nothing_asked(&which, &settings));
         };
         let standing = run_status(&settings).map_err(explain::job)?;
         let before = status::last_run(&standing);
-        let command = resume_command(&args.which, before.as_ref(), &[]).to_string();
+        let command = resume_command(&which, before.as_ref(), &[]).to_string();
         let report = Report {
             browser: &browser,
             status: &status::report(&settings, &money)?,

@@ -149,6 +149,13 @@ pub(super) fn run_rows(
     let Resolved { spec, options, warnings } =
         resolved(said.layer.clone(), &environment.providers)?;
     let terminal = said.terminal.resolve();
+    let spec = match (&redo, &shard) {
+        (Some(_), None) => match super::shared::input_of_folder(&said, &spec)? {
+            Some(input) => JobSpec { input, ..spec },
+            None => spec,
+        },
+        _ => spec,
+    };
     let spec = match &shard {
         Some(shard) => shard.spec(spec, input)?,
         None => from_stdin(super::shared::placed(spec, said.layer.output.is_some(), terminal)?)?,

@@ -83,8 +83,7 @@ pub(super) fn run(args: &SearchArgs) -> Result<Exit, UserError> {
 }
 
 fn look(args: &SearchArgs) -> Result<Exit, UserError> {
-    let which = args.which.which();
-    let (settings, terminal) = super::shared::settings_of(&which)?;
+    let (which, settings, terminal) = super::shared::settings_of(&args.which.which())?;
     let terms = terms(&args.text);
     if !terms.iter().any(|term| term.chars().any(char::is_alphanumeric)) {
         return Err(UserError::new(Exit::Usage, "there is no word to look for")

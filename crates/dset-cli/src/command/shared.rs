@@ -6,43 +6,93 @@ use std::path::{Path, PathBuf};
 use dset_core::settings::{JobSpec, resolve_with_providers};
 use dset_engine::os::files::folder_of;
 use dset_engine::os::open_files::try_files_needed;
+use dset_engine::source::is_there;
 use dset_engine::source::spool::{STDIN, spool_path};
 use dset_engine::store::{Store, last_input};
-use dset_engine::view::elsewhere::{AnswersLocation, locate_answers};
+use dset_engine::view::elsewhere::{AnswersLocation, has_answers_to, locate_answers};
 
 use crate::display::{self, text};
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::layers::{Environment, SettingsLayer, TerminalOptions};
+use crate::layers::{Environment, MergedLayer, Origin, SettingsLayer, TerminalOptions};
 use crate::run_selector::RunSelectorArgs;
 use crate::same_command::same_command_as;
 
-/// Resolves which run is meant, with whatever else variables and .env say.
+/// Resolves which run is meant, with whatever else variables and .env say. Returns it as other commands
+/// have to name it, too.
 pub(super) fn settings_of(
     which: &RunSelectorArgs,
-) -> Result<(JobSpec, TerminalOptions), UserError> {
+) -> Result<(RunSelectorArgs, JobSpec, TerminalOptions), UserError> {
     let environment = Environment::read(Path::new("."))?;
     environment.warn();
-    settings_under(&environment, which.layer())
+    let (settings, terminal) = settings_under(&environment, which.layer())?;
+    let mut which = which.clone();
+    // Without its name another file would be asked.
+    let asked = environment.under(which.layer())?.layer;
+    let asked = resolve_with_providers(asked, None, &environment.providers)?.spec.input;
+    if settings.input != asked && asked != Path::new(STDIN) {
+        which.input = Some(settings.input.clone());
+    }
+    Ok((which, settings, terminal))
 }
 
-/// The same, where flags say more of it.
+/// Resolves the run that is looked at, where flags say more of it.
 pub(crate) fn settings_under(
     environment: &Environment,
     flags: impl Into<SettingsLayer>,
 ) -> Result<(JobSpec, TerminalOptions), UserError> {
     let said = environment.under(flags)?;
-    let (names_folder, names_input) = (said.layer.output.is_some(), said.layer.input.is_some());
+    let names_folder = said.layer.output.is_some();
     let terminal = said.terminal.resolve();
-    let mut settings = resolve_with_providers(said.layer, None, &environment.providers)?.spec;
-    if settings.input == Path::new(STDIN) {
+    let mut settings =
+        resolve_with_providers(said.layer.clone(), None, &environment.providers)?.spec;
+    if let Some(input) = input_of_folder(&said, &settings)? {
+        settings.input = input;
+    } else if settings.input == Path::new(STDIN) {
         settings.input = spool_path(&settings.output);
-    } else if !names_input && !settings.input.exists() {
-        // What was asked last is meant, whatever it is called.
-        let last = last_input(&settings.output).filter(|path| path.exists());
-        settings.input = last.map_or(settings.input, |path| from_here(&path));
     }
     Ok((placed(settings, names_folder, terminal)?, terminal))
+}
+
+/// Returns the input that the folder was asked from, where that is meant and nobody names another: whoever
+/// names a folder means its answers, and not those to a file that lies in the working folder.
+pub(super) fn input_of_folder(
+    said: &MergedLayer,
+    settings: &JobSpec,
+) -> Result<Option<PathBuf>, UserError> {
+    let names_input = said.layer.input.is_some();
+    let names_folder = said.origin("output") == Origin::Flag;
+    if said.origin("input") == Origin::Flag || (names_input && !names_folder) {
+        return Ok(None);
+    }
+    let Some(last) = last_input(&settings.output) else { return Ok(None) };
+    let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
+    if real(&last) == real(&settings.input) {
+        return Ok(None);
+    }
+    let is_answered = |input: &Path| {
+        is_there(input) && has_answers_to(&JobSpec { input: input.to_owned(), ..settings.clone() })
+    };
+    if !names_folder && is_answered(&settings.input) {
+        return Ok(None);
+    }
+    if is_there(&last) {
+        return Ok(Some(from_here(&last)));
+    }
+    // Renamed, or moved together with the folder.
+    let name = last.file_name().unwrap_or_default();
+    let near = [settings.input.clone(), name.into(), folder_of(&settings.output).join(name)];
+    if let Some(found) = near.into_iter().find(|input| is_answered(input)) {
+        return Ok(Some(found));
+    }
+    if !names_folder && is_there(&settings.input) {
+        return Ok(None);
+    }
+    let (folder, last) = (settings.output.display(), from_here(&last));
+    let error = UserError::new(Exit::Usage, format!("the questions of `{folder}` are gone"))
+        .cause(format!("`{}` was asked there, and is not there any more", last.display()));
+    Err(error
+        .hint("Put the file back, or name it where it is now, as QUESTIONS or with `--questions`"))
 }
 
 /// Returns a path as seen from the working folder, where it lies in there.

@@ -45,9 +45,9 @@ pub(crate) struct StatsArgs {
 }
 
 pub(super) fn run(args: &StatsArgs) -> Result<Exit, UserError> {
-    let (settings, terminal) = super::shared::settings_of(&args.which)?;
+    let (which, settings, terminal) = super::shared::settings_of(&args.which)?;
     let Some(stats) = stats(&settings).map_err(explain::job)? else {
-        return Err(super::shared::nothing_asked(&args.which, &settings));
+        return Err(super::shared::nothing_asked(&which, &settings));
     };
     let money = Money::read()?;
     let expenses = money.expenses(&settings.output).unwrap_or_default();

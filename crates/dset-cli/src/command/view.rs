@@ -94,11 +94,11 @@ mod viewer {
     use crate::explain;
 
     pub(in crate::command) fn run(args: &ViewArgs) -> Result<Exit, UserError> {
-        let (settings, terminal) = shared::settings_of(&args.which)?;
+        let (which, settings, terminal) = shared::settings_of(&args.which)?;
         let money = Money::read()?;
         give_back_large_blocks();
         let Some(browser) = browser(&settings, &money)? else {
-            return Err(shared::nothing_asked(&args.which, &settings));
+            return Err(shared::nothing_asked(&which, &settings));
         };
         if let Some(to) = &args.folder {
             let commands = Commands { settings, money };

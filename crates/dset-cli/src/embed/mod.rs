@@ -95,14 +95,15 @@ fn exported(args: &export::ExportArgs) -> Result<Value, UserError> {
     Ok(export::object(&exported))
 }
 
-/// Tells where the run of a folder stands.
+/// Tells where the run of a folder stands; without questions, of those that it was asked from.
 ///
 /// # Errors
 ///
 /// The folder, or its questions, cannot be read.
-pub fn status(folder: &str) -> Result<Value, Failure> {
+pub fn status(folder: &str, questions: Option<&str>) -> Result<Value, Failure> {
     let environment = Environment::read(Path::new("."))?;
-    let layer = Layer { output: Some(folder.into()), ..Layer::default() };
+    let input = questions.map(Into::into);
+    let layer = Layer { output: Some(folder.into()), input, ..Layer::default() };
     let (spec, _) = shared::settings_under(&environment, layer)?;
     let found = run_status(&spec).map_err(|error| Failure::from(explain::job(error)))?;
     Ok(json!({

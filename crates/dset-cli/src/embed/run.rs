@@ -185,7 +185,7 @@ impl PreparedRun {
     }
 }
 
-/// Returns what a run came to: `exit`, `reason`, `detail`, `folder`, and where the questions stand.
+/// Returns what a run came to: `exit`, `reason`, `detail`, `folder`, `input`, `empty`, `bad_rows`, and where the questions stand.
 #[must_use]
 pub fn report(report: &EngineReport) -> Value {
     let Ending { reason, ledger, .. } = &report.ending;
@@ -195,12 +195,15 @@ pub fn report(report: &EngineReport) -> Value {
         "reason": reason,
         "detail": detail,
         "folder": report.folder.display().to_string(),
+        "input": report.input.display().to_string(),
         "questions": ledger.questions,
         "answered": ledger.answered,
         "failed": ledger.failed(),
         "left": ledger.pending,
         "presumed": ledger.presumed,
         "answered_before": report.found.answered,
+        "empty": report.found.empty,
+        "bad_rows": report.found.bad_rows.count,
     })
 }
 

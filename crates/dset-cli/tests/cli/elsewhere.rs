@@ -1,4 +1,4 @@
-//! A file of questions that is named from another working folder.
+//! A file of questions that is named from another working folder, and a folder that is named without its file.
 
 use crate::common::{Folder, Ran, Service};
 
@@ -97,4 +97,86 @@ fn outputs_of_the_original_script_beside_the_file_are_taken_over_from_another_fo
     );
     ran.exits(0).says("that folder is used");
     assert_eq!(service.stats().asked, 2);
+}
+
+/// A folder whose `o` was asked from `r.csv`, beside a `q.csv` that nobody asked.
+fn asked_beside(service: &Service) -> Folder {
+    let folder = Folder::with("question\nsomething else\n");
+    folder.asks(service);
+    folder.write("r.csv", "question\nr1\nr2\n");
+    folder.dset(&["run", "r.csv", "-o", "o"]).exits(0);
+    folder
+}
+
+#[test]
+fn a_folder_that_is_named_is_read_with_what_it_was_asked_from() {
+    let service = Service::friendly();
+    let folder = asked_beside(&service);
+    let checks = |folder: &Folder| {
+        folder.dset(&["export", "-o", "o", "--to", "x.jsonl", "--force"]).exits(0).tells("2 rows");
+        folder.dset(&["status", "-o", "o"]).exits(0).tells("r.csv").tells("2/2");
+        folder.dset(&["show", "2", "-o", "o"]).exits(0).tells("r2");
+        folder.dset(&["search", "r1", "-o", "o"]).exits(0).tells("1 question");
+        folder.dset(&["stats", "-o", "o"]).exits(0).tells("2 of 2");
+        folder.dset(&["verify", "-o", "o"]).exits(0).tells("r.csv");
+        folder.dset(&["check", "-o", "o", "--check", "length=1.."]).exits(0);
+        folder.dset(&["export", "-o", "o", "--rebuild"]).exits(0);
+        assert_eq!(folder.read("o/output.json").lines().count(), 2);
+    };
+    checks(&folder);
+    // Whatever says which file is meant where no folder is named.
+    folder.write("dset.toml", "input = \"q.csv\"\n");
+    checks(&folder);
+    folder.write("dset.toml", "");
+    let url = service.url();
+    folder.write(".env", format!("DSET_BASE_URL={url}\nDSET_KEY=none\nDSET_INPUT=q.csv\n"));
+    checks(&folder);
+    assert_eq!(service.stats().asked, 2);
+    folder.dset(&["redo", "2", "-o", "o", "--yes"]).exits(0);
+    assert_eq!(service.stats().asked, 3);
+    assert!(!std::fs::read_to_string(folder.path("o/output.json")).unwrap().contains("something"));
+    // The file that is named is meant.
+    folder.dset(&["status", "q.csv", "-o", "o"]).exits(0).tells("0/1");
+}
+
+#[test]
+fn hints_name_what_a_folder_was_asked_from() {
+    let service = Service::friendly();
+    let folder = asked_beside(&service);
+    folder.write("r.csv", "question\nr1\nr2\nr3\n");
+    folder.dset(&["status", "-o", "o"]).exits(0).tells("`dset run r.csv -o o");
+    // Nobody names anything: a file that has no answer in the folder is not what was asked there.
+    std::fs::rename(folder.path("o"), folder.path("dset_generator")).unwrap();
+    folder.dset(&["status"]).exits(0).tells("`dset run r.csv`");
+    folder.dset(&["export", "--to", "x.jsonl"]).exits(0).tells("2 rows");
+}
+
+#[test]
+fn where_what_a_folder_was_asked_from_is_gone_that_is_said() {
+    let service = Service::friendly();
+    let folder = asked_beside(&service);
+    // Renamed: it is known by its rows.
+    let gone = |folder: &Folder| {
+        for command in [
+            &["export", "-o", "o", "--to", "x.jsonl"][..],
+            &["status", "-o", "o"],
+            &["verify", "-o", "o"],
+            &["redo", "1", "-o", "o"],
+            &["export", "-o", "o", "--rebuild"],
+        ] {
+            folder.dset(command).exits(2).says("the questions of `o` are gone").says("r.csv");
+        }
+    };
+    std::fs::rename(folder.path("r.csv"), folder.path("s.csv")).unwrap();
+    gone(&folder);
+    assert!(!folder.path("x.jsonl").exists());
+    folder.dset(&["status", "s.csv", "-o", "o"]).exits(0).tells("2/2");
+    std::fs::rename(folder.path("s.csv"), folder.path("q.csv")).unwrap();
+    folder.dset(&["status", "-o", "o"]).exits(0).tells("2/2");
+    // Moved with its folder.
+    folder.write("there/q.csv", "question\nsomething else\n");
+    std::fs::rename(folder.path("q.csv"), folder.path("there/r.csv")).unwrap();
+    std::fs::rename(folder.path("o"), folder.path("there/o")).unwrap();
+    at(&folder, "there", &["status", "-o", "o"]).exits(0).tells("r.csv").tells("2/2");
+    folder.dset(&["status", "-o", "there/o"]).exits(0).tells("2/2");
 }

@@ -287,6 +287,12 @@ pub(crate) fn would_read(kinds: &[SourceKind], input: &Path, path: &Path) -> boo
     pattern.is_ok_and(|pattern| pattern.matches_path_with(&real_place(path), options))
 }
 
+/// Tells whether there is a file, a folder, or anything that a pattern matches.
+#[must_use]
+pub fn is_there(path: &Path) -> bool {
+    path.exists() || is_pattern(path) && !matching(path).is_empty()
+}
+
 pub(super) fn is_pattern(path: &Path) -> bool {
     path.to_string_lossy().contains(['*', '?', '['])
 }

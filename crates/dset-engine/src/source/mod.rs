@@ -40,6 +40,7 @@ use bad_row::{BadRows, RowProblem};
 pub use cursor::Cursor;
 use error_marks::Marker;
 pub(crate) use file::{layout_error, open_file, records_error};
+pub use files::is_there;
 
 /// So much of a file tells which source opens it, where its name does not.
 const HEAD_BYTES: u64 = 4096;

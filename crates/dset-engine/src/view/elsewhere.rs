@@ -13,10 +13,12 @@ use dset_core::recover::legacy::{LegacyFile, ids, read_csv, read_json};
 use dset_core::settings::JobSpec;
 use fs_err as fs;
 
+use crate::error::JobError;
 use crate::os::files::folder_of;
 use crate::output::live::{LiveFormat, has_outputs, legacy};
 use crate::source::{self, SourceError, SourceOptions};
 use crate::store::{Store, open_readonly};
+use crate::view::index::as_it_was_read;
 
 /// Where the answers to a file are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +69,17 @@ pub fn locate_answers(settings: &JobSpec) -> AnswersLocation {
             AnswersLocation::Several(std::iter::once(here.clone()).chain(all).collect())
         }
     }
+}
+
+/// Tells whether the store of these settings has an answer to one of the questions of their input, read as
+/// its last run read its own.
+#[must_use]
+pub fn has_answers_to(settings: &JobSpec) -> bool {
+    let read = |store: &Store| -> Result<bool, JobError> {
+        let settings = as_it_was_read(store, settings)?;
+        Ok(store.has_record_of(&questions(&settings)?)?)
+    };
+    open_readonly(&settings.output, read).ok().flatten().unwrap_or(false)
 }
 
 fn has_record(folder: &Path) -> bool {

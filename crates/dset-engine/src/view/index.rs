@@ -49,7 +49,7 @@ pub(crate) struct IndexedInput {
 
 /// Returns these settings with the input read as the last run read it, wherever the user says nothing
 /// else.
-fn as_it_was_read(store: &Store, settings: &JobSpec) -> Result<JobSpec, JobError> {
+pub(crate) fn as_it_was_read(store: &Store, settings: &JobSpec) -> Result<JobSpec, JobError> {
     let mut settings = settings.clone();
     let Some(last) = store.last_invocation()? else { return Ok(settings) };
     if settings.column.is_none() {

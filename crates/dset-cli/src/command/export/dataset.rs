@@ -24,8 +24,7 @@ use crate::run_selector::RunSelectorArgs;
 const FILES_NAMED_MAX: usize = 6;
 
 pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
-    let which = &args.which;
-    let (spec, terminal) = crate::command::shared::settings_of(which)?;
+    let (which, spec, terminal) = crate::command::shared::settings_of(&args.which)?;
     let datasets = match &args.dataset.to {
         Some(_) => vec![args.dataset.clone()],
         None => ConfigFile::read(&project_path(Path::new(".")))?.datasets,
@@ -40,8 +39,8 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
         let Some(request) = said.request(args.force)? else { continue };
         let request = ExportRequest { reviews_in: Some(&side.folder), ..request };
         let exported = write(&spec, &request, !is_json && !terminal.quiet)
-            .map_err(|error| explain::export(error, which))?
-            .ok_or_else(|| crate::command::shared::nothing_asked(which, &spec))?;
+            .map_err(|error| explain::export(error, &which))?
+            .ok_or_else(|| crate::command::shared::nothing_asked(&which, &spec))?;
         if is_json {
             objects.push(object(&exported));
             continue;

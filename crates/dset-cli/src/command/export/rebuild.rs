@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::explain::{self, folder_in_use};
 
 pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
-    let (mut settings, _) = crate::command::shared::settings_of(&args.which)?;
+    let (which, mut settings, _) = crate::command::shared::settings_of(&args.which)?;
     settings.csv_bom = args.csv_bom.or(settings.csv_bom);
     settings.csv_id = args.csv_id.or(settings.csv_id);
     let rebuilt = rebuild(&settings).map_err(|error| match error {
@@ -20,14 +20,14 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
             folder_in_use("a `dset run` is using this folder", holder).hint(format!(
                 "Wait for it (`{} --watch` shows it), or stop it with Ctrl-C there; then `{} \
                  --rebuild`",
-                args.which.command("status"),
-                args.which.command("export")
+                which.command("status"),
+                which.command("export")
             ))
         }
         error => explain::job(error),
     })?;
     let Some(rebuilt) = rebuilt else {
-        return Err(crate::command::shared::nothing_asked(&args.which, &settings));
+        return Err(crate::command::shared::nothing_asked(&which, &settings));
     };
     let page = Page::open();
     let input = settings.input.display();

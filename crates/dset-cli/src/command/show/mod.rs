@@ -80,8 +80,7 @@ pub(crate) struct ShowArgs {
 }
 
 pub(super) fn run(args: &ShowArgs) -> Result<Exit, UserError> {
-    let which = args.which.which();
-    let (settings, terminal) = super::shared::settings_of(&which)?;
+    let (which, settings, terminal) = super::shared::settings_of(&args.which.which())?;
     let wanted = match (args.number, args.last) {
         (Some(number), _) => QuestionSelector::Number(number),
         (None, Some(most)) => QuestionSelector::Last(most),

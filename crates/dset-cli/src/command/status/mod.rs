@@ -67,7 +67,7 @@ pub(crate) struct StatusArgs {
 }
 
 pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
-    let (settings, terminal) = super::shared::settings_of(&args.which)?;
+    let (which, settings, terminal) = super::shared::settings_of(&args.which)?;
     let money = Money::read()?;
     let json = args.json || terminal.json;
     if let Some(seconds) = args.watch {
@@ -75,7 +75,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
             true => format!("{}\n", object(&settings, standing, &money)),
             false => {
                 let page = Page::kept();
-                show(&page, &args.which, &settings, standing, &money);
+                show(&page, &which, &settings, standing, &money);
                 page.blank();
                 let now = clock(unix_ms());
                 page.line(DIM, &format!("at {now}, every {seconds} s until Ctrl-C"), "", 0);
@@ -86,7 +86,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
     let standing = run_status(&settings).map_err(explain::job)?;
     match json {
         true => page::json(object(&settings, &standing, &money)),
-        false => show(&Page::open(), &args.which, &settings, &standing, &money),
+        false => show(&Page::open(), &which, &settings, &standing, &money),
     }
     Ok(Exit::Done)
 }
@@ -102,7 +102,7 @@ pub(super) fn report(settings: &JobSpec, money: &Money) -> Result<Value, UserErr
 pub(crate) fn here() -> Option<Result<Exit, UserError>> {
     let args = StatusArgs { which: RunSelectorArgs::default(), watch: None, json: false };
     let is_here = match super::shared::settings_of(&args.which) {
-        Ok((settings, _)) => settings.input.is_file() || Store::exists(&settings.output),
+        Ok((_, settings, _)) => settings.input.is_file() || Store::exists(&settings.output),
         // What is wrong with them is worth hearing where a run is meant.
         Err(_) => Path::new("q.csv").is_file(),
     };

@@ -47,9 +47,9 @@ pub(crate) struct VerifyArgs {
 const TOLD_MAX: usize = 5;
 
 pub(in crate::command) fn run(args: &VerifyArgs) -> Result<Exit, UserError> {
-    let (settings, terminal) = crate::command::shared::settings_of(&args.which)?;
+    let (which, settings, terminal) = crate::command::shared::settings_of(&args.which)?;
     let Some(verified) = verify(&settings).map_err(explain::job)? else {
-        return Err(crate::command::shared::nothing_asked(&args.which, &settings));
+        return Err(crate::command::shared::nothing_asked(&which, &settings));
     };
     let exit = if verified.differences.is_empty() { Exit::Done } else { Exit::Ours };
     let before = LastRun::of(
@@ -58,8 +58,8 @@ pub(in crate::command) fn run(args: &VerifyArgs) -> Result<Exit, UserError> {
         (&verified.requests, verified.samples),
         verified.cost_limit,
     );
-    let run = resume_command(&args.which, before.as_ref(), &[]).to_string();
-    let speak = Words { which: &args.which, settings: &settings, run };
+    let run = resume_command(&which, before.as_ref(), &[]).to_string();
+    let speak = Words { which: &which, settings: &settings, run };
     if args.json || terminal.json {
         page::json(speak.object(&verified, exit));
     } else {
