@@ -56,11 +56,15 @@ fn ran(arguments: Vec<OsString>) -> Exit {
         Some(result) => result,
         None => match cli::read(arguments) {
             Ok(cli) => command::run(cli),
-            Err(error) => return usage::print_usage_error(&grammar, &error),
+            Err(error) => Ok(usage::print_usage_error(&grammar, &error)),
         },
     };
-    result.unwrap_or_else(|error| {
+    let exit = result.unwrap_or_else(|error| {
         error.print();
         error.exit
-    })
+    });
+    let Some(fault) = display::stdout::fault() else { return exit };
+    fault.print();
+    // What went wrong before says more.
+    if exit == Exit::Done { fault.exit } else { exit }
 }

@@ -7,6 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 use dset_engine::store::Store;
 
+use crate::display::stdout;
 use crate::display::text::{arguments, one_line, quoted};
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -17,13 +18,12 @@ use crate::setting::{Setting, ticked};
 /// Says why there is no command to run: help was asked for, or something is wrong.
 pub(crate) fn print_usage_error(grammar: &Command, error: &clap::Error) -> Exit {
     match error.kind() {
-        // Nobody is there to hear that the stream is closed.
         ErrorKind::DisplayVersion => {
-            let _ = error.print();
+            stdout::note(error.print());
             Exit::Done
         }
         ErrorKind::DisplayHelp => {
-            let _ = anstream::stdout().write_all(help::text(grammar, &arguments()).as_bytes());
+            stdout::write_styled(&help::text(grammar, &arguments()));
             Exit::Done
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {

@@ -1,12 +1,11 @@
 //! `dset help`: of a command what its `--help` says, and a few topics that no command has.
 
-use std::io::Write as _;
-
 use clap::Args;
 use dset_engine::output::live::LIVE_FORMATS;
 
 use crate::cli::command_line;
 use crate::display::page::Page;
+use crate::display::stdout;
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::help;
@@ -151,8 +150,7 @@ pub(super) fn run(args: &HelpArgs) -> Result<Exit, UserError> {
         })?;
     }
     let asked: Vec<String> = words.into_iter().chain(["--help"]).map(str::to_owned).collect();
-    // Whoever reads may have seen enough.
-    let _ = anstream::stdout().write_all(help::text(&root, &asked).as_bytes());
+    stdout::write_styled(&help::text(&root, &asked));
     Ok(Exit::Done)
 }
 

@@ -1,6 +1,6 @@
 //! `dset keys`: keys that are kept for all folders.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 
 use clap::{Args, Subcommand};
 use dset_core::provider::Preset;
@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use crate::display::page;
+use crate::display::stdout;
 use crate::display::text::one_line;
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -195,6 +196,5 @@ fn no_place() -> UserError {
 }
 
 fn say(line: &str) {
-    // Whoever reads may have seen enough.
-    let _ = writeln!(std::io::stdout(), "{}", one_line(line));
+    stdout::write(format!("{}\n", one_line(line)).as_bytes());
 }

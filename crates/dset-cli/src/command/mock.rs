@@ -1,10 +1,9 @@
 //! `dset mock`: the pretend service on its own.
 
-use std::io::Write as _;
-
 use clap::Args;
 use dset_mock::{Mock, MockSettings};
 
+use crate::display::stdout;
 use crate::error::UserError;
 use crate::exit::Exit;
 
@@ -22,20 +21,19 @@ pub(super) fn run(args: MockArgs) -> Result<Exit, UserError> {
                 .cause(error.to_string());
             if port == 0 { error } else { error.hint("`--port 0` takes a free port") }
         })?;
-        let mut out = std::io::stdout();
         // A test reads this line to learn the port.
-        let _ = writeln!(out, "listening on {}", mock.base_url()).and_then(|()| out.flush());
+        stdout::write(format!("listening on {}\n", mock.base_url()).as_bytes());
         super::shared::stopped().await;
         let stats = mock.stats();
         if is_billing {
-            let _ = writeln!(
-                out,
-                "billed ${} for {} tokens in, {} of them cached, and {} out",
+            let words = format!(
+                "billed ${} for {} tokens in, {} of them cached, and {} out\n",
                 stats.cost,
                 stats.begun_tokens_in,
                 stats.begun_tokens_cached,
                 stats.begun_tokens_out
             );
+            stdout::write(words.as_bytes());
         }
         Ok(Exit::Done)
     })

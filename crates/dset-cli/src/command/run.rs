@@ -14,7 +14,7 @@ use dset_engine::os::lock::{LockError, Running, running};
 use dset_engine::os::open_files::raise_open_files_max;
 use dset_engine::run::drive::{Target, drive};
 use dset_engine::run::peer_limits::PeerLimits;
-use dset_engine::run::prepare::{Decisions, Job};
+use dset_engine::run::prepare::{Decisions, Job, try_to_read};
 use dset_engine::run::redo::RedoSelector;
 use dset_engine::source::spool::{STDIN, spool};
 use dset_engine::store::Store;
@@ -235,8 +235,22 @@ fn from_stdin(settings: JobSpec) -> Result<JobSpec, UserError> {
     if let Running::Yes(holder) = running(&settings.output) {
         return Err(explain::job(JobError::Lock(LockError::InUse(holder))));
     }
-    let input = spool(std::io::stdin().lock(), &settings.output).map_err(explain::source)?;
+    let spooled = spool(std::io::stdin().lock(), &settings.output).map_err(explain::source)?;
+    // What an earlier run was given is looked at again: it stays where this cannot be asked.
+    let new = JobSpec { input: spooled.path().to_owned(), ..settings.clone() };
+    try_to_read(&new).map_err(|error| of_stdin(explain::job(error), spooled.path()))?;
+    let input = spooled.keep().map_err(explain::source)?;
     Ok(JobSpec { input, ..settings })
+}
+
+/// Calls a file that nobody has named what the user calls it.
+fn of_stdin(error: UserError, path: &Path) -> UserError {
+    let path = path.display().to_string();
+    let named = |text: String| text.replace(&path, STDIN);
+    let is_of_file = |hint: &String| hint.contains(&path);
+    let hints = error.hints.into_iter().filter(|hint| !is_of_file(hint)).collect();
+    let (message, cause) = (named(error.message), error.cause.map(named));
+    UserError { message, cause, hints, exit: error.exit }
 }
 
 pub(crate) fn resolved(mut layer: Layer, providers: &Providers) -> Result<Resolved, UserError> {

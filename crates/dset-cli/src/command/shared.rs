@@ -1,6 +1,5 @@
 //! What several commands need: the run that is meant, the error where it has no store, a runtime.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use dset_core::settings::{JobSpec, resolve_with_providers};
@@ -212,11 +211,8 @@ pub(super) fn at_another_store(command: &str, stores: &[PathBuf]) -> Option<Stri
     }
 }
 
-/// Writes text that was asked for to standard output; whoever reads may have seen enough.
-pub(super) fn write_out(text: &[u8]) {
-    let mut out = std::io::stdout();
-    let _ = out.write_all(text).and_then(|()| out.flush());
-}
+/// Writes text that was asked for to standard output.
+pub(super) use crate::display::stdout::write as write_out;
 
 /// Makes the runtime that a command waits in.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, UserError> {

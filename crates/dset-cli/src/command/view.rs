@@ -74,7 +74,6 @@ pub(super) use viewer::{browser, explained, run};
 
 #[cfg(feature = "view")]
 mod viewer {
-    use std::io::Write as _;
     use std::path::Path;
     use std::process::{Command, Stdio};
 
@@ -88,7 +87,7 @@ mod viewer {
     use crate::command::money::Money;
     use crate::command::{shared, stats, status};
     use crate::display::text::{of, one_line};
-    use crate::display::{self, page, terminal_variables};
+    use crate::display::{self, page, stdout, terminal_variables};
     use crate::error::UserError;
     use crate::exit::Exit;
     use crate::explain;
@@ -187,8 +186,7 @@ mod viewer {
     }
 
     fn say(url: &str) {
-        let mut out = std::io::stdout();
-        let _ = writeln!(out, "{url}\nCtrl-C ends it").and_then(|()| out.flush());
+        stdout::write(format!("{url}\nCtrl-C ends it\n").as_bytes());
     }
 
     fn object(settings: &JobSpec, listening: &Listening) -> Value {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::stdout;
 use super::text::{by, count};
 
 /// So much that was said waits for whoever takes nothing; of what comes then only the number is
@@ -104,12 +105,17 @@ pub(super) struct OutputStream {
 }
 
 impl OutputStream {
-    /// Writes everything, however long that takes; nobody is there to hear that a stream is closed.
+    /// Writes everything, however long that takes, up to an error.
     pub(super) fn write(&self, text: &str) {
         let mut rest = text.as_bytes();
         while !rest.is_empty() {
             let piece = &rest[..rest.len().min(CHUNK_BYTES)];
-            let Ok(taken @ 1..) = self.stream.write(piece) else { return };
+            let taken = match self.stream.write(piece) {
+                Ok(taken @ 1..) => taken,
+                Ok(0) => return,
+                Err(error) if self.stream == Stream::Out => return stdout::note(Err(error)),
+                Err(_) => return,
+            };
             self.taken.fetch_add(taken as u64, Ordering::Relaxed);
             rest = &rest[taken..];
         }

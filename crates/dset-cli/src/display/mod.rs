@@ -20,6 +20,7 @@ pub(crate) mod plot;
 pub(crate) mod preamble;
 mod screen;
 pub(crate) mod settings_hints;
+pub(crate) mod stdout;
 mod summary;
 pub(crate) mod terminal_variables;
 pub(crate) mod text;

@@ -3,11 +3,12 @@
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
+use super::stdout;
 use super::terminal_variables::is_utf8;
 use super::text::{self, one_line};
 use super::wrap::{HIT, broken, columns, wrap};
@@ -66,8 +67,7 @@ impl Page {
     fn write(&self, text: &str) {
         match &self.kept {
             Some(kept) => kept.borrow_mut().push_str(text),
-            // Nobody is there to hear that standard output is closed.
-            None => drop(anstream::stdout().lock().write_all(text.as_bytes())),
+            None => stdout::write_styled(text),
         }
     }
 
@@ -170,12 +170,10 @@ const NAME: usize = 17;
 
 /// Writes a stranger's text as it is, for a program; on a terminal safe.
 pub(crate) fn data(text: &str) {
-    let mut out = std::io::stdout().lock();
-    // Nobody is there to hear that standard output is closed.
-    let _ = match out.is_terminal() {
-        true => text::lines(text).try_for_each(|line| writeln!(out, "{line}")),
-        false => out.write_all(text.as_bytes()),
-    };
+    match std::io::stdout().is_terminal() {
+        true => text::lines(text).for_each(|line| stdout::write(format!("{line}\n").as_bytes())),
+        false => stdout::write(text.as_bytes()),
+    }
 }
 
 /// The version of what commands write for programs. A field more does not change it.
@@ -186,6 +184,5 @@ pub(crate) fn json(fields: Value) {
     let Value::Object(fields) = fields else { unreachable!("a report is an object") };
     let mut report = serde_json::Map::from_iter([("v".to_owned(), REPORT_VERSION.into())]);
     report.extend(fields);
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{}", Value::Object(report));
+    stdout::write(format!("{}\n", Value::Object(report)).as_bytes());
 }

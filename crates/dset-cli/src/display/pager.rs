@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::process::{Command, Stdio};
 
-use super::terminal_variables;
+use super::{stdout, terminal_variables};
 
 /// The pager of whoever has named none: it ends by itself where the text fits, and leaves it on the
 /// screen.
@@ -22,8 +22,7 @@ pub(crate) fn write(text: &str) {
             return;
         }
     }
-    // Nobody is there to hear that standard output is closed.
-    let _ = anstream::stdout().lock().write_all(text.as_bytes());
+    stdout::write_styled(text);
 }
 
 /// Tells whether there was such a pager, and it could do it.

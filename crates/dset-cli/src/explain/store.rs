@@ -29,7 +29,7 @@ impl From<StoreError> for UserError {
                 .cause("it is another program's, or its first page is damaged")
                 .hint("Put a copy of it back, if it was a store")
                 .hint("If nothing was asked here yet, use another folder with `-o DIR`"),
-            StoreError::Damaged(detail) => {
+            StoreError::Damaged(detail) | StoreError::Unreadable(detail) => {
                 user.cause(one_line(&detail)).hint(COPY).hint(WITHOUT_STORE)
             }
             gone @ StoreError::Gone { .. } => user
@@ -47,10 +47,24 @@ impl From<StoreError> for UserError {
             StoreError::Busy => user
                 .cause("another program has it locked")
                 .hint("Close whatever has `dset.db` open and run again"),
-            StoreError::Unreadable(detail) | StoreError::Failed(detail) => {
-                user.cause(one_line(&detail)).hint(mend()).hint(COPY).hint(WITHOUT_STORE)
-            }
+            // The store may be whole: whoever moves it away then has answers bought again.
+            StoreError::Failed(detail) => user.cause(one_line(&detail)).hint(mend()),
             StoreError::Io(error) => user.cause(io_cause(&error)).hint(mend()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_damaged_store_is_to_be_moved_away() {
+        let hints = |error: StoreError| UserError::from(error).hints.join(" ");
+        assert!(hints(StoreError::Damaged("x".into())).contains("out of the folder"));
+        for whole in ["database or disk is full", "disk I/O error"] {
+            let hints = hints(StoreError::Failed(whole.into()));
+            assert!(hints.contains("Make room") && !hints.contains("dset.db"), "{hints}");
         }
     }
 }

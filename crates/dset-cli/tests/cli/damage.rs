@@ -381,6 +381,29 @@ fn a_folder_deleted_in_the_middle_of_a_run_ends_it_and_every_answer_is_kept() {
     }
 }
 
+/// A working folder that is deleted has no way to what lies in it any more.
+#[cfg(unix)]
+#[test]
+fn a_working_folder_deleted_in_the_middle_of_a_run_takes_no_answer_with_it() {
+    let folder = Folder::with(&questions(8));
+    let service = Service::with(&["Question 6,=delay:700", "Question 7,=delay:700"]);
+    let run = service.begin(&folder, &["-c", "3"]);
+    until("six were asked", || service.stats().asked >= 6);
+    let gone = tempfile::tempdir().unwrap();
+    fs::rename(folder.path(""), gone.path().join("gone")).unwrap();
+    gone.close().unwrap();
+    let ran = run.end();
+    println!("{}", ran.err);
+    let answered = service.stats().answered;
+    assert!(!ran.err.contains("could not be kept"), "{}", ran.err);
+    three_parts(ran.exits(1));
+    folder.write("q.csv", questions(8));
+    let service = Service::friendly();
+    service.run(&folder, &[]).exits(0);
+    assert_eq!(service.stats().asked + answered, 8, "no answer is bought again");
+    assert_eq!(folder.agreed().len(), 8);
+}
+
 #[test]
 fn an_output_deleted_in_the_middle_of_a_run_is_said_and_written_anew() {
     let folder = Folder::with(&questions(8));

@@ -28,6 +28,33 @@ const FAULTS: [&str; 15] = [
     "keepalive",
 ];
 
+/// An address whose password was not written as %XX must not be taken for another, and shown.
+#[test]
+fn a_password_in_an_address_that_cannot_be_read_is_not_shown() {
+    let folder = Folder::with(&questions(2));
+    for address in [
+        "postgres://me:p@ss/w0rd-canary@127.0.0.1:54999/jobs",
+        "postgres://me:p@ss-canary@127.0.0.1:54999/jobs",
+        "postgres://me:a/canary@b@127.0.0.1:54999/jobs",
+        "postgres://me:p@canary?x@127.0.0.1:54999/jobs",
+        "mysql://me:canary@127.0.0.1/jobs",
+    ] {
+        for command in [
+            &["job", "status", "--store"][..],
+            &["work", "--store"],
+            &["job", "merge", "--store"],
+            &["job", "split", "q.csv", "--shards", "2", "--store"],
+        ] {
+            let mut command = folder.command(command);
+            let ran = Ran::from(command.env("DSET_STORE", address).output().unwrap());
+            println!("{address}\n{}", ran.err);
+            assert!(!ran.err.contains("canary") && !ran.out.contains("canary"));
+            assert!(!ran.err.contains("ss:") && !ran.err.contains("@ss"));
+            ran.exits(2).says("the address of the server cannot be read");
+        }
+    }
+}
+
 /// The key in every way that it may be written down in, in lower case.
 fn forms() -> Vec<String> {
     let hex: String = KEY.bytes().map(|byte| format!("{byte:02x}")).collect();

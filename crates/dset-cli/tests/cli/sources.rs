@@ -423,6 +423,27 @@ fn questions_from_a_pipe_are_kept_and_joined_again() {
 }
 
 #[test]
+fn what_comes_through_a_pipe_and_cannot_be_asked_leaves_the_questions_of_before() {
+    let folder = Folder::new();
+    folder.write("rows", "question\none\ntwo\n");
+    let service = Service::friendly();
+    let run = format!("dset run - --base-url {} -m x --key none", service.url());
+    folder.shell(&format!("cat rows | {run}")).exits(0);
+    let before = folder.read("dset_generator/dset.input");
+    for (sent, words) in [
+        ("question\\n", "`-` has no questions"),
+        ("question\\n\\n \\n", "`-` has no questions"),
+        ("{\"question\": \"one\"}\\n{\"question\": \"tw", "line 2"),
+    ] {
+        let ran = folder.shell(&format!("printf '{sent}' | {run}")).exits(2).says(words);
+        assert!(!ran.err.contains(".dset-"), "{}", ran.err);
+        assert_eq!(folder.read("dset_generator/dset.input"), before);
+        folder.dset(&["export", "-", "--to", "b.jsonl", "--force"]).exits(0).tells("2 rows");
+    }
+    assert_eq!(service.stats().asked, 2);
+}
+
+#[test]
 fn what_cannot_be_asked_is_told_with_its_file_and_row_before_the_first_ask() {
     let long = format!("{{\"question\": \"a\"}}\n{{\"question\": \"{}\"}}\n", "x".repeat(65 << 20));
     let torn = {

@@ -16,6 +16,50 @@ fn at_once() -> Service {
     Service::start(MockSettings { latency_ms: 1, ..MockSettings::default() })
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn where_standard_output_is_full_every_command_says_so_and_fails() {
+    let folder = Folder::with(&questions(3));
+    let service = Service::friendly();
+    folder.asks(&service);
+    folder.dset(&["run"]).exits(0);
+    for command in [
+        &["status", "--json"][..],
+        &["status"],
+        &["stats", "--json"],
+        &["stats"],
+        &["show", "3"],
+        &["show", "3", "--raw"],
+        &["search", "Question"],
+        &["verify", "--json"],
+        &["export", "--to", "x.jsonl"],
+        &["export", "--rebuild"],
+        &["run", "--json"],
+        &["config", "show"],
+        &["prices"],
+        &["help"],
+        &["help", "exit-codes"],
+        &["version"],
+        &["--version"],
+        &["run", "--help"],
+        &["completions", "bash"],
+        &["models", "list"],
+        &["status", "--watch"],
+        &["job", "split", "q.csv", "--shards", "2"],
+        &["job", "status"],
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ran = Ran::from(folder.command(command).stdout(full).output().unwrap());
+        println!("{command:?}\n{}", ran.err);
+        ran.exits(1).says("standard output cannot be written").says("No space left");
+    }
+    // A reader that has seen enough is none.
+    for command in ["show 3", "status --json", "--help", "run --json"] {
+        folder.shell(&format!("(dset {command}; echo it ended with $? >&2) | true")).says("with 0");
+        folder.shell(&format!("dset {command} >&-")).exits(0);
+    }
+}
+
 fn rows(folder: &Folder) -> usize {
     let path = folder.path("dset_generator/output.json");
     std::fs::read_to_string(path).map_or(0, |text| text.lines().count())

@@ -181,6 +181,17 @@ impl Job {
     }
 }
 
+/// Reads the input of these settings as a run does, to its end. Fails where that could not ask it.
+pub fn try_to_read(settings: &JobSpec) -> Result<(), JobError> {
+    let mut settings = settings.clone();
+    let marks = marks_known(&settings.output);
+    let input = ScannedInput::to_ask(&mut settings, marks)?;
+    match input.scanned.planner.is_empty() {
+        true => Err(JobError::NoQuestions { path: settings.input }),
+        false => Ok(()),
+    }
+}
+
 /// Fails where a run would be in vain, before anything is made: a folder with a store would look
 /// like a record.
 fn refuse_early(

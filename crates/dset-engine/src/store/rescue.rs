@@ -43,20 +43,24 @@ struct Line {
 }
 
 /// Appends what was paid for to the rescue file of a folder or, if that fails too, to one in the
-/// system's temporary folder; returns where they are.
-pub(super) fn write(folder: &Path, entries: &[Entry]) -> io::Result<PathBuf> {
-    let beside = folder.join(RESCUE);
-    append(&beside, entries).map(|()| beside).or_else(|first| {
-        let elsewhere = elsewhere(folder, "")?;
-        append(&elsewhere, entries).map(|()| elsewhere).map_err(|_| first)
-    })
+/// system's temporary folder; returns where they are. `real` is the folder from the root, as it was when the
+/// run began: one that is gone has no other way to be named.
+pub(super) fn write(folder: &Path, real: &Path, entries: &[Entry]) -> io::Result<PathBuf> {
+    let mut first = None;
+    let now = fs::canonicalize(folder).unwrap_or_else(|_| real.to_owned());
+    for path in [folder.join(RESCUE), now.join(RESCUE), elsewhere(&now, "")] {
+        match append(&path, entries) {
+            Ok(()) => return Ok(path),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    Err(first.expect("there are three places"))
 }
 
-/// The file in the system's temporary folder that belongs to a folder of ours.
-fn elsewhere(folder: &Path, ending: &str) -> io::Result<PathBuf> {
-    let folder = fs::canonicalize(folder)?;
-    let hash = xxhash_rust::xxh3::xxh3_64(folder.as_os_str().as_encoded_bytes());
-    Ok(std::env::temp_dir().join(format!("dset-rescue-{hash:016x}{ending}")))
+/// The file in the system's temporary folder that belongs to a folder of ours, given from the root.
+fn elsewhere(real: &Path, ending: &str) -> PathBuf {
+    let hash = xxhash_rust::xxh3::xxh3_64(real.as_os_str().as_encoded_bytes());
+    std::env::temp_dir().join(format!("dset-rescue-{hash:016x}{ending}"))
 }
 
 /// Returns true if a file in a world-writable folder belongs to the owner of the store.
@@ -102,7 +106,9 @@ fn append(path: &Path, entries: &[Entry]) -> io::Result<()> {
 #[must_use]
 pub fn waiting(folder: &Path) -> Vec<PathBuf> {
     let beside = [RESCUE, OLD_RESCUE].into_iter().map(|name| folder.join(name));
-    let elsewhere = ["", ".jsonl"].into_iter().filter_map(|ending| elsewhere(folder, ending).ok());
+    let real = fs::canonicalize(folder).ok();
+    let elsewhere =
+        ["", ".jsonl"].into_iter().filter_map(|ending| Some(elsewhere(real.as_ref()?, ending)));
     let beside = beside.filter(|path| path.exists());
     beside.chain(elsewhere.filter(|path| is_ours(path, folder))).collect()
 }
@@ -179,6 +185,10 @@ mod tests {
         serde_json::from_str(&line).unwrap()
     }
 
+    fn real(folder: &tempfile::TempDir) -> PathBuf {
+        folder.path().canonicalize().unwrap()
+    }
+
     /// Makes the store of a run that has begun.
     fn begun(folder: &Path) {
         let (mut store, _) = Store::open(folder).unwrap();
@@ -199,7 +209,10 @@ mod tests {
         connection.execute("INSERT INTO marks VALUES (?1)", [&[1u8; 16][..]]).unwrap();
         drop(store);
         for key in [1, 2, 2] {
-            assert_eq!(write(folder.path(), &[answer(key)]).unwrap(), folder.path().join(RESCUE));
+            assert_eq!(
+                write(folder.path(), &real(&folder), &[answer(key)]).unwrap(),
+                folder.path().join(RESCUE)
+            );
         }
         let (mut store, rescued) = Store::open(folder.path()).unwrap();
         assert_eq!(rescued, Some(Rescued { answers: 2, unread: 0 }));
@@ -213,7 +226,7 @@ mod tests {
     fn what_an_earlier_version_rescued_is_taken_in_under_its_name() {
         let folder = tempfile::tempdir().unwrap();
         begun(folder.path());
-        write(folder.path(), &[answer(1)]).unwrap();
+        write(folder.path(), &real(&folder), &[answer(1)]).unwrap();
         let old = folder.path().join("rescue.jsonl");
         let mut lines = fs::read(folder.path().join(RESCUE)).unwrap();
         fs::remove_file(folder.path().join(RESCUE)).unwrap();
@@ -237,7 +250,7 @@ mod tests {
             "output_tokens":50,"body":[104,105]}}"#,
         ];
         let entries = entries.map(|entry| serde_json::from_str::<Entry>(entry).unwrap());
-        write(folder.path(), &entries).unwrap();
+        write(folder.path(), &real(&folder), &entries).unwrap();
         let (mut store, rescued) = Store::open(folder.path()).unwrap();
         assert_eq!(rescued, Some(Rescued { answers: 0, unread: 0 }));
         let connection = store.connection();
@@ -253,10 +266,23 @@ mod tests {
         begun(folder.path());
         // A folder of that name cannot be appended to, as on a full disk.
         fs::create_dir(folder.path().join(RESCUE)).unwrap();
-        let path = write(folder.path(), &[answer(1)]).unwrap();
+        let path = write(folder.path(), &real(&folder), &[answer(1)]).unwrap();
         assert!(path.starts_with(std::env::temp_dir()) && folder.path().join(STORE).exists());
         fs::remove_dir(folder.path().join(RESCUE)).unwrap();
         let (_, rescued) = Store::open(folder.path()).unwrap();
+        assert_eq!(rescued, Some(Rescued { answers: 1, unread: 0 }));
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_paid_for_when_the_folder_is_gone_lies_in_the_temporary_folder_for_the_next_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let (output, from_root) = (folder.path().join("out"), real(&folder).join("out"));
+        let path = write(Path::new("not-there"), &from_root, &[answer(1)]).unwrap();
+        assert!(path.starts_with(std::env::temp_dir()) && !output.exists());
+        fs::create_dir(&output).unwrap();
+        begun(&output);
+        let (_, rescued) = Store::open(&output).unwrap();
         assert_eq!(rescued, Some(Rescued { answers: 1, unread: 0 }));
         assert!(!path.exists());
     }

@@ -7,7 +7,7 @@ use dset_core::settings::JobSpec;
 use dset_engine::error::JobError;
 use dset_engine::view::status::{RunStatus, run_status};
 
-use crate::display::terminal_variables;
+use crate::display::{stdout, terminal_variables};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
@@ -84,7 +84,10 @@ impl Screen {
         };
         self.lines.get_or_insert(0);
         let mut out = std::io::stdout().lock();
-        out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        let is_written = written.is_ok();
+        stdout::note(written);
+        is_written
     }
 
     /// Leaves the last block where it is.

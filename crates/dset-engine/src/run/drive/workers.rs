@@ -101,6 +101,7 @@ impl Run {
         let writer = Writer::start(
             journal,
             WriterSettings {
+                real_folder: fs_err::canonicalize(&job.folder)?,
                 folder: job.folder,
                 session,
                 settings: job.settings_ids.clone(),

@@ -27,6 +27,10 @@ impl Address {
         if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
             return Err(address("it begins with postgres://"));
         }
+        // A second one belongs to a password: what stands behind the first is no host, and would be shown.
+        if text.matches('@').count() > 1 {
+            return Err(address("there is more than one @; one in a name or a password is %40"));
+        }
         let (place, words) = text.split_once('?').unwrap_or((text, ""));
         let mut schema = SCHEMA.to_owned();
         let mut kept = Vec::new();
@@ -123,6 +127,10 @@ mod tests {
             "mysql://me:canary@host/db",
             "postgres://me:canary@host",
             "postgres://me:canary@/db",
+            "postgres://me:p@canary@host/db",
+            "postgres://me:p@ss/canary@host:5432/db",
+            "postgres://me:a/canary@b@host/db",
+            "postgres://me:p#canary@x@host/db",
             "postgres://me:canary@host/db?schema=a.b",
             "postgres://me:canary@host:port/db",
             "postgres://me:canary@host/db?sslmode=canary",

@@ -29,6 +29,8 @@ pub(crate) struct SqliteJournal {
     /// Absent once a commit has failed.
     connection: Option<Connection>,
     folder: PathBuf,
+    /// The same from the root: a working folder that is deleted has no way to its folders.
+    real_folder: PathBuf,
     /// The file that the connection writes to.
     identity: Identity,
     positions: Positions,
@@ -42,6 +44,7 @@ impl Store {
             identity: Identity::from_path(&folder.join(STORE))?,
             connection: Some(self.reader.connection),
             folder: folder.to_owned(),
+            real_folder: fs::canonicalize(folder)?,
             positions: Positions::new(),
         })
     }
@@ -64,7 +67,10 @@ impl Journal for SqliteJournal {
         let ids = commit(&mut connection, writes, &mut self.positions)?;
         if !self.identity.is_at(&self.folder.join(STORE)) {
             // Nothing in a deleted file is durable, though every commit to it succeeds.
-            let saved_in = save(&self.folder, connection).ok();
+            let saved_in = save(&self.folder, &connection)
+                .or_else(|_| save(&self.real_folder, &connection))
+                .or_else(|_| save_elsewhere(&connection))
+                .ok();
             return Err(StoreError::Gone { saved_in });
         }
         self.connection = Some(connection);
@@ -83,12 +89,11 @@ impl Journal for SqliteJournal {
 /// Writes a store whose file was deleted under our hands into a new one, from the connection that
 /// still has it, and returns where that is: in its old place or, where another file has that now,
 /// beside it.
-fn save(folder: &Path, connection: Connection) -> Result<PathBuf, StoreError> {
+fn save(folder: &Path, connection: &Connection) -> Result<PathBuf, StoreError> {
     fs::create_dir_all(folder)?;
     let copy = tempfile::Builder::new().prefix(files::TEMPORARY).tempdir_in(folder)?;
     let new = copy.path().join(STORE);
     connection.execute("VACUUM INTO ?1", [new.to_string_lossy()])?;
-    drop(connection);
     fs::File::open(&new)?.sync_all()?;
     let mut path = folder.join(STORE);
     if path.exists() {
@@ -104,6 +109,14 @@ fn save(folder: &Path, connection: Connection) -> Result<PathBuf, StoreError> {
     }
     fs::rename(&new, &path)?;
     files::sync_folder(folder)?;
+    Ok(path)
+}
+
+/// Does the same in a folder of its own in the system's temporary folder.
+fn save_elsewhere(connection: &Connection) -> Result<PathBuf, StoreError> {
+    let folder = tempfile::Builder::new().prefix("dset-saved-").tempdir()?;
+    let path = save(folder.path(), connection)?;
+    let _kept = folder.keep();
     Ok(path)
 }
 

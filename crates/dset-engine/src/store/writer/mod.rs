@@ -57,6 +57,8 @@ pub(crate) trait WriterListener: Send + 'static {
 pub struct WriterSettings {
     /// The folder of the store, for a rescue.
     pub folder: PathBuf,
+    /// The same from the root, as it was when the run began.
+    pub real_folder: PathBuf,
     /// The life that is recorded.
     pub session: i64,
     /// The settings that answers are bought with, of each model.
@@ -433,7 +435,7 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
         let rescued = if entries.is_empty() {
             None
         } else {
-            rescue::write(&self.settings.folder, &entries).ok()
+            rescue::write(&self.settings.folder, &self.settings.real_folder, &entries).ok()
         };
         self.listener.failed(upto, error, rescued, answers as u64);
     }

@@ -132,6 +132,7 @@ fn answered(number: u32) -> ToStore {
 fn write(journal: &Memory, folder: &std::path::Path, messages: Vec<ToStore>) -> Vec<String> {
     let settings = WriterSettings {
         folder: folder.to_owned(),
+        real_folder: folder.to_owned(),
         session: 1,
         settings: vec![1],
         models: vec!["m".into()],
