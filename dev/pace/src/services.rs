@@ -184,6 +184,16 @@ fn further() -> Vec<Service> {
         bounds: bounds(),
         ..service(name, about, wide)
     };
+    // Refusals of a first minute: what a climb that doubles once a second throughout is refused.
+    let minute = |name, about, limit, latency_s, refused| Service {
+        latency: Latency::Exact(latency_s),
+        seconds: 60,
+        steady_from_s: 10,
+        bounds: vec![Bound::Refused(refused)],
+        ..service(name, about, limit)
+    };
+    let four = Limit::AtOnce(&[(0.0, 4)]);
+    let sixty = Limit::Requests { per_minute: 60.0, burst_s: 60.0 };
     let heavy = Latency::LogNormal { median_s: 8.0, sigma: 1.2 };
     let x1 = at_once("X1", "S1, heavy-tailed answers", &[(0.0, 500)]);
     let x4 = at_once("X4", "S1, status line at admission", &[(0.0, 500)]);
@@ -194,6 +204,9 @@ fn further() -> Vec<Service> {
         both("X3", "200 at once and 3000/min: the width binds", LONG),
         Service { says: EARLY, bounds: bounds(), ..x4 },
         Service { says: EARLY, bounds: bounds(), steady_from_s: 60, ..x5 },
+        minute("X6", "4 at once, 1 s, its first minute", four, 1.0, 14),
+        minute("X7", "60/min, 1 s, its first minute", sixty, 1.0, 11),
+        minute("X8", "60/min, 5 s, its first minute", sixty, 5.0, 22),
     ]
 }
 

@@ -241,6 +241,11 @@ impl AdvertisedLimits {
         }
     }
 
+    /// Returns true if the service states a limit.
+    pub(crate) fn is_known(&self) -> bool {
+        self.asks.limit.is_some() || self.tokens.limit.is_some()
+    }
+
     /// Takes the tokens of an answer.
     pub(crate) fn answered(&mut self, tokens: u64) {
         self.counted = (self.counted + 1.0).min(TOKENS_MEMORY);

@@ -7,25 +7,8 @@
 //! bounded whatever the service does.
 
 use super::Ms;
+use crate::rate::climb::{Climb, FIRST, LATE_MS, Step};
 
-/// The first width: 4 slots of 18 s each, with 16 x 8 at most behind them, stay within a cut-off
-/// of ten minutes.
-pub(crate) const FIRST: f64 = 16.0;
-/// How long W must have been filled before a step of the climb.
-const CLIMB_MS: f64 = 50.0;
-/// The factor of a step into the unknown: doubles once a second. Twice as fast arrives no earlier
-/// and overshoots twice as far.
-const CLIMB_UNKNOWN: f64 = 1.035;
-/// The factor of a step towards a limit that is known.
-const CLIMB_KNOWN: f64 = 1.15;
-/// How long W must have been filled before such a step towards a number that the user gave: doubles every
-/// 50 ms, as what a refusal needs to come back is less than that.
-const TRUSTED_MS: f64 = 10.0;
-/// Up to this width the user's number is taken for what the service takes.
-const TRUSTED_MAX: f64 = 256.0;
-/// How far the climb may go beyond what blocks of answers have shown to be worth it. A block's mean
-/// is about 0.6 W, so that a factor of 2 never gets off the ground; 4 costs seven seconds at 2,500.
-const BEYOND_JUDGED: f64 = 8.0;
 /// What is kept of the limit after a refusal: a cut of 0.5 % runs into the same burst again, one
 /// of 5 % loses 2 % of the goodput.
 pub(crate) const KEPT: f64 = 0.98;
@@ -79,12 +62,7 @@ pub(crate) struct ConcurrencyLimit {
     width: f64,
     ceil: f64,
     mode: Mode,
-    /// Where the climb goes when no limit is known but such a width once worked.
-    known: f64,
-    /// How far it goes for the user's word, until something speaks against it.
-    trusted: f64,
-    /// What blocks of answers have shown to be worth it.
-    judged: f64,
+    climb: Climb,
     step: f64,
     credit: f64,
     /// How long W has been filled since it last changed.
@@ -106,9 +84,7 @@ impl ConcurrencyLimit {
             width: FIRST.min(bound),
             ceil: f64::INFINITY,
             mode: Mode::Start,
-            known: 0.0,
-            trusted: if is_trusted { bound.min(TRUSTED_MAX) } else { 0.0 },
-            judged: FIRST / BEYOND_JUDGED,
+            climb: Climb::new(bound, is_trusted),
             step: 1.0,
             credit: 1.0,
             filled_ms: 0.0,
@@ -165,41 +141,30 @@ impl ConcurrencyLimit {
         self.filled_ms += ms;
         self.earn(now, ms);
         match self.mode {
-            Mode::Start => {
-                let climb_ms = self.climb_ms();
-                while self.filled_ms >= climb_ms && in_flight == self.slots() && self.climb() {
-                    self.filled_ms -= climb_ms;
-                }
-                self.filled_ms = self.filled_ms.min(climb_ms);
-            }
+            Mode::Start => self.climb(),
             Mode::Hold if self.filled_ms >= quiet => self.probe_above(now),
             Mode::Hold | Mode::Queue => {}
         }
     }
 
-    /// How long W must have been filled before the next step of the climb.
-    fn climb_ms(&self) -> f64 {
-        if self.width < self.trusted { TRUSTED_MS } else { CLIMB_MS }
+    fn next_step(&self) -> Step {
+        let step = self.climb.step(self.width, self.ceil);
+        Step { to: step.to.min(self.bound), ..step }
     }
 
-    /// One step up; false where W may not rise by itself.
-    fn climb(&mut self) -> bool {
-        let known = if self.ceil.is_finite() { self.ceil } else { self.known }.min(self.bound);
-        if self.width < self.trusted {
-            self.width = (self.width * CLIMB_KNOWN).min(self.trusted);
-        } else if self.width < known {
-            self.width = (self.width * CLIMB_KNOWN).min(known);
-        } else {
-            let limit = (BEYOND_JUDGED * self.judged).min(self.bound);
-            if self.ceil.is_finite() || self.width >= limit {
-                return false;
+    /// The steps up that W was filled for.
+    fn climb(&mut self) {
+        let mut step = self.next_step();
+        self.filled_ms = self.filled_ms.min(step.ms.max(LATE_MS));
+        while self.filled_ms >= step.ms && self.width < step.to {
+            self.filled_ms -= step.ms;
+            self.width = (self.width * step.factor).min(step.to);
+            if self.ceil.is_finite() && self.width >= self.ceil.min(self.bound) {
+                return self.hold();
             }
-            self.width = (self.width * CLIMB_UNKNOWN).min(limit);
+            step = self.next_step();
         }
-        if self.ceil.is_finite() && self.width >= known {
-            self.hold();
-        }
-        true
+        self.filled_ms = self.filled_ms.min(step.ms);
     }
 
     /// What was sent has been accepted for long enough: goes on above the limit, or begins to.
@@ -255,9 +220,8 @@ impl ConcurrencyLimit {
         }
         match self.mode {
             Mode::Start => {
-                let may = self.ceil.is_finite()
-                    || self.width < (BEYOND_JUDGED * self.judged).max(self.known).max(self.trusted);
-                may.then_some(now + self.climb_ms() - self.filled_ms)
+                let step = self.next_step();
+                (self.width < step.to).then_some(now + step.ms - self.filled_ms)
             }
             Mode::Hold => {
                 let filled = now + quiet - self.filled_ms;
@@ -331,7 +295,12 @@ impl ConcurrencyLimit {
         // A dear refusal may be owed for longer.
         self.credit = (self.credit - cost).max(*PROBE_BUDGET.start() + 1.0 - cost);
         self.filled_ms = 0.0;
-        self.trusted = 0.0;
+        self.climb.refused();
+    }
+
+    /// What is known of how far W may rise by itself.
+    pub(crate) fn climb_mut(&mut self) -> &mut Climb {
+        &mut self.climb
     }
 
     /// Takes what the service says it allows.
@@ -387,9 +356,9 @@ impl ConcurrencyLimit {
     /// Climbs from `width` towards the limit that is known.
     pub(crate) fn climb_from(&mut self, width: f64) {
         if !self.ceil.is_finite() {
-            self.known = self.known.max(self.width);
+            self.climb.has_been(self.width);
         }
-        self.trusted = 0.0;
+        self.climb.interrupted();
         self.set(width.min(self.ceil));
         self.mode = if self.width >= self.ceil { Mode::Hold } else { Mode::Start };
         self.filled_ms = 0.0;
@@ -400,19 +369,9 @@ impl ConcurrencyLimit {
     pub(crate) fn climb_again(&mut self, from: f64, width: f64, beyond: bool) {
         self.ceil = if beyond { f64::INFINITY } else { width };
         self.set(self.width.min(from));
-        self.known = width.min(self.bound);
+        self.climb.knows(width);
         self.credit = self.credit.max(1.0);
         self.mode = Mode::Start;
-    }
-
-    /// Climbs towards a limit that was known in another run.
-    pub(crate) fn expect(&mut self, ceil: f64) {
-        self.known = ceil.min(self.bound);
-    }
-
-    /// Blocks of answers have shown that `n` at once are worth it.
-    pub(crate) fn judge(&mut self, n: f64) {
-        self.judged = self.judged.max(n);
     }
 
     /// More at once buy nothing from this service.

@@ -91,7 +91,7 @@ impl RateController {
             return;
         }
         if let Some(ceiling) = learnt.ceiling {
-            self.concurrency.expect(share * f64::from(ceiling));
+            self.concurrency.climb_mut().knows(share * f64::from(ceiling));
         }
         let per_ms: Option<Ms> = learnt.rate_per_minute.map(|rate| share * rate / MINUTE_MS);
         if let Some(per_ms) = per_ms.filter(|&per_ms| per_ms.is_finite() && per_ms > 0.0) {

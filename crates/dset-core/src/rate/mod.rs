@@ -3,11 +3,13 @@
 //!
 //! [`RateController`] is told of everything that is sent and of everything that comes back, and answers one
 //! question: may another be sent now? There is one for each endpoint, model and key. It needs no
-//! configuration: `concurrency_limit` finds how many at once a service takes, `queueing` that more are of
-//! no use, `request_rate` what it takes in a time, `advertised` keeps to what it says itself. All of them
-//! are in force at once; the smaller wins. `random_rejection` tells which refusals say nothing.
+//! configuration: `concurrency_limit` finds how many at once a service takes, `climb` how quickly it is
+//! gone there, `silence` what was let in, `queueing` that more are of no use, `request_rate` what it takes
+//! in a time, `advertised` keeps to what it says itself. All of them are in force at once; the smaller
+//! wins. `random_rejection` tells which refusals say nothing.
 
 mod advertised;
+mod climb;
 mod concurrency_limit;
 pub mod latency;
 mod limit_snapshot;
@@ -18,6 +20,7 @@ mod random_rejection;
 mod request_rate;
 pub mod retry;
 pub mod shared_bucket;
+mod silence;
 pub mod sliding_window;
 #[cfg(test)]
 mod tests;
@@ -29,7 +32,7 @@ use crate::provider::RateLimits;
 use crate::rate::advertised::AdvertisedLimits;
 use crate::rate::concurrency_limit::{ConcurrencyLimit, Mode};
 pub use crate::rate::limit_snapshot::{LimitSnapshot, PeerState, limits_from_peers};
-use crate::rate::on_refusal::{ClosedGate, OverloadDetector};
+use crate::rate::on_refusal::{ClosedGate, OverloadDetector, Trial};
 use crate::rate::queueing::{Experiments, QueueingDetector, Verdict};
 use crate::rate::random_rejection::RandomRejectionFilter;
 use crate::rate::request_rate::RequestRate;
@@ -42,10 +45,6 @@ fn ms(at: Time) -> Ms {
     at.monotonic_ms as f64
 }
 
-/// No refusal for four of its round trips: accepted. They vary by a fifth, and queues lie between.
-const QUIET_ROUND_TRIPS: f64 = 4.0;
-/// A slow gateway must not stop the growth, nor a fast one be trusted to the millisecond.
-const QUIET_MS: std::ops::RangeInclusive<f64> = 50.0..=2_000.0;
 /// The round trip of a refusal before the first has come.
 const REFUSAL_MS_FIRST: f64 = 100.0;
 /// Refusals over which their round trip is averaged.
@@ -134,6 +133,7 @@ pub struct RateController {
     rate: RequestRate,
     advertised: AdvertisedLimits,
     closed: Option<ClosedGate>,
+    trial: Option<Trial>,
     replies: OverloadDetector,
     random_rejection: RandomRejectionFilter,
     epoch: u32,
@@ -144,6 +144,8 @@ pub struct RateController {
     /// The last refusal named how many at once are allowed.
     last_named: bool,
     sent_count: u64,
+    /// When the last was sent.
+    sent_at: Ms,
     answered_count: u64,
     refused_count: u64,
     refusal_ms: f64,
@@ -174,6 +176,7 @@ impl RateController {
             rate: RequestRate::new(),
             advertised: AdvertisedLimits::default(),
             closed: None,
+            trial: None,
             replies: OverloadDetector::default(),
             random_rejection: RandomRejectionFilter::default(),
             epoch: 0,
@@ -181,6 +184,7 @@ impl RateController {
             in_flight_then: 0.0,
             last_named: false,
             sent_count: 0,
+            sent_at: 0.0,
             answered_count: 0,
             refused_count: 0,
             refusal_ms: REFUSAL_MS_FIRST,
@@ -218,6 +222,9 @@ impl RateController {
             let rises_at = self.concurrency.rises_at(at, self.in_flight, self.quiet());
             return rises_at.map_or(Permit::NotYet, |rises_at| not_before(now, rises_at));
         }
+        if let Some(decided_at) = self.trial_decided_at() {
+            return not_before(now, decided_at);
+        }
         if self.rate.is_on() && self.rate_resumes_at > at {
             return not_before(now, self.rate_resumes_at);
         }
@@ -232,6 +239,10 @@ impl RateController {
         self.time_passed(now);
         self.in_flight += 1;
         self.sent_count += 1;
+        self.sent_at = ms(now);
+        if let Some(trial) = &mut self.trial {
+            trial.sent();
+        }
         self.advertised.take();
         self.rate.take();
         let mut block = NO_BLOCK;
@@ -307,8 +318,11 @@ impl RateController {
                 self.concurrency.queue_at(width);
             }
         } else if self.is_judging() && sent.block != NO_BLOCK {
+            if let Some(reach) = self.queueing.reach_if_even(latency) {
+                self.concurrency.climb_mut().even(reach);
+            }
             match self.queueing.answered(sent.block, sent.order, latency) {
-                Some(Verdict::Worth(n)) => self.concurrency.judge(n),
+                Some(Verdict::Worth(reach)) => self.concurrency.climb_mut().judged(reach),
                 Some(Verdict::Queues(width)) => {
                     self.concurrency.queue_at(width);
                     let begun = Experiments::new(now, self.latency_ms, self.in_flight);
@@ -413,27 +427,6 @@ impl RateController {
     fn is_probe(&self, sent: &Ticket) -> bool {
         let probe = self.closed.as_ref().and_then(|closed| closed.probe);
         probe.is_some_and(|(order, _)| order == sent.order)
-    }
-
-    fn quiet(&self) -> f64 {
-        (QUIET_ROUND_TRIPS * self.refusal_ms).clamp(*QUIET_MS.start(), *QUIET_MS.end())
-    }
-
-    /// Draws the consequences of silence, which is a timer and no event.
-    fn time_passed(&mut self, now: Time) {
-        let at = ms(now);
-        let resumed = self.paused_until.map_or(0.0, ms);
-        let since = self.looked_at.unwrap_or(at).max(resumed).min(at);
-        self.looked_at = Some(at);
-        let quiet = self.quiet();
-        match &self.closed {
-            Some(closed) if closed.probe.is_some() && closed.opens_at(quiet) <= at => {
-                self.reopen(at);
-            }
-            Some(_) => {}
-            None if self.is_out => {}
-            None => self.concurrency.passed(at, at - since, self.in_flight, quiet),
-        }
     }
 }
 

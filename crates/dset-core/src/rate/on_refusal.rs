@@ -35,6 +35,15 @@ const SHARED_MIN: f64 = 8.0;
 /// what the rate needs by Little's law.
 const PACED_WIDTH_OF_IN_FLIGHT: f64 = 2.0;
 const PACED_WIDTH_OF_RATE: f64 = 2.5;
+/// The largest trial; more at once show no more.
+const TRIAL_MAX: u32 = 256;
+/// Episodes of refusals after which the kind of limit shows in other ways.
+const TRIALS: u32 = 8;
+/// How many silences an answer must take, at least: with shorter answers, what they free meanwhile
+/// would be a burst.
+const TRIAL_OF_LATENCY: f64 = 10.0;
+/// Where the climb begins after a wait that the service asked for: a bucket has no more by then.
+const AFTER_A_WAIT: f64 = 0.5;
 /// How long nothing but refusals, with nothing in flight that could succeed or one let through at a
 /// time, may last before it is an outage.
 const REFUSALS_ONLY_MAX: Duration = Duration::from_secs(5 * 60);
@@ -77,6 +86,37 @@ impl ClosedGate {
         self.probe = None;
         self.gap = (2.0 * self.gap).min(GAP_MAX_MS);
         self.probe_at = now + self.gap;
+    }
+}
+
+/// After a refusal answers free one slot, then two, four and so on, each once the last were let in: a
+/// limit on width takes as many again, a bucket would refuse all whose turn comes together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trial {
+    size: u32,
+    left: u32,
+    /// How many had been sent when it began.
+    after: u64,
+}
+
+impl Trial {
+    fn after(sent: u64) -> Trial {
+        Trial { size: 1, left: 1, after: sent }
+    }
+
+    pub(super) fn sent(&mut self) {
+        self.left = self.left.saturating_sub(1);
+    }
+
+    pub(super) fn is_out(self) -> bool {
+        self.left == 0
+    }
+
+    /// The next, once nothing was refused for long enough.
+    pub(super) fn let_in(self) -> Option<Trial> {
+        let size = if self.is_out() { 2 * self.size } else { self.size };
+        let left = if self.is_out() { size } else { self.left };
+        (size <= TRIAL_MAX).then_some(Trial { size, left, ..self })
     }
 }
 
@@ -129,6 +169,7 @@ impl RateController {
             return;
         }
         self.concurrency.refused(at, self.random_rejection.cost());
+        self.trial.take_if(|trial| sent.order > trial.after);
         let is_first = sent.epoch == self.epoch && self.closed.is_none();
         self.rate.refused(at, self.latency_ms, is_first);
         self.advertised.refused(at, ms(sent.at));
@@ -228,6 +269,19 @@ impl RateController {
             self.concurrency.take_shared(now, in_flight);
         } else {
             self.concurrency.take_below(in_flight);
+            self.try_slots();
+            if wait.is_some() && named.is_none() {
+                self.concurrency.climb_from(AFTER_A_WAIT * in_flight);
+            }
+        }
+    }
+
+    /// The next asks go one, two, four and so on at a time, where there is time for it.
+    fn try_slots(&mut self) {
+        let is_long =
+            self.answered_count == 0 || self.latency_ms >= TRIAL_OF_LATENCY * self.quiet();
+        if is_long && self.epoch <= TRIALS && !self.last_named {
+            self.trial = Some(Trial::after(self.sent_count));
         }
     }
 
@@ -315,6 +369,7 @@ impl RateController {
         if self.concurrency.mode() != Mode::Queue && !self.rate.is_on() {
             // To climb and not to jump: the limit may be a tenth of what it was.
             self.concurrency.climb_from(1.05 * in_flight + 2.0);
+            self.try_slots();
         }
     }
 

@@ -27,6 +27,17 @@ const AS_FAST: f64 = 0.7;
 const IN_A_ROW: u32 = 3;
 /// What is kept above the number at which latency began to rise.
 const ROOM: f64 = 1.5;
+/// How far the climb may go beyond a block that was worth it. A block's mean is about 0.6 W, so that
+/// a factor of 2 never gets off the ground; 4 costs seven seconds at 2,500.
+const BEYOND: f64 = 8.0;
+/// The first answers are even where they differ by no more than this share: all were worked on side by
+/// side.
+const EVEN: f64 = 0.05;
+/// Where answers take long, each further block is a wait of seconds; even ones let the climb go to so
+/// many, where they took this time, and to fewer otherwise. Should the service have no more slots
+/// than there were first answers, the last ask waits eight minutes, within a cut-off of ten.
+const EVEN_REACH: f64 = 96.0 * FIRST_SIZE as f64;
+const EVEN_REACH_MS: f64 = 5_000.0;
 /// A service with fewer slots than the first block has asks queues from the start; the latency
 /// without a queue is then the mean of this many first asks.
 const EARLY: u32 = 4;
@@ -46,6 +57,28 @@ pub(crate) struct QueueingDetector {
     /// The latencies of the first asks of all: their sum and number.
     early: (f64, u32),
     in_a_row: u32,
+    even: EvenAnswers,
+}
+
+/// Whether the first answers took the same time.
+#[derive(Debug, Clone, Copy, Default)]
+struct EvenAnswers {
+    first: Ms,
+    count: usize,
+    is_over: bool,
+}
+
+impl EvenAnswers {
+    /// Takes an answer; after the last of the first returns how far the climb may go for them.
+    fn answered(&mut self, latency: Ms) -> Option<f64> {
+        if self.count == 0 {
+            self.first = latency;
+        }
+        self.count += 1;
+        self.is_over |= (latency - self.first).abs() > EVEN * self.first || self.count > FIRST_SIZE;
+        let share = (self.first / EVEN_REACH_MS).min(EVEN_REACH_MS / self.first);
+        (!self.is_over && self.count == FIRST_SIZE).then_some(EVEN_REACH * share)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -59,7 +92,7 @@ struct Block {
 /// What a block of answers says.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Verdict {
-    /// This concurrency is worth it: throughput rose with it.
+    /// This concurrency is worth it, throughput rose with it; the climb may go so far.
     Worth(f64),
     /// More than this concurrency only waits in the service's queue.
     Queues(f64),
@@ -84,6 +117,12 @@ impl QueueingDetector {
         block.sent += 1;
         block.n_sum += n as f64;
         self.first + last as u32
+    }
+
+    /// Takes the latency of an answer; returns how far the climb may go once the first are back and
+    /// all took the same time.
+    pub(crate) fn reach_if_even(&mut self, latency: Ms) -> Option<f64> {
+        self.even.answered(latency)
     }
 
     /// Takes an answer after `latency` to the `order`-th ask of all, which is of this block.
@@ -124,7 +163,7 @@ impl QueueingDetector {
         match self.in_a_row >= IN_A_ROW {
             true => Verdict::Queues((ROOM * n * first.min(early) / latency).max(1.0)),
             false if too_fast => Verdict::Worth(0.0),
-            false => Verdict::Worth(n),
+            false => Verdict::Worth(BEYOND * n),
         }
     }
 }

@@ -26,7 +26,7 @@ const MEASURED_STALE_MS: f64 = 120_000.0;
 /// After it was found to be a width, no rate is tried for this time.
 const BARRED_MS: f64 = 300_000.0;
 /// Refusals at the same concurrency that make it a width.
-const EPISODES: usize = 5;
+const EPISODES: usize = 6;
 /// What "the same" is.
 const SAME_SHARE: f64 = 0.006;
 /// The rate sent in terms of the measured rate: begins a little below and then climbs, slowly

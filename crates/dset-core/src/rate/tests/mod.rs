@@ -1,5 +1,6 @@
 //! What a refusal, a silence and an outage change, and scenes against a small service.
 
+mod climb;
 mod service;
 
 use service::{Service, Sim, at, run};
@@ -272,30 +273,6 @@ fn scenes_of_forty_seconds_reach_what_the_service_can_do() {
             assert!(wasted <= refused, "{name} {seed}: {wasted} refused");
         }
     }
-}
-
-/// Sends all that may be sent until this moment; nothing comes back.
-fn in_silence(pace: &mut RateController, until: u64) -> usize {
-    let (mut now, mut sent) = (0, 0);
-    loop {
-        sent += fill(pace, now).len();
-        match pace.may_send(at(now)) {
-            Permit::NotBefore(then) if then.monotonic_ms <= until => now = then.monotonic_ms,
-            _ => return sent,
-        }
-    }
-}
-
-#[test]
-fn a_number_that_the_user_gave_is_climbed_to_at_once_and_given_up_at_the_first_refusal() {
-    let trusted = |slots_max| RateController::new(Bounds { slots_max, is_trusted: true });
-    assert_eq!(in_silence(&mut trusted(256), 250), 256);
-    assert_eq!(in_silence(&mut trusted(10_000), 250), 256, "as far as others would believe it");
-    let mut pace = trusted(256);
-    let mut sent = fill(&mut pace, 0);
-    assert_eq!(sent.len(), 16);
-    pace.on_return(at(5), &sent.remove(0), REFUSED);
-    assert!(in_silence(&mut pace, 10_000) < 16);
 }
 
 #[test]

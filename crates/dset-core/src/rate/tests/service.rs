@@ -62,6 +62,8 @@ pub(super) struct Outcome {
     pub(super) refused: u32,
     pub(super) latencies_late: Vec<u64>,
     pub(super) widths: Vec<usize>,
+    /// When each answer came.
+    pub(super) answered_at: Vec<u64>,
 }
 
 impl Outcome {
@@ -241,6 +243,7 @@ impl Sim {
                 match back {
                     ResponseSignal::Answered { .. } => {
                         self.outcome.answers[second] += 1;
+                        self.outcome.answered_at.push(now);
                         self.outcome.clients[client][second] += 1;
                         if second * 8 >= self.outcome.answers.len() * 3 {
                             self.outcome.latencies_late.push(now - sent.at.monotonic_ms);
