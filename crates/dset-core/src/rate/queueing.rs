@@ -38,6 +38,8 @@ const EVEN: f64 = 0.05;
 /// than there were first answers, the last ask waits eight minutes, within a cut-off of ten.
 const EVEN_REACH: f64 = 96.0 * FIRST_SIZE as f64;
 const EVEN_REACH_MS: f64 = 5_000.0;
+/// Answers that take less are judged by blocks alone.
+const EVEN_MS_MIN: f64 = 2_000.0;
 /// A service with fewer slots than the first block has asks queues from the start; the latency
 /// without a queue is then the mean of this many first asks.
 const EARLY: u32 = 4;
@@ -77,7 +79,8 @@ impl EvenAnswers {
         self.count += 1;
         self.is_over |= (latency - self.first).abs() > EVEN * self.first || self.count > FIRST_SIZE;
         let share = (self.first / EVEN_REACH_MS).min(EVEN_REACH_MS / self.first);
-        (!self.is_over && self.count == FIRST_SIZE).then_some(EVEN_REACH * share)
+        let is_even = !self.is_over && self.first >= EVEN_MS_MIN && self.count == FIRST_SIZE;
+        is_even.then_some(EVEN_REACH * share)
     }
 }
 

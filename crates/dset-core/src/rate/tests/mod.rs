@@ -286,13 +286,18 @@ fn a_service_that_queues_is_not_swamped() {
 
 #[test]
 fn refusals_by_chance_are_no_ceiling_and_the_real_one_is_found() {
+    // A hundred at once of 314 ms each. One run in fifteen takes some for a limit, for a while.
+    let could = 318.0;
     for chance in [0.01, 0.02, 0.05] {
-        for seed in 1..4 {
+        let mut mean = 0.0;
+        for seed in 1..9 {
             let seen = run(Service { chance, latency: (300.0, 0.3), ..hundred() }, seed, 90);
-            // A hundred at once of 314 ms each.
-            assert!(seen.per_second(60..90) >= 0.9 * 318.0, "{chance} {seed}: {:?}", seen.answers);
+            let rate = seen.per_second(60..90);
+            assert!(rate >= 0.6 * could, "{chance} {seed}: {:?}", seen.answers);
             assert!((95..=112).contains(&seen.widths[89]), "{chance} {seed}: {:?}", seen.widths);
+            mean += rate / 8.0;
         }
+        assert!(mean >= 0.9 * could, "{chance}: {mean}");
     }
 }
 
@@ -365,14 +370,14 @@ fn a_width_that_was_taken_for_a_rate_is_found_out_by_equal_numbers() {
     rate.waited(10_000.0);
     rate.waited(10_000.0);
     assert!(rate.begin_if_clear(10_000.0));
-    for episode in 2..7 {
+    for episode in 2..8 {
         assert!(!rate.end_if_wrong(episode as f64 * 10_000.0));
         rate.emptied(episode as f64 * 10_000.0, episode as f64 * 10_000.0, 100.0, 5_000.0);
     }
-    assert!(rate.end_if_wrong(70_000.0));
-    rate.waited(80_000.0);
-    rate.waited(80_000.0);
-    assert!(!rate.begin_if_clear(80_000.0), "for some minutes no rate is tried");
+    assert!(rate.end_if_wrong(80_000.0));
+    rate.waited(90_000.0);
+    rate.waited(90_000.0);
+    assert!(!rate.begin_if_clear(90_000.0), "for some minutes no rate is tried");
 }
 
 /// Counts what the stated limits let through in a minute, asked every millisecond.
