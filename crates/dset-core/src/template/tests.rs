@@ -237,3 +237,36 @@ fn a_null_is_empty_and_none_wherever_it_stands() {
         assert_eq!(template.render(&item).unwrap().unwrap().text, expected, "{source}");
     }
 }
+
+#[test]
+fn where_kinds_agree_a_template_says_what_jinja_says() {
+    let fields = serde_json::json!({"question": "q", "a": 3, "b": 2.5, "t": "x", "xs": [1, 2, 3],
+        "m": {"k": 4, "in": 5}});
+    let names = columns(&["question", "a", "b", "t", "xs", "m"]);
+    let item = item(2, "q", fields.as_object().unwrap());
+    for source in [
+        "{{ a > 1 }}{{ a > -1 }}{{ a >= b|int - 1 }}{{ 1 < a < 2 }}{{ 1 < a <= 3 }}",
+        "{{ a * 2 + b * 3 - a / 2 * 4 // 1 % 5 }} {{ 2 * (a + b) * a }} {{ a ** 2 * -1 }} {{ -a * -2 }}",
+        "{% if not (a > 1) or not a * 2 == 6 %}x{% elif a in xs and 9 not in xs %}y{% else %}z{% endif %}",
+        "{% for k, v in m|items if v > 4 %}{{ k }}{{ v * 2 }}{% else %}none{% endfor %}",
+        "{% for x in xs if x is odd and x != 3 %}{{ x }}{% endfor %}{{ [a, b] == [3, 2.5] }}",
+        "{% set n = a * 2 %}{% set big = n > 5 %}{{ n }}{{ big }}{% with c = a > 1, d = 2 * 2 %}{{ c }}{{ d }}{% endwith %}",
+        "{{ {'k': a > 1, 'l': a * 2} }}{{ xs[a - 2:] }}{{ xs[1 * 1] }}{{ m.in == 5 }}{{ m['k'] > 3 }}",
+        "{{ 'yes' if a > 1 else 'no' }}{{ t * 3 }}{{ t ~ a * 2 }}{{ 'a > b' == t }}{{ t == \"x\" }}",
+        "{{ xs|select('gt', 1)|list }}{{ xs|map('string')|join(' > ') }}{{ a is gt 1 }}{{ a is not in [1] }}",
+        "{{ xs|length * 2 }}{{ range(a * 1)|list }}{{ a|default(b * 2) }}{{ 1e2 * 1.5 }}{{ (a > 1) and (b < 1) }}",
+        "{% macro m2(x, y=2 * 3) %}{{ x > y }}{{ x * y }}{% endmacro %}{{ m2(a) }}{{ m2(a * 4, y=a > 1) }}",
+        "{%- if a>1 -%} {{- a*2 -}} {%- endif -%}\n{{ a\n  > 1 }}{# a > 1 * 2 #}{% raw %}{{ a > 1 }}{% endraw %}",
+        "{{ (a, b) == (3, 2.5) }}{{ xs * 2 }}{{ a > 1 == true }}{{ a if a > 9 else b if b > 1 else t }}",
+    ] {
+        let mut plain = minijinja::Environment::new();
+        plain.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+        plain.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        let expected = plain.render_str(source, from_json(&fields));
+        let template =
+            Template::new(source, &names).unwrap_or_else(|error| panic!("{source}: {error}"));
+        let found = template.render(&item).map(|message| message.unwrap().text.into_owned());
+        let expected = expected.unwrap_or_else(|error| panic!("{source}: {error}"));
+        assert_eq!(found, Ok(expected), "{source}");
+    }
+}
