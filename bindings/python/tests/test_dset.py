@@ -12,7 +12,7 @@ from pathlib import Path
 
 import dset
 import pytest
-from conftest import questions
+from conftest import Service, questions
 
 
 def test_a_file_is_asked_once_and_read_back_in_every_form(here, service):
@@ -73,9 +73,41 @@ def test_changed_settings_are_a_decision(here, service):
     dset.run(path, **service.asks)
     with pytest.raises(dset.UsageError) as caught:
         dset.run(path, system="Be brief.", **service.asks)
-    assert any("--continue" in hint for hint in caught.value.hints)
+    assert any("`continue_=True`" in hint for hint in caught.value.hints)
+    assert not any("--" in hint for hint in caught.value.hints)
     assert dset.run(path, system="Be brief.", continue_=True, **service.asks).answered == 2
     assert service.stats()["asked"] == 2
+
+
+def test_hints_name_keywords_where_they_are_of_a_run():
+    from dset._options import as_keywords
+
+    for hint, said in [
+        ("Keep them: `dset run --continue`", "Keep them: `continue_=True`"),
+        ("Or `dset run q.csv --max-tokens 500 -o DIR`", "Or `max_tokens=500, output=DIR`"),
+        ("Say `--key none`, `--stream off` or `-t '{{ a }} b'`", 'Say `key="none"`, `stream=False` or `template="{{ a }} b"`'),
+        ("`dset status -o out` shows it; `it's`; `dset run`", "`dset status -o out` shows it; `it's`; `dset run`"),
+    ]:
+        assert as_keywords(hint) == said
+
+
+def test_a_limit_that_is_reached_is_to_be_raised(here):
+    service = Service("--price", "1,1")
+    try:
+        path = questions(here / "q.csv", 20)
+        (here / "dset.toml").write_text('[prices."m"]\ninput = 1.0\noutput = 1.0\n')
+        ask = dict(model="m", max_tokens=100, concurrency=1, **service.asks)
+        with pytest.raises(dset.OutOfMoneyError) as caught:
+            dset.run(path, max_cost=0.0005, **ask)
+        assert any("`max_cost`" in hint for hint in caught.value.hints)
+        assert dset.run(path, max_cost=1, **ask).answered == 20
+    finally:
+        service.end()
+
+
+def test_a_plan_takes_the_arguments_of_its_run(here, service):
+    path = questions(here / "q.csv", 2)
+    assert dset.plan(path, api_key="sk", progress=True, check=False, **service.asks).pending == 2
 
 
 @pytest.mark.parametrize(

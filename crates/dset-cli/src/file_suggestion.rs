@@ -13,9 +13,10 @@ use crate::spelling::meant;
 /// How the names of files begin that lie in many folders and hold none.
 const OTHERS: [&str; 4] = ["license", "package", "readme", "requirements"];
 /// Commands that take a file of questions as it is.
-const TAKE_A_FILE: [&str; 6] = ["run", "doctor", "status", "stats", "verify", "export"];
+const TAKE_A_FILE: [&str; 9] =
+    ["run", "doctor", "status", "stats", "verify", "export", "view", "report", "check"];
 /// Commands that take it by a flag.
-const TAKE_IT_BY_FLAG: [&str; 2] = ["show", "search"];
+const TAKE_IT_BY_FLAG: [&str; 3] = ["show", "search", "redo"];
 
 /// Returns a hint at the file beside `path` that was probably meant: one with a name much like it,
 /// or the only one.
@@ -55,7 +56,7 @@ fn asks(command: &str) -> bool {
 }
 
 /// Returns the command that was given with a file of questions, where it takes one.
-fn with_file(command: &str, file: &str) -> Option<String> {
+pub(crate) fn with_file(command: &str, file: &str) -> Option<String> {
     let same = same_command();
     match command {
         _ if TAKE_A_FILE.contains(&command) => Some(format!("{same} {file}")),

@@ -45,12 +45,55 @@ pub(crate) fn same_command_as(name: &str, without: &[&str]) -> String {
 /// run.
 pub(crate) fn same_command_with(argument: &str) -> String {
     let words = arguments();
-    let name = words.first().map(String::as_str).unwrap_or_default();
-    let given = GRAMMAR.get().and_then(|grammar| grammar.find_subcommand(name));
-    match given.is_some_and(|given| given.get_arguments().any(|arg| arg.get_id() == argument)) {
-        true => same_command_as(name, &[argument]),
-        false => "dset run".to_owned(),
+    let given = GRAMMAR.get().and_then(|grammar| given_command(grammar, &words));
+    match given {
+        Some((name, given, _)) if given.get_arguments().any(|arg| arg.get_id() == argument) => {
+            same_command_as(&name, &[argument])
+        }
+        _ => "dset run".to_owned(),
     }
+}
+
+/// Returns the command that shows how far the run of the given one is: of a part of a job that of the job.
+pub(crate) fn status_command() -> String {
+    if is_worker() {
+        return format!("dset job status {}", given_server());
+    }
+    match given_value(&arguments(), "--job") {
+        Some(job) => format!("dset job status {}", quoted(&job)),
+        None => same_command_as("status", &[]),
+    }
+}
+
+/// Returns the name of the command that was given, as `job split`; empty where none was.
+pub(crate) fn given_name() -> String {
+    let words = arguments();
+    let given = GRAMMAR.get().and_then(|grammar| given_command(grammar, &words));
+    given.map(|(name, ..)| name).unwrap_or_default()
+}
+
+/// Returns the value of a flag that was given in full.
+fn given_value(words: &[String], flag: &str) -> Option<String> {
+    let at = words.iter().position(|word| word.split('=').next() == Some(flag))?;
+    match words[at].split_once('=') {
+        Some((_, value)) => Some(value.to_owned()),
+        None => words.get(at + 1).cloned(),
+    }
+}
+
+/// Returns the name of the command that was given, as `job split`, its grammar, and the words behind it.
+fn given_command<'a>(
+    root: &'a Command,
+    words: &'a [String],
+) -> Option<(String, &'a Command, &'a [String])> {
+    let mut found = (String::new(), root, words);
+    while let (name, command, [word, rest @ ..]) = &found
+        && let Some(next) = command.find_subcommand(word)
+    {
+        let gap = if name.is_empty() { "" } else { " " };
+        found = (format!("{name}{gap}{word}"), next, rest);
+    }
+    (!found.0.is_empty()).then_some(found)
 }
 
 /// The command of a worker.
@@ -73,8 +116,9 @@ pub(crate) fn given_server() -> String {
 
 fn given_as(root: &Command, words: &[String], name: &str, without: &[&str]) -> String {
     let mut command = format!("dset {name}");
-    let (Some(given), Some(other)) =
-        (words.first().and_then(|word| root.find_subcommand(word)), root.find_subcommand(name))
+    let other: Vec<String> = name.split(' ').map(str::to_owned).collect();
+    let (Some((_, given, words)), Some((_, other, _))) =
+        (given_command(root, words), given_command(root, &other))
     else {
         return command;
     };
@@ -84,7 +128,7 @@ fn given_as(root: &Command, words: &[String], name: &str, without: &[&str]) -> S
         twin.filter(|_| !without.contains(&id.as_str()))
     };
     let mut say = |word: &str| command += &format!(" {}", quoted(word));
-    let mut words = words[1..].iter();
+    let mut words = words.iter().peekable();
     while let Some(word) = words.next() {
         let arg = given.get_arguments().find(|arg| is_flag(word, arg));
         // `-vn 5` is several flags, and which of them are kept is not worth the words.
@@ -118,9 +162,13 @@ fn given_as(root: &Command, words: &[String], name: &str, without: &[&str]) -> S
         }
         // `-m x`, but not `-mx`, nor `--model=x`.
         let is_bare = word.len() == 2 || word.starts_with("--") && !word.contains('=');
-        if needs_value(arg) && is_bare {
-            words.next().filter(|_| is_kept).into_iter().for_each(|value| say(value));
-        }
+        // What may stand without a value has the next word, unless that is a flag.
+        let value = match is_bare {
+            true if needs_value(arg) => words.next(),
+            true if may_have_value(arg) => words.next_if(|next| !next.starts_with('-')),
+            _ => None,
+        };
+        value.filter(|_| is_kept).into_iter().for_each(|value| say(value));
     }
     command
 }
@@ -142,6 +190,11 @@ fn is_flag(word: &str, arg: &Arg) -> bool {
 fn needs_value(arg: &Arg) -> bool {
     let least = arg.get_num_args().map_or(1, |count| count.min_values());
     arg.get_action().takes_values() && least > 0
+}
+
+fn may_have_value(arg: &Arg) -> bool {
+    let most = arg.get_num_args().map_or(1, |count| count.max_values());
+    arg.get_action().takes_values() && most > 0 && !arg.is_require_equals_set()
 }
 
 #[cfg(test)]
@@ -168,6 +221,30 @@ mod tests {
             ("redo 1-5 --questions a.csv -m x", "run", &[], "dset run a.csv -m x"),
             ("redo 7 -o far --questions=a.csv", "run", &[], "dset run -o far a.csv"),
             ("redo 1-5", "redo", &[], "dset redo 1-5"),
+            ("redo --failed --job j --shard 1", "redo", &["failed"], "dset redo --job j --shard 1"),
+            ("redo 1-5 -o far", "redo", &["numbers"], "dset redo -o far"),
+            (
+                "job split q.csv --shards 5 -o job",
+                "job split",
+                &["output"],
+                "dset job split q.csv --shards 5",
+            ),
+            ("status --watch 5 -o far", "run", &[], "dset run -o far"),
+            ("status --watch a.csv", "verify", &[], "dset verify"),
+            #[cfg(feature = "postgres")]
+            (
+                "work --store postgres://me@db/jobs -o w --quiet",
+                "doctor",
+                &["output"],
+                "dset doctor --quiet",
+            ),
+            #[cfg(feature = "postgres")]
+            (
+                "job merge --store postgres://me@db/jobs -o m job",
+                "job merge",
+                &["job"],
+                "dset job merge --store postgres://me@db/jobs -o m",
+            ),
         ] {
             let words: Vec<String> = given.split(' ').map(str::to_owned).collect();
             assert_eq!(given_as(&command_line(), &words, name, without), command);

@@ -177,6 +177,9 @@ def run(
             _warn(f"rows that are {why}, and were skipped: {skipped:,}")
     if check and report.exit_code not in (0, 3):
         hint = "Run again: what is answered is kept"
+        if report.reason == "the limit of cost is reached":
+            # The same call would reach it at once.
+            hint = "Call again with a higher `max_cost` (or `max_cost_run`): what is answered is kept"
         raise error_of(report.reason, detail, [hint], report.exit_code, report)
     return report
 
@@ -185,6 +188,8 @@ def plan(
     questions: Optional[PathLike] = None, *, schema: Schema = None, **options: Any
 ) -> Plan:
     """Work out what ``run`` with the same arguments would ask. Asks and changes nothing."""
+    for of_run in ("api_key", "progress", "check"):
+        options.pop(of_run, None)
     with _said(options, schema, questions) as said:
         return Plan(*call(_dset.plan, said))
 

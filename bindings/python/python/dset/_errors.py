@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Optional
 
 from . import _dset
+from ._options import as_keywords
 
 if TYPE_CHECKING:
     from ._api import Report
@@ -16,7 +17,7 @@ class DsetError(Exception):
     Attributes:
         message: What happened.
         cause: Why, where that is known.
-        hints: What to do, in words of the command line.
+        hints: What to do; options of a run as keywords, commands as those of the command line.
         exit_code: The exit code that ``dset`` ends with.
         report: Where the run ended, where one was begun.
     """
@@ -83,6 +84,7 @@ def error_of(
     exit_code: int,
     report: Optional["Report"] = None,
 ) -> DsetError:
+    hints = [as_keywords(hint) for hint in hints]
     return _ERRORS.get(exit_code, DsetError)(message, cause, hints, exit_code, report)
 
 

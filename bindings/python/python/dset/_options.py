@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import keyword
 import os
+import re
+import shlex
 from typing import Any, Dict, List, Union
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -48,6 +51,45 @@ def words(options: Dict[str, Any]) -> List[str]:
         else:
             found.append(f"{flag}={_text(name, value)}")
     return found
+
+
+#: Flags of one letter that hints have.
+_SHORT = {"-c": "concurrency", "-m": "model", "-n": "limit", "-o": "output", "-t": "template"}
+
+
+def as_keywords(hint: str) -> str:
+    """Write the flags of ``dset run`` and ``dset job split`` in a hint as keywords."""
+    return re.sub("`([^`]+)`", lambda found: f"`{_keywords(found.group(1))}`", hint)
+
+
+def _keywords(command: str) -> str:
+    try:
+        rest = shlex.split(re.sub("^dset (run|job split) ", "", command))
+    except ValueError:
+        return command
+    if rest[:1] == ["dset"]:
+        return command
+    found: List[str] = []
+    while rest:
+        flag, is_tied, value = rest.pop(0).partition("=")
+        name = _SHORT.get(flag, flag[2:].replace("-", "_") if flag.startswith("--") else "")
+        if not name.isidentifier():
+            # The questions are given by their place.
+            continue
+        if not is_tied and rest and not rest[0].startswith("-"):
+            is_tied, value = "=", rest.pop(0)
+        name += "_" if keyword.iskeyword(name) else ""
+        found.append(f"{name}={_literal(name, value) if is_tied else True}")
+    return ", ".join(found) or command
+
+
+def _literal(name: str, value: str) -> str:
+    if value in _SWITCHES.get(name, ()):
+        return str(value == _SWITCHES[name][0])
+    # A number, or a word that stands for one's own.
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?|[A-Z]+", value) and name != "key":
+        return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _text(name: str, value: Any) -> str:

@@ -10,7 +10,7 @@ use super::money::Money;
 use crate::display::text::{of, one_line, quoted};
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::same_command::same_command_as;
+use crate::same_command::same_command_with;
 
 /// The tokens of an answer in examples.
 const TOKENS_EXAMPLE: u64 = 4_000;
@@ -80,22 +80,22 @@ fn without_bound(spec: &JobSpec, at: usize, providers: &Providers) -> UserError 
 
 fn no_bound(model: &Model, tokens: u64) -> UserError {
     let name = one_line(&model.request.model);
-    let again = same_command_as("run", &[]);
     let error = UserError::new(
         Exit::Usage,
         format!("a limit needs to know how long an answer of {name} can be"),
     );
     if model.bounds_reasoning() {
-        return error
-            .cause("nothing limits its tokens")
-            .hint(format!("Limit them: `{again} --max-tokens {tokens}`"));
+        return error.cause("nothing limits its tokens").hint(format!(
+            "Limit them: `{} --max-tokens {tokens}`",
+            same_command_with("max_tokens")
+        ));
     }
     let cause = match model.request.max_tokens {
         None => "nothing limits its tokens",
         Some(_) => "--max-tokens may not count the tokens it thinks with at this service",
     };
     error.cause(cause).hint(format!(
-        "Say the most tokens that a reply can have, reasoning included: `{again} --max-output-bound \
-         {tokens}`"
+        "Say the most tokens that a reply can have, reasoning included: `{} --max-output-bound {tokens}`",
+        same_command_with("max_output_bound")
     ))
 }

@@ -13,6 +13,7 @@ use dset_engine::view::elsewhere::{AnswersLocation, has_answers_to, locate_answe
 use crate::display::{self, text};
 use crate::error::UserError;
 use crate::exit::Exit;
+use crate::file_suggestion::{nearby, with_file};
 use crate::layers::{Environment, MergedLayer, Origin, SettingsLayer, TerminalOptions};
 use crate::run_selector::RunSelectorArgs;
 use crate::same_command::same_command_as;
@@ -87,11 +88,16 @@ pub(super) fn input_of_folder(
     if !names_folder && is_there(&settings.input) {
         return Ok(None);
     }
+    let words = text::arguments();
+    let command = words.first().map(String::as_str).unwrap_or_default();
+    let again = || match with_file(command, "FILE") {
+        Some(again) => format!("Put the file back, or name it where it is now: `{again}`"),
+        None => "Put the file back, or name it where it is now".to_owned(),
+    };
     let (folder, last) = (settings.output.display(), from_here(&last));
     let error = UserError::new(Exit::Usage, format!("the questions of `{folder}` are gone"))
         .cause(format!("`{}` was asked there, and is not there any more", last.display()));
-    Err(error
-        .hint("Put the file back, or name it where it is now, as QUESTIONS or with `--questions`"))
+    Err(error.hint(nearby(&last).unwrap_or_else(again)))
 }
 
 /// Returns a path as seen from the working folder, where it lies in there.
@@ -158,7 +164,7 @@ pub(crate) fn nothing_asked(which: &RunSelectorArgs, settings: &JobSpec) -> User
         return error.hint(hint);
     }
     if !settings.input.is_file() {
-        let near = crate::file_suggestion::nearby(&settings.input);
+        let near = nearby(&settings.input);
         return error.hint(near.unwrap_or_else(|| {
             "Name the folder of the outputs with `-o DIR`, or go to the folder that it is in".into()
         }));

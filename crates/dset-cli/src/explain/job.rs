@@ -13,7 +13,7 @@ use super::{io_cause, mend};
 use crate::display::text::{clock, one_line, quoted, shortened};
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::same_command::{same_command_as, same_command_with};
+use crate::same_command::{same_command_as, same_command_with, status_command};
 
 /// Explains why a run cannot begin.
 pub(crate) fn job(error: JobError) -> UserError {
@@ -51,10 +51,8 @@ fn words(error: JobError, is_there: bool) -> UserError {
         }
         JobError::Folder { path, error } => folder(&path, &error, is_there),
         JobError::Lock(LockError::InUse(holder)) => {
-            folder_in_use("another `dset run` is using this folder", holder).hint(format!(
-                "Wait for it to end; `{}` shows how far it is",
-                same_command_as("status", &[])
-            ))
+            folder_in_use("another `dset run` is using this folder", holder)
+                .hint(format!("Wait for it to end; `{}` shows how far it is", status_command()))
         }
         JobError::Lock(LockError::Io(error)) => {
             UserError::new(Exit::Ours, "cannot lock the folder")

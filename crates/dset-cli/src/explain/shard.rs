@@ -4,10 +4,10 @@ use dset_engine::shard::JobFileError;
 use dset_engine::shard::merge::MergeError;
 
 use super::mend;
-use crate::display::text::{one_line, quoted};
+use crate::display::text::{arguments, one_line, quoted};
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::same_command::same_command_with;
+use crate::same_command::{same_command_as, same_command_with};
 
 /// Explains why folders cannot be put together.
 pub(crate) fn merge(error: MergeError) -> UserError {
@@ -27,6 +27,21 @@ pub(crate) fn merge(error: MergeError) -> UserError {
     }
 }
 
+/// Says how a job gets another folder than that of another job.
+fn another_folder() -> String {
+    let given = arguments();
+    let words: Vec<&str> = given.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        // There `-o` is the folder of what is merged.
+        ["job", "merge", ..] => {
+            let rest = same_command_as("job merge", &["job"]);
+            let rest = rest.strip_prefix("dset job merge").unwrap_or_default();
+            format!("Name another folder for the job: `dset job merge DIR{rest}`")
+        }
+        _ => format!("Name another folder: `{} -o DIR`", same_command_with("output")),
+    }
+}
+
 /// Explains why a job cannot be used.
 pub(crate) fn job_file(error: JobFileError) -> UserError {
     let user = UserError::new(Exit::Usage, one_line(&error.to_string()));
@@ -43,7 +58,7 @@ pub(crate) fn job_file(error: JobFileError) -> UserError {
         JobFileError::Newer { .. } => user.hint("Use that version of dset, or a later one"),
         JobFileError::Exists { .. } => user
             .cause("the questions, the number of shards or the settings are others there")
-            .hint(format!("Name another folder: `{} -o DIR`", same_command_with("output"))),
+            .hint(another_folder()),
         JobFileError::Write { error, .. } => UserError::new(Exit::Ours, "cannot write the job")
             .cause(one_line(&error.to_string()))
             .hint(mend()),

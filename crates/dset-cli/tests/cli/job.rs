@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::common::{Folder, Service, until};
+use crate::common::{Folder, Going, Ran, Service, until};
 use dset_mock::MockSettings;
 use serde_json::Value;
 
@@ -406,4 +406,71 @@ fn a_shard_is_not_asked_otherwise_than_the_whole() {
     folder.dset(&[&run[..], &["--check", "length=1.."]].concat()).exits(2).says("check");
     assert_eq!(service.stats().asked, 0);
     folder.dset(&run).exits(0);
+}
+
+/// Whatever follows the first hint with these words, between its ticks.
+fn hinted(err: &str, words: &str) -> String {
+    let hint = err.lines().find(|line| line.contains(words)).unwrap_or_else(|| panic!("{err}"));
+    hint.split('`').nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn hints_about_a_job_lead_to_what_they_name() {
+    let (folder, service) = (Folder::with(QUESTIONS), Service::friendly());
+    split(&folder, &service, &[]);
+    let url = service.url();
+    let other = ["job", "split", "q.csv", "--shards", "5", "--base-url", &url, "--key", "none"];
+    let ran = folder.dset(&other).exits(2);
+    let command = hinted(&ran.err, "Name another folder").replace("DIR", "job5");
+    folder.shell(&command).exits(0);
+    assert!(folder.path("job5/job.json").exists());
+    // Without a bound of tokens no shard could keep to a limit.
+    let limited = [&other[..], &["-o", "dear", "--max-cost", "5"]].concat();
+    let ran = folder.dset(&limited).exits(2).says("a limit needs to know how long an answer");
+    assert!(!folder.path("dear").exists());
+    folder.shell(&hinted(&ran.err, "Say the most tokens")).exits(0);
+    assert!(folder.path("dear/job.json").exists());
+    // The questions have moved.
+    for shard in ["0", "1", "2"] {
+        folder.dset(&["run", "--job", "job", "--shard", shard]).exits(0);
+    }
+    std::fs::rename(folder.path("q.csv"), folder.path("moved.csv")).unwrap();
+    for command in [&["job", "merge", "job"][..], &["job", "status", "job"]] {
+        let ran = folder.dset(command).exits(2);
+        folder.shell(&hinted(&ran.err, "where they are now").replace("FILE", "moved.csv")).exits(0);
+    }
+}
+
+#[test]
+fn what_a_redo_of_a_shard_hints_at_can_be_given() {
+    let folder = Folder::with("question\none\nCUT two\nthree\nfour\nfive\nsix\n");
+    let service = Service::with(&["CUT=length"]);
+    split(&folder, &service, &[]);
+    folder.dset(&["run", "--job", "job", "--shard", "0"]).exits(3);
+    let ran = folder.dset(&["redo", "--failed", "--job", "job", "--shard", "0"]).exits(3);
+    let asked = service.stats().asked;
+    folder.shell(&hinted(&ran.err, "are asked anew")).exits(3);
+    assert_eq!(service.stats().asked, asked + 1);
+}
+
+#[test]
+fn a_refused_key_and_a_folder_in_use_lead_to_the_job_and_its_service() {
+    let folder = Folder::with(QUESTIONS);
+    let service = Service::start(MockSettings { latency_ms: 60_000, ..MockSettings::default() });
+    split(&folder, &service, &[]);
+    let run = folder.command(&["run", "--job", "job", "--shard", "0"]).spawn().unwrap();
+    until("it asks", || service.stats().asked > 0);
+    let ran = folder.dset(&["run", "--job", "job", "--shard", "0"]).exits(11);
+    folder.shell(&hinted(&ran.err, "how far it is")).exits(0);
+    Going { child: run }.kill();
+    let service = Service::with(&["a=401", "b=401", "OK=401"]);
+    let url = service.url();
+    let key = ["--base-url", &url, "--key", "OWN_KEY", "-o", "refused"];
+    folder.dset(&[&["job", "split", "q.csv", "--shards", "2"][..], &key].concat()).exits(0);
+    folder.write(".env", "OWN_KEY=sk-1\n");
+    let mut run = folder.command(&["run", "--job", "refused", "--shard", "0"]);
+    let ran = Ran::from(run.env("OWN_KEY", "sk-1").output().unwrap()).exits(4);
+    let command = hinted(&ran.err, "Check it with");
+    assert!(command.contains(&url) && command.contains("q.csv"), "{command}");
+    folder.shell(&command).exits(1).tells("OWN_KEY");
 }

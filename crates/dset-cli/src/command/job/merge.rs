@@ -15,7 +15,7 @@ use dset_engine::shard::shard_folder;
 use dset_engine::store::postgres::{SharedJob, SharedShard};
 use serde_json::json;
 
-use super::shard::whole;
+use super::shard::{not_as_split, whole};
 use crate::command::export::{write_dataset, written};
 use crate::command::merge::{as_json, warn};
 use crate::command::shared::write_out;
@@ -136,8 +136,8 @@ struct Together {
 
 fn from_folders(args: &JobMergeArgs, output: PathBuf) -> Result<Together, UserError> {
     let (job, spec, terminal) = whole(&args.job, args.questions.as_ref())?;
-    job.check_input(&spec.input, None).map_err(explain::source)?;
-    let shards = job_status(&job, &args.job, &spec).map_err(explain::job)?;
+    job.check_input(&spec.input, None).map_err(|error| not_as_split(error.into()))?;
+    let shards = job_status(&job, &args.job, &spec).map_err(not_as_split)?;
     let unfinished = shards.iter().filter(|shard| !shard.is_finished());
     let unfinished = unfinished.map(|shard| (shard.number, shard.ledger.pending)).collect();
     let name = quoted(&args.job.display().to_string());

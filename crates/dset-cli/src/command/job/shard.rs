@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dset_core::settings::{JobSpec, Layer, resolve_with_providers};
+use dset_engine::error::JobError;
 use dset_engine::shard::JobFile;
+use dset_engine::source::SourceError;
 
 use super::settings;
 use crate::display::text::one_line;
@@ -13,6 +15,7 @@ use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
 use crate::layers::{Environment, SCHEDULER_VARIABLES, TerminalOptions};
+use crate::same_command::{given_name, same_command_as};
 
 /// A part of a job.
 #[derive(Debug, Default, Args)]
@@ -58,6 +61,17 @@ pub(super) fn whole(
     let whole = job.whole(folder, spec);
     let spec = JobSpec { input: input.cloned().unwrap_or_else(|| whole.input.clone()), ..whole };
     Ok((job, spec, terminal))
+}
+
+/// Explains why the questions of a whole job cannot be read, for a command with `--questions`.
+pub(super) fn not_as_split(error: JobError) -> UserError {
+    let is_missing = matches!(error, JobError::Source(SourceError::Missing { .. }));
+    let mut error = explain::job(error);
+    if is_missing {
+        let same = same_command_as(&given_name(), &["questions"]);
+        error.hints = vec![format!("Say where they are now: `{same} --questions FILE`")];
+    }
+    error
 }
 
 /// A shard that is to be run.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dset_core::settings::Resolved;
+use dset_engine::run::budget::{LimitError, payees};
 use dset_engine::shard::{JobFile, split};
 use dset_engine::source::spool::STDIN;
 #[cfg(feature = "postgres")]
@@ -11,6 +12,8 @@ use dset_engine::store::postgres::SharedJob;
 use serde_json::json;
 
 use super::settings::{self, check_limits, keep};
+use crate::command::cost_limit::cannot_limit;
+use crate::command::money::Money;
 use crate::command::run::resolved;
 use crate::command::shared::write_out;
 use crate::display;
@@ -87,6 +90,15 @@ pub(crate) fn split_quietly(mut args: SplitArgs) -> Result<Split, UserError> {
         return Err(UserError::new(Exit::Usage, "standard input cannot be split")
             .cause("every shard reads the file again, on its own machine")
             .hint("Write it into a file first, and split that"));
+    }
+    // A shard would say so, each of them; a price may be known where they run.
+    let money = Money::of(&environment);
+    let pricing = money.pricing();
+    match payees(&spec, options.cost, pricing.prices, pricing.providers) {
+        Err(error @ LimitError::NoBound { .. }) => {
+            return Err(cannot_limit(&error, &spec, pricing.providers));
+        }
+        _ => {}
     }
     let kept = keep(&said.layer, spec.model().request.system.clone());
     if said.layer.base_url.iter().flatten().any(|url| settings::holds_more(url)) {

@@ -9,13 +9,12 @@ use dset_engine::shard::JobFile;
 use dset_engine::shard::merge::{ShardStatus, job_status};
 use serde_json::{Value, json};
 
-use super::shard::whole;
+use super::shard::{not_as_split, whole};
 use crate::command::shared::write_out;
 use crate::display::page;
 use crate::display::text::{count, of, quoted};
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::explain;
 #[cfg(feature = "postgres")]
 use crate::layers::Environment;
 
@@ -53,7 +52,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
         return crate::command::work::status::show(&args.server, address, args.json);
     }
     let (job, spec, terminal) = whole(&args.job, args.questions.as_ref())?;
-    let shards = job_status(&job, &args.job, &spec).map_err(explain::job)?;
+    let shards = job_status(&job, &args.job, &spec).map_err(not_as_split)?;
     match args.json || terminal.json {
         true => page::json(as_json(&job, &shards)),
         false => {

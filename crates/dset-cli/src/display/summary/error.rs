@@ -1,14 +1,17 @@
 //! What ended a run before its time, in words.
 
+use std::path::Path;
+
 use dset_core::answer::{Failure, FailureClass};
 use dset_core::plan::ledger::Ledger;
 use dset_core::provider::is_address_failure;
 use dset_core::run::EndReason;
+use dset_core::settings::{NO_KEY, endpoint};
 
 use super::Summary;
 use crate::display::hints::nothing;
 use crate::display::settings_hints;
-use crate::display::text::{self, of, span};
+use crate::display::text::{self, of, quoted, span};
 use crate::same_command::same_command_as;
 
 /// What happened, why, and what to do about it.
@@ -111,12 +114,31 @@ impl Summary<'_> {
                 let from = self.key_from.unwrap_or("the environment or .env");
                 vec![
                     format!("Look at {variable}, which is from {from}"),
-                    format!("Check it with `{}`", same_command_as("doctor", &[])),
+                    format!("Check it with `{}`", self.doctor()),
                 ]
             }
             None => vec!["Name the variable with the key: `--key NAME`".into()],
         };
         (format!("{} refused the key", self.services()), Some(text::failure(failure)), hints)
+    }
+
+    /// The command that looks whether the first model would answer. It knows no jobs: of those it is told what
+    /// their shards are asked with.
+    fn doctor(&self) -> String {
+        let settings = self.settings;
+        if settings.reading.shard.is_none() {
+            return same_command_as("doctor", &[]);
+        }
+        let model = settings.model();
+        let shown = |path: &Path| quoted(&path.display().to_string());
+        format!(
+            "dset doctor {} -o {} -m {} --base-url {} --key {}",
+            shown(&settings.input),
+            shown(&settings.output),
+            quoted(&model.request.model),
+            quoted(&endpoint(model.base_url())),
+            model.key_variable.as_deref().unwrap_or(NO_KEY),
+        )
     }
 
     fn unreachable(&self, failure: &Failure, again: String) -> ErrorWords {

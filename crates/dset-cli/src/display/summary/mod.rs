@@ -260,7 +260,9 @@ impl Summary<'_> {
                     let decided: &[&str] = if words.is_empty() { &[] } else { &["keep"] };
                     format!("`{}{words}`", same_run_without(&[without, decided].concat()))
                 };
-                let redo = format!("`{} --failed`", same_command_as("redo", DECISIONS));
+                // Which rows this one was about is not said beside it.
+                let rows = [DECISIONS, &["failed", "numbers", "where"]].concat();
+                let redo = format!("`{} --failed`", same_command_as("redo", &rows));
                 let is_shard = settings.reading.shard.is_some();
                 hints.extend(advice(causes.chain(kept), again, &redo, is_shard));
             }
