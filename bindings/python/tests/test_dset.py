@@ -12,7 +12,7 @@ from pathlib import Path
 
 import dset
 import pytest
-from conftest import Service, questions
+from conftest import questions
 
 
 def test_a_file_is_asked_once_and_read_back_in_every_form(here, service):
@@ -91,18 +91,14 @@ def test_hints_name_keywords_where_they_are_of_a_run():
         assert as_keywords(hint) == said
 
 
-def test_a_limit_that_is_reached_is_to_be_raised(here):
-    service = Service("--price", "1,1")
-    try:
-        path = questions(here / "q.csv", 20)
-        (here / "dset.toml").write_text('[prices."m"]\ninput = 1.0\noutput = 1.0\n')
-        ask = dict(model="m", max_tokens=100, concurrency=1, **service.asks)
-        with pytest.raises(dset.OutOfMoneyError) as caught:
-            dset.run(path, max_cost=0.0005, **ask)
-        assert any("`max_cost`" in hint for hint in caught.value.hints)
-        assert dset.run(path, max_cost=1, **ask).answered == 20
-    finally:
-        service.end()
+def test_a_limit_that_is_reached_is_to_be_raised(here, service):
+    path = questions(here / "q.csv", 20)
+    (here / "dset.toml").write_text('[prices.m]\ninput = 1.0\noutput = 1.0\n')
+    ask = dict(model="m", max_tokens=100, max_output_bound=100, concurrency=1, **service.asks)
+    with pytest.raises(dset.OutOfMoneyError) as caught:
+        dset.run(path, max_cost=0.0005, **ask)
+    assert any("`max_cost`" in hint for hint in caught.value.hints)
+    assert dset.run(path, max_cost=1, **ask).answered == 20
 
 
 def test_a_plan_takes_the_arguments_of_its_run(here, service):

@@ -47,7 +47,6 @@ fn a_password_in_an_address_that_cannot_be_read_is_not_shown() {
         ] {
             let mut command = folder.command(command);
             let ran = Ran::from(command.env("DSET_STORE", address).output().unwrap());
-            println!("{address}\n{}", ran.err);
             assert!(!ran.err.contains("canary") && !ran.out.contains("canary"));
             assert!(!ran.err.contains("ss:") && !ran.err.contains("@ss"));
             ran.exits(2).says("the address of the server cannot be read");

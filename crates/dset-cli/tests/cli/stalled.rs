@@ -50,7 +50,6 @@ fn where_standard_output_is_full_every_command_says_so_and_fails() {
     ] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let ran = Ran::from(folder.command(command).stdout(full).output().unwrap());
-        println!("{command:?}\n{}", ran.err);
         ran.exits(1).says("standard output cannot be written").says("No space left");
     }
     // A reader that has seen enough is none.

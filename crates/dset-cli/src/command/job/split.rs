@@ -94,11 +94,10 @@ pub(crate) fn split_quietly(mut args: SplitArgs) -> Result<Split, UserError> {
     // A shard would say so, each of them; a price may be known where they run.
     let money = Money::of(&environment);
     let pricing = money.pricing();
-    match payees(&spec, options.cost, pricing.prices, pricing.providers) {
-        Err(error @ LimitError::NoBound { .. }) => {
-            return Err(cannot_limit(&error, &spec, pricing.providers));
-        }
-        _ => {}
+    if let Err(error @ LimitError::NoBound { .. }) =
+        payees(&spec, options.cost, pricing.prices, pricing.providers)
+    {
+        return Err(cannot_limit(&error, &spec, pricing.providers));
     }
     let kept = keep(&said.layer, spec.model().request.system.clone());
     if said.layer.base_url.iter().flatten().any(|url| settings::holds_more(url)) {
