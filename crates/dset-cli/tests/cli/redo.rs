@@ -126,8 +126,8 @@ fn status(folder: &Folder) -> serde_json::Value {
 
 /// The line of the end among the events of a run.
 fn end(ran: &Ran) -> serde_json::Value {
-    let events = ran.out.lines().map(|line| serde_json::from_str(line).unwrap());
-    events.filter(|event: &serde_json::Value| event["event"] == "end").next_back().unwrap()
+    let mut events = ran.out.lines().map(|line| serde_json::from_str(line).unwrap());
+    events.rfind(|event: &serde_json::Value| event["event"] == "end").unwrap()
 }
 
 const SCHEMA: &str = r#"{"type": "object", "properties": {"n": {"type": "integer"}},

@@ -163,6 +163,7 @@ impl Store {
     /// terms accept it, without what is asked for `anew`; `former` is how other settings asked them, as far as
     /// their answers are found by that and not by their questions. Calls
     /// `answered` for each answered entry with the answer that counts.
+    #[expect(clippy::too_many_arguments, reason = "each is held against the store on its own")]
     pub(crate) fn plan(
         &self,
         planner: &Planner,
