@@ -98,7 +98,13 @@ pub(crate) fn explain(error: AcceptanceError) -> UserError {
         }
         AcceptanceError::Place { name, error, .. } => named(&name)
             .cause(one_line(&format!("on: {error}")))
-            .hint("A place is like `answer.steps` or `/answer/steps/0`"),
+            .hint("A place is like `label`, `steps.0.text` or `/steps/0/text`, from the root of the JSON"),
+        AcceptanceError::Nowhere { name, place, names, .. } => named(&name)
+            .cause(one_line(&format!("on: the schema has no `{place}` in any answer")))
+            .hint(format!(
+                "A place is meant from the root of the JSON, not from `answer`; there are: {}",
+                one_line(&names.join(", "))
+            )),
         AcceptanceError::Check { name, error, .. } if !error.columns.is_empty() => {
             let columns: Vec<String> = error.columns.iter().map(|name| one_line(name)).collect();
             named(&name)

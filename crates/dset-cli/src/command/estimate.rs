@@ -30,8 +30,8 @@ use crate::same_command::same_command_as;
 #[derive(Debug, Args)]
 #[command(mut_arg("json", |json| json.help("Write one JSON object to stdout").long_help(None)))]
 #[command(
-    after_help = "Reckons from the answers that this folder has, as if those that are left were like them; \
-in nine of ten cases the sum lies between the numbers in brackets. With --pilot it \
+    after_help = "Reckons from the answers that this folder has, as if those that are left were like them, with the tries that \
+checks made of each; in nine of ten cases the sum lies between the numbers in brackets. With --pilot it \
 buys some first, of the run's own questions, evenly from the whole file; they count as answers, and it takes the settings of \
 `dset run`. Without, it asks \
 no question and changes nothing. The balance, where the service tells it, costs nothing to ask for. Replies of no use and the end of a run's patience are not in it.

@@ -90,7 +90,8 @@ What answers can be held against
                line of JSON a row and answers {\"ok\": true} or
                {\"ok\": false, \"why\": \"...\"}
 
-  on           the place in a JSON answer that is judged, as in answer.steps
+  on           the place in a JSON answer that is judged, from its root: label
+               in {\"label\": \"yes\"}, steps.0.text, or /steps/0/text
   on-fail      retry asks again, up to --tries, and shows the model its answer
                and the reasons; mark marks the row ERROR (the default); keep
                keeps the answer with the verdict

@@ -143,7 +143,14 @@ fn flags(which: Layer, before: &LastRun<'_>) -> Result<(Layer, bool), UserError>
     let is_limited = flags.max_cost.is_some() || flags.max_cost_run.is_some();
     flags.max_output_bound = output_bound.filter(|_| is_limited);
     let checks = before.invocation.and_then(|call| call.checks.as_ref());
-    let has_checks = checks.is_none_or(|checks| *checks == now.checks);
+    // What limits and repeats tries can be said again by flags, and what is held against answers cannot.
+    let has_checks = checks.is_none_or(|checks| checks.declared == now.checks.declared);
+    if let Some(was) = checks {
+        let is = &now.checks;
+        flags.enough = was.enough.filter(|_| was.enough != is.enough);
+        flags.tries = (was.tries != is.tries).then_some(was.tries);
+        flags.retry = (was.retry != is.retry).then_some(was.retry);
+    }
     let Some(was) = before.requests.first() else { return Ok((flags, has_checks)) };
     let is = &now.model().request;
     flags.template = (was.template != is.template).then(|| was.template.clone());
@@ -318,6 +325,9 @@ fn say(command: &mut String, flags: &Layer) {
         say("--param", Some(&format!("{name}={value}")));
     }
     say("--samples", number(flags.samples.map(u64::from)).as_deref());
+    say("--enough", number(flags.enough.map(u64::from)).as_deref());
+    say("--tries", number(flags.tries.map(u64::from)).as_deref());
+    say("--retry", flags.retry.and_then(word).as_deref());
     for (flag, most) in [("--max-cost", flags.max_cost), ("--max-cost-run", flags.max_cost_run)] {
         say(flag, most.map(|Dollars(most)| dollars_up(most)).as_deref());
     }

@@ -99,6 +99,22 @@ pub(crate) fn parameter(model: &Model, base_url: &Url, failure: &Failure) -> Opt
             ),
         });
     }
+    if model.asked_for().is_some() && is_about("response_format") {
+        let id = &model.preset.id;
+        let forms =
+            "`structured = \"json-object\"`, or `\"prompt\"` where it takes no form of JSON";
+        return Some(match model.preset.hosts.is_empty() && model.preset.base_url.is_empty() {
+            true => format!(
+                "It takes no JSON Schema: put `[provider.mine]` into dset.toml, with `base-url = \"{}\"` \
+                 and {forms}, and ask with `-m {}`",
+                endpoint(base_url),
+                quoted(&format!("mine/{}", model.request.model))
+            ),
+            false => format!(
+                "It takes no JSON Schema: put `[provider.{id}]` into dset.toml, with {forms}"
+            ),
+        });
+    }
     let leave_out = [
         ("temperature", model.request.temperature.is_some(), "Leave out `--temperature`"),
         ("stream_options", model.stream, "Ask without streams: `--stream off`"),

@@ -123,7 +123,11 @@ fn folder(path: &Path, error: &io::Error, is_there: bool) -> UserError {
 
 fn settings_changed(changes: &[(String, String, String)], answers: u64) -> UserError {
     let shown = changes.iter().map(|(name, was, is)| {
-        let short = |text: &str| shortened(text, 60);
+        let from = first_shown(was, is);
+        let short = |text: &str| match from {
+            0 => shortened(text, SHOWN),
+            _ => format!("…{}", shortened(&text[from..], SHOWN)),
+        };
         format!("{name} was `{}` and is `{}`", short(was), short(is))
     });
     let answers = match answers {
@@ -143,6 +147,20 @@ fn settings_changed(changes: &[(String, String, String)], answers: u64) -> UserE
         ))
 }
 
+/// So much of a setting that changed is shown.
+const SHOWN: usize = 60;
+
+/// Returns from which byte on two texts are shown, so that what differs is among it: a little before where
+/// that begins.
+fn first_shown(one: &str, other: &str) -> usize {
+    let same = one.char_indices().zip(other.chars()).find(|((_, a), b)| a != b);
+    let differs = same.map_or(one.len().min(other.len()), |((at, _), _)| at);
+    if one[..differs].chars().count() < SHOWN * 2 / 3 {
+        return 0;
+    }
+    one[..differs].char_indices().rev().nth(SHOWN / 3).map_or(0, |(at, _)| at)
+}
+
 fn acceptance_changed(answers: u64, is_schema_new: bool) -> UserError {
     let (what, cause) = match is_schema_new {
         true => (
@@ -151,7 +169,7 @@ fn acceptance_changed(answers: u64, is_schema_new: bool) -> UserError {
         ),
         false => (
             "pass the checks any more",
-            "the checks are others than in the last run, and these would be asked again",
+            "the checks are others than in the last run, or what rows expect, and these would be asked again",
         ),
     };
     let answers = match answers {
@@ -201,5 +219,24 @@ pub(crate) fn folder_in_use(message: &str, holder: Option<Holder>) -> UserError 
             error.cause(format!("process {}, started at {}", holder.pid, clock(holder.started_at)))
         }
         None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_in_two_long_settings_is_shown() {
+        let long = "é".repeat(200);
+        let (was, is) = (format!("{long}one"), format!("{long}two"));
+        let told = settings_changed(&[("schema".into(), was, is)], 2);
+        let cause = told.cause.unwrap();
+        assert!(
+            cause.contains("one`") && cause.contains("two`") && cause.contains("`…é"),
+            "{cause}"
+        );
+        let told = settings_changed(&[("model".into(), "a".into(), "b".into())], 2);
+        assert_eq!(told.cause.unwrap(), "model was `a` and is `b`");
     }
 }

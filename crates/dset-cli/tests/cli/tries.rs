@@ -1,8 +1,8 @@
 //! Rows that were asked several times: which of their answers counts when checks change.
 
-use crate::common::{Folder, Service};
 #[cfg(unix)]
-use crate::common::{questions, until};
+use crate::common::until;
+use crate::common::{Folder, Service, questions};
 use dset_mock::MockSettings;
 
 const SCHEMA: &str = r#"{"type": "object", "properties": {"n": {"type": "integer"}},
@@ -184,4 +184,68 @@ fn a_run_that_is_stopped_at_once_waits_for_no_judge_and_marks_nothing() {
     folder.write("go", "");
     service.run(&folder, &["-c", "4"]).exits(0);
     assert_eq!((service.stats().asked, folder.agreed().len()), (6, 6));
+}
+
+#[test]
+fn an_estimate_reckons_with_every_try_of_a_question() {
+    let folder = Folder::with(&questions(18));
+    folder.write("s.json", SCHEMA);
+    let prices = ["prices", "set", "m", "--input", "1000", "--output", "1000"];
+    folder.dset(&prices).exits(0);
+    let service = Service::start(MockSettings {
+        dialect: "openai".parse().unwrap(),
+        on: vec!["Question=no-schema*2".parse().unwrap()],
+        ..MockSettings::default()
+    });
+    let url = service.url();
+    let at = ["--base-url", &url, "--key", "none", "-m", "m", "--schema", "s.json"];
+    let pilot = [&["estimate", "--pilot", "6", "--json"], &at[..]].concat();
+    let found = folder.dset(&pilot).exits(0).json();
+    assert_eq!(service.stats().asked, 18);
+    assert_eq!((&found["answers"], &found["left"]), (&6.into(), &12.into()));
+    let number = |value: &serde_json::Value| value.as_str().unwrap().parse::<f64>().unwrap();
+    let spent = |folder: &Folder| {
+        let status = folder.dset(&["status", "--json"]).exits(0).json();
+        (number(&status["spent"]["total"]["at_most"]), number(&status["spent"]["thousand_answers"]))
+    };
+    let (before, thousand) = spent(&folder);
+    assert!((thousand - before / 6.0 * 1_000.0).abs() < 1e-6 * thousand, "{thousand}");
+    let expected = number(&found["cost"]["expected"]);
+    assert!((expected - 2.0 * before).abs() < 0.01 * before, "{expected} after {before}");
+    let run = ["run", "--yes"];
+    folder.dset(&[&run[..], &at].concat()).exits(0);
+    let took = spent(&folder).0 - before;
+    assert!((took - expected).abs() < 0.2 * expected, "{took} and not {expected}");
+}
+
+#[test]
+fn what_a_check_of_later_rejects_is_named_so_and_hints_ask_for_as_many_samples_as_before() {
+    let folder = Folder::with("question\nWhy?\nHow?\n");
+    let service = Service::friendly();
+    service.run(&folder, &[]).exits(0);
+    let strict = ["--check", "matches=never", "--on-fail", "mark", "--check", "lacks=e"];
+    service.run(&folder, &strict).exits(3);
+    let shown = folder.dset(&["show", "1"]).exits(0).tells("failed check");
+    assert!(!shown.out.contains("could not be reached"), "{}", shown.out);
+    let several = ["--check", "matches=never", "--samples", "2", "--enough", "1", "--tries", "4"];
+    service.run(&folder, &several).exits(3);
+    folder.dset(&["status"]).exits(0).tells("--samples 2 --enough 1 --tries 4");
+    let status = folder.dset(&["status", "--json"]).exits(0).json();
+    assert_eq!(status["failed_checks"]["matches"], 4);
+    // What is kept is kept from nothing, and what is not wanted any more fails nothing.
+    let loose = ["--check", "matches=never", "--check", "length=1..", "--on-fail", "keep"];
+    service.run(&folder, &[&loose[..], &["--samples", "2", "--enough", "1"]].concat()).exits(0);
+    let status = folder.dset(&["status", "--json"]).exits(0).json();
+    assert_eq!(status["failed_checks"], serde_json::json!({}));
+}
+
+#[test]
+fn a_service_that_takes_no_schema_is_told_how_to_be_asked_and_a_request_is_no_schema() {
+    let folder = Folder::with(&questions(7));
+    folder.write("s.json", SCHEMA);
+    let service = Service::friendly();
+    let refused = service.run(&folder, &["-m", "mine", "--schema", "s.json"]).exits(2);
+    refused.says("structured = \"json-object\"").says("dset.toml");
+    folder.write("s.json", format!(r#"{{"name": "x", "strict": true, "schema": {SCHEMA}}}"#));
+    service.run(&folder, &["-m", "mine", "--schema", "s.json"]).exits(2).says("/schema");
 }

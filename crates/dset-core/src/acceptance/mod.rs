@@ -128,6 +128,18 @@ pub enum AcceptanceError {
         /// What is wrong with it.
         error: PlaceError,
     },
+    /// No answer that fits the schema has anything at this place.
+    #[error("{name}: on: nothing that fits the schema has `{place}`")]
+    Nowhere {
+        /// Which of the declarations, from 0.
+        index: usize,
+        /// The name of the check.
+        name: String,
+        /// The place, as a JSON pointer.
+        place: String,
+        /// What there is where the place leads into nothing.
+        names: Vec<String>,
+    },
     /// The kind does not take what is said.
     #[error("{name}: {error}")]
     Check {
@@ -184,6 +196,11 @@ impl Acceptance {
             Ok(on) => on,
             Err(error) => return Err(AcceptanceError::Place { index, name, error }),
         };
+        if let (Some(place), Some((schema, _))) = (&on, &self.schema)
+            && let Some(names) = schema.names_in_place_of(place.tokens())
+        {
+            return Err(AcceptanceError::Nowhere { index, name, place: place.to_string(), names });
+        }
         let mut said: Vec<_> = arguments.iter().collect();
         said.sort_by_key(|(field, _)| *field);
         self.canonical.push(json!([name, on.as_ref().map(Place::to_string), said]).to_string());

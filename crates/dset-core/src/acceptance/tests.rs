@@ -144,6 +144,29 @@ fn declarations_that_mean_nothing_are_refused_with_their_place() {
 }
 
 #[test]
+fn a_place_that_no_fitting_answer_has_is_refused_and_any_other_is_taken() {
+    let place = |schema: serde_json::Value, on: &str| {
+        let checks = json!([{"name": "length", "max": 5, "on": on}]);
+        let schema = Some(Schema::new(schema).unwrap());
+        Acceptance::new(schema, serde_json::from_value(checks).unwrap(), &[]).err()
+    };
+    let steps = json!({"type": "array", "items": {"type": "string"}});
+    let closed = json!({"properties": {"n": {"type": "integer"}, "steps": steps},
+        "additionalProperties": false});
+    let AcceptanceError::Nowhere { names, .. } = place(closed.clone(), "answer.n").unwrap() else {
+        panic!("it leads into nothing");
+    };
+    assert_eq!(names, ["n", "steps"]);
+    for fine in ["n", "parsed.n", "/n", "steps.0"] {
+        assert_eq!(place(closed.clone(), fine), None, "{fine}");
+    }
+    assert_eq!(place(person(), "other"), None, "other properties may be there");
+    let mut with_more = closed;
+    with_more["anyOf"] = json!([{}]);
+    assert_eq!(place(with_more, "answer"), None);
+}
+
+#[test]
 fn another_try_shows_the_answer_and_each_reason_with_its_place() {
     let acceptance =
         acceptance(Some(person()), json!([{"name": "lacks", "pattern": "x", "on-fail": "retry"}]));

@@ -25,6 +25,8 @@ pub struct Billed<'a> {
     pub most: Option<Amount>,
     /// What came of it.
     pub outcome: BilledAs<'a>,
+    /// It is an answer behind another to the same question, which was not accepted.
+    pub is_later_try: bool,
 }
 
 /// What came of a call; all but the answers with the cause of the failure.
@@ -91,6 +93,8 @@ pub struct Total {
     pub no_price: u64,
     /// Calls whose tokens the service did not count.
     pub no_counts: u64,
+    /// Calls of known cost that brought a further answer to a question whose first was not accepted.
+    pub later_tries: u64,
 }
 
 /// What was spent on one model.
@@ -156,6 +160,12 @@ impl Total {
         self.calls - self.no_price - self.no_counts
     }
 
+    /// Returns how many questions have answers of a known cost, whose tries are counted together.
+    #[must_use]
+    pub fn questions(&self) -> u64 {
+        self.known().saturating_sub(self.later_tries)
+    }
+
     /// Tells whether it is one amount, with nothing unknown.
     #[must_use]
     pub fn is_exact(&self) -> bool {
@@ -189,6 +199,8 @@ impl Expenses {
             BilledAs::Lost(cause) => (&mut self.lost, Some(cause)),
         };
         of_kind.add(cost);
+        let is_later = billed.is_later_try && matches!(cost, Cost::Between(..));
+        of_kind.later_tries += u64::from(is_later);
         if let Some(cause) = cause {
             match self.causes.get_mut(cause) {
                 Some(total) => total.add(cost),
@@ -200,6 +212,7 @@ impl Expenses {
         model.saved += saved;
         if billed.outcome == BilledAs::Answer {
             model.answers.add(cost);
+            model.answers.later_tries += u64::from(is_later);
         }
         match cost {
             Cost::Between(_, upper) => Some(upper),
@@ -230,20 +243,21 @@ impl Expenses {
         &mut self.models[at]
     }
 
-    /// Returns what a thousand answers cost at most, with everything that was of no use; `None` where
-    /// no answer has a known cost.
+    /// Returns what a thousand answered questions cost at most, with every try and everything that was of no
+    /// use; `None` where no answer has a known cost.
     #[must_use]
     pub fn thousand_answers(&self) -> Option<Amount> {
-        let known = self.answers.known();
-        (known > 0).then(|| self.spent.upper.times(1_000).share(known))
+        let questions = self.answers.questions();
+        (questions > 0).then(|| self.spent.upper.times(1_000).share(questions))
     }
 
-    /// Returns what so many more answers of these models cost at most, where each model's are like those that
-    /// are there; of one without any as of the dearest. `None` where no answer has a known cost.
+    /// Returns what so many more questions to these models cost at most, where each model's tries are like those
+    /// that are there; of one without any as of the dearest. `None` where no answer has a known cost.
     #[must_use]
     pub fn more_answers(&self, left: &[(&str, u64)]) -> Option<Amount> {
         let each = |answers: &Total, number: u64| {
-            (answers.known() > 0).then(|| answers.upper.times(number).share(answers.known()))
+            let questions = answers.questions();
+            (questions > 0).then(|| answers.upper.times(number).share(questions))
         };
         let more = |&(name, number): &(&str, u64)| {
             let own = self.models.iter().find(|model| model.model == name);

@@ -191,6 +191,7 @@ fn expenses_add_up_by_what_came_of_each_call() {
         tokens,
         said,
         outcome,
+        is_later_try: false,
     };
     let nobody = Asked { provider: None, model: "mine" };
     for call in [
@@ -217,6 +218,14 @@ fn expenses_add_up_by_what_came_of_each_call() {
     assert_eq!(more(&[]), Some(Amount::ZERO));
     assert_eq!(more(&[("nobody", 10)]), more(&[("", 10)]));
     assert_eq!(all.thousand_answers().unwrap().to_string(), "1759.833333333334");
+    let again = Billed { is_later_try: true, ..billed(FLASH, million, None, BilledAs::Answer) };
+    let (before, mut tried) = (all.more_answers(&[(FLASH.model, 3)]).unwrap(), all.clone());
+    for _ in 0..3 {
+        tried.add(&prices, &again);
+    }
+    let now = tried.more_answers(&[(FLASH.model, 3)]).unwrap();
+    assert!(now > before, "three questions, and three more tries at them");
+    assert_eq!(tried.answers.questions(), all.answers.questions());
     assert_eq!(all.models.len(), 2);
     let causes: Vec<&str> = all.causes.keys().map(|cause| &**cause).collect();
     assert_eq!(causes, ["length limit", "only reasoning", "timed out"]);

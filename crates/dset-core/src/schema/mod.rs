@@ -39,6 +39,29 @@ impl Schema {
         &self.canonical
     }
 
+    /// Returns which names there are where this way from the root leads into nothing, in every value that
+    /// fits: an object names its properties, this one is none of them, and there are no others.
+    pub(crate) fn names_in_place_of(&self, way: &[String]) -> Option<Vec<String>> {
+        let mut node = &*self.source;
+        for name in way {
+            let object = node.as_object()?;
+            let is_open =
+                ["$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "patternProperties"];
+            if is_open.iter().any(|keyword| object.contains_key(*keyword)) {
+                return None;
+            }
+            let properties = object.get("properties")?.as_object()?;
+            match properties.get(name) {
+                Some(inner) => node = inner,
+                None => {
+                    let is_closed = object.get("additionalProperties") == Some(&Value::Bool(false));
+                    return is_closed.then(|| properties.keys().cloned().collect());
+                }
+            }
+        }
+        None
+    }
+
     /// Returns true in drafts where what stands beside a `$ref` counts for nothing.
     pub(crate) fn ignores_beside_reference(&self) -> bool {
         self.draft == Draft::Draft7

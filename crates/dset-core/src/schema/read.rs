@@ -71,6 +71,11 @@ impl Schema {
 
     /// Makes a schema of a value, see [`Schema::read`].
     pub fn new(source: Value) -> Result<Schema, SchemaError> {
+        if is_wrapped(&source) {
+            let detail = "the schema itself is in here, and what is around it belongs to a request: \
+                          without that it would take any value";
+            return Err(SchemaError::Invalid { place: "/schema".into(), detail: detail.into() });
+        }
         let draft = draft(&source)?;
         if let Some(error) = unknown_reference(&source) {
             return Err(error);
@@ -84,6 +89,17 @@ impl Schema {
         let canonical = canonical::text(&source);
         Ok(Schema { source: Arc::new(source), canonical, draft, validator: Arc::new(validator) })
     }
+}
+
+/// Tells whether it is what APIs wrap around a schema: a name, `strict`, and the schema, and nothing that a
+/// schema says.
+fn is_wrapped(source: &Value) -> bool {
+    let around = ["name", "strict", "schema", "description"];
+    source.as_object().is_some_and(|members| {
+        members.get("schema").is_some_and(Value::is_object)
+            && members.contains_key("name")
+            && members.keys().all(|member| around.contains(&&**member))
+    })
 }
 
 fn json(text: &str) -> Result<Value, SchemaError> {

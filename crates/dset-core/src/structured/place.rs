@@ -41,6 +41,11 @@ impl Place {
         if tokens.iter().any(String::is_empty) { Err(wrong()) } else { Ok(Place { tokens }) }
     }
 
+    /// Returns the names on the way, from the root.
+    pub(crate) fn tokens(&self) -> &[String] {
+        &self.tokens
+    }
+
     /// Returns what stands there.
     #[must_use]
     pub fn find<'a>(&self, value: &'a Json) -> Option<&'a Json> {

@@ -187,7 +187,7 @@ pub(crate) fn decide(
         })?;
         not_any_more.filter_map(|one| accepted.get(&one.index).copied()).collect()
     } else {
-        let tries = store.tries_by_answer(plan.generation)?;
+        let tries = store.tries_by_answer(Some(plan.generation))?;
         let was_accepted = |answer: &AnswerId| rejudged.failed.contains(answer);
         not_any_more.filter_map(|one| tries.of(one.answer).find(was_accepted)).collect()
     };

@@ -39,7 +39,7 @@ pub(crate) fn redo(
     accepting: Option<&Accepting>,
 ) -> Result<(RunPlan, Replaced), JobError> {
     let generation = plan.generation;
-    let tries = store.tries_by_answer(generation)?;
+    let tries = store.tries_by_answer(Some(generation))?;
     let mut answers: HashMap<QuestionIndex, AnswerId> = HashMap::new();
     RunPlan::with_answers(input, store, generation, None, |at, answer| {
         answers.insert(at, answer);

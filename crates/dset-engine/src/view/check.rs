@@ -137,7 +137,7 @@ impl Reading<'_> {
     /// Judges all answers to each wanted one.
     fn judge(&self, input: &mut ScannedInput) -> Result<HashMap<QuestionIndex, Found>, JobError> {
         let Accepting { judge, terms } = &self.accepting;
-        let tries = self.store.tries_by_answer(self.generation)?;
+        let tries = self.store.tries_by_answer(Some(self.generation))?;
         let (kept, aside) = (self.store.kept(Some(terms))?, self.store.set_aside()?);
         let mut wanted: HashMap<QuestionIndex, Vec<AnswerId>> = HashMap::new();
         let plan =

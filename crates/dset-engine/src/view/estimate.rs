@@ -1,10 +1,12 @@
 //! What the rest of a run will probably take, by the answers that it has. Nothing is asked, made or
 //! changed.
 
-use std::collections::HashMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use dset_core::money::{Asked, Cost, Forecast, Price, Sample};
+use dset_core::plan::AnswerId;
 use dset_core::provider::Providers;
 use dset_core::settings::JobSpec;
 use dset_core::template::order::OrderAdvice;
@@ -41,7 +43,7 @@ pub struct ModelEstimate {
     pub model: String,
     /// Answers that the next run asks it for.
     pub left: u64,
-    /// Tokens sent for each answer that there is.
+    /// Tokens sent for each question that there are answers to, in all its tries.
     pub input: Sample,
     /// Tokens received for each.
     pub output: Sample,
@@ -51,6 +53,32 @@ pub struct ModelEstimate {
     pub then: Costs,
 }
 
+/// What all tries at one question took.
+#[derive(Debug, Clone, Copy, Default)]
+struct Taken {
+    /// Where every try was counted.
+    input: Option<u64>,
+    output: Option<u64>,
+    now: Option<Cost>,
+    then: Option<Cost>,
+}
+
+impl Taken {
+    fn add(&mut self, other: &Taken) {
+        let sum = |one: Option<u64>, other: Option<u64>| Some(one? + other?);
+        self.input = sum(self.input, other.input);
+        self.output = sum(self.output, other.output);
+        let cost = |one: Option<Cost>, other: Option<Cost>| match (one?, other?) {
+            (Cost::Between(low, high), Cost::Between(more_low, more_high)) => {
+                Some(Cost::Between(low + more_low, high + more_high))
+            }
+            (Cost::Unknown(why), _) | (_, Cost::Unknown(why)) => Some(Cost::Unknown(why)),
+        };
+        self.now = cost(self.now, other.now);
+        self.then = cost(self.then, other.then);
+    }
+}
+
 impl Estimate {
     /// Returns how many answers the next run asks for.
     #[must_use]
@@ -58,7 +86,7 @@ impl Estimate {
         self.models.iter().map(|model| model.left).sum()
     }
 
-    /// Returns how many answers it is reckoned from.
+    /// Returns how many questions with answers it is reckoned from.
     #[must_use]
     pub fn answers(&self) -> u64 {
         self.models.iter().map(|model| model.output.count()).sum()
@@ -71,7 +99,14 @@ impl Estimate {
 }
 
 impl ModelEstimate {
-    /// Returns how many answers tell what it costs, or how long its answers are.
+    fn add(&mut self, taken: &Taken) {
+        taken.input.iter().for_each(|number| self.input.add(*number as f64));
+        taken.output.iter().for_each(|number| self.output.add(*number as f64));
+        taken.now.iter().for_each(|cost| self.now.add(*cost));
+        taken.then.iter().for_each(|cost| self.then.add(*cost));
+    }
+
+    /// Returns how many questions tell what it costs, or how long its answers are.
     #[must_use]
     pub fn counted(&self) -> u64 {
         self.output.count().max(self.now.upper.count())
@@ -184,14 +219,14 @@ pub fn estimate_of(
         let mut nexts: HashMap<String, Option<i64>> = HashMap::new();
         // Of the last run: its number, its answers, the first and the last.
         let mut last = (0, 0_u64, 0, 0);
+        // By the first answer: a question is what all its tries were.
+        let mut questions: BTreeMap<AnswerId, (usize, Taken)> = BTreeMap::new();
+        let several = store.tries_by_answer(None)?;
         store.for_each_call(|call| {
             let asked = asked_by.of(call);
-            let of_it = all.models.iter_mut().find(|model| model.model == asked.model);
-            let Some(of_it) = of_it.filter(|_| call.failed.is_none()) else { return };
+            let of_it = all.models.iter().position(|model| model.model == asked.model);
+            let Some((of_it, answer)) = of_it.zip(call.answer) else { return };
             let tokens = &call.tokens;
-            tokens.input.iter().for_each(|number| of_it.input.add(*number as f64));
-            tokens.output.iter().for_each(|number| of_it.output.add(*number as f64));
-            of_it.now.add(pricing.prices.cost(asked, tokens, now));
             let next = nexts.get(asked.model).copied().unwrap_or_else(|| {
                 let price = pricing.prices.find(asked, now);
                 let next = price.and_then(|price| price.next_tariff(now));
@@ -199,14 +234,28 @@ pub fn estimate_of(
                 next
             });
             all.next_tariff_at = [all.next_tariff_at, next].into_iter().flatten().min();
-            of_it.then.add(pricing.prices.cost(asked, tokens, next.unwrap_or(now)));
+            let taken = Taken {
+                input: tokens.input,
+                output: tokens.output,
+                now: Some(pricing.prices.cost(asked, tokens, now)),
+                then: Some(pricing.prices.cost(asked, tokens, next.unwrap_or(now))),
+            };
+            match call.later_try_of {
+                None if !several.has_later(answer) => all.models[of_it].add(&taken),
+                first => match questions.entry(first.unwrap_or(answer)) {
+                    Entry::Vacant(new) => drop(new.insert((of_it, taken))),
+                    Entry::Occupied(mut known) => known.get_mut().1.add(&taken),
+                },
+            }
             if call.session > last.0 {
                 last = (call.session, 0, call.at, call.at);
             }
             if call.session == last.0 {
-                last = (last.0, last.1 + 1, last.2.min(call.at), last.3.max(call.at));
+                let is_first = u64::from(call.later_try_of.is_none());
+                last = (last.0, last.1 + is_first, last.2.min(call.at), last.3.max(call.at));
             }
         })?;
+        questions.values().for_each(|(of_it, taken)| all.models[*of_it].add(taken));
         let (_, answers, first, end) = last;
         let is_enough = answers >= dset_core::money::SAMPLE_LEAST && end > first;
         all.pace = is_enough.then(|| (answers - 1) as f64 * 1_000.0 / (end - first) as f64);

@@ -106,6 +106,7 @@ impl AskedBy {
     /// Returns what is billed for a call that came to this.
     pub(crate) fn billed<'a>(&'a self, call: &StoredCall<'_>, outcome: BilledAs<'a>) -> Billed<'a> {
         let StoredCall { at, tokens, said, most, .. } = *call;
-        Billed { asked: self.of(call), at, tokens, said, most, outcome }
+        let is_later_try = call.later_try_of.is_some();
+        Billed { asked: self.of(call), at, tokens, said, most, outcome, is_later_try }
     }
 }

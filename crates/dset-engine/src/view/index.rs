@@ -137,7 +137,7 @@ impl RunIndex {
     ) -> Result<HashMap<QuestionIndex, AnswerId>, StoreError> {
         let mut rejected = HashMap::new();
         let Some(terms) = store.terms()? else { return Ok(rejected) };
-        let tries = store.tries_by_answer(self.generation)?;
+        let tries = store.tries_by_answer(Some(self.generation))?;
         for (at, accepted) in (0..).zip(&self.answers) {
             let last = self.plan.not_accepted(at).map(|one| one.answer);
             let Some(known) = accepted.or(last) else { continue };

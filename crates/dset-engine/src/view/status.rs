@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 
 use dset_core::acceptance::Outcome;
+use dset_core::check::OnFail;
 use dset_core::item::Status;
 use dset_core::item::error_marks::MarksColumn;
+use dset_core::item::question::QuestionIndex;
 use dset_core::key::RequestSettings;
 use dset_core::plan::ledger::{Fault, Ledger};
 use dset_core::run::Planned;
@@ -175,10 +177,12 @@ pub fn run_status(settings: &JobSpec) -> Result<RunStatus, JobError> {
 fn failed_checks(store: &Store, view: &RunIndex) -> Result<BTreeMap<String, u64>, JobError> {
     let mut failed = BTreeMap::new();
     let Some(terms) = store.terms()? else { return Ok(failed) };
-    for one in view.plan.not_accepted.iter().filter(|one| one.tries.count > 0) {
+    let is_wanted = |at: QuestionIndex| view.plan.states[at as usize] != Planned::LeftOut;
+    let wanted = view.plan.not_accepted.iter().filter(|one| is_wanted(one.index));
+    for one in wanted.filter(|one| one.tries.count > 0) {
         let verdicts = store.as_reader().verdicts(one.answer, &terms.fingerprint)?;
-        for verdict in verdicts.unwrap_or_default() {
-            if verdict.outcome != Outcome::Passed {
+        for (verdict, on_fail) in verdicts.unwrap_or_default().into_iter().zip(&terms.on_fail) {
+            if verdict.outcome != Outcome::Passed && *on_fail != OnFail::Keep {
                 *failed.entry(verdict.check).or_default() += 1;
             }
         }

@@ -9,6 +9,7 @@ use dset_core::money::{Amount, FailedCall};
 use super::iterate::text;
 use super::store::Store;
 use crate::store::error::StoreError;
+use dset_core::plan::AnswerId;
 
 /// A call, as the store has it.
 #[derive(Debug)]
@@ -28,6 +29,10 @@ pub(crate) struct StoredCall<'a> {
     pub(crate) model: Option<&'a str>,
     /// How it failed; an answer came where it did not.
     pub(crate) failed: Option<FailedCall<'a>>,
+    /// The first answer to the same question, where this is one behind it.
+    pub(crate) later_try_of: Option<AnswerId>,
+    /// The answer that came.
+    pub(crate) answer: Option<AnswerId>,
 }
 
 /// A run: where it asked, and the settings of its first model.
@@ -69,12 +74,14 @@ impl Store {
         // as in version 1.
         let sql = "SELECT a.answered_at, a.life, ifnull(f.request, l.settings),
                      iif(f.answer IS NULL, a.metadata, ''), f.input_tokens, f.cached_tokens,
-                     f.output_tokens, f.reasoning_tokens, f.cost, f.cost_most
+                     f.output_tokens, f.reasoning_tokens, f.cost, f.cost_most, a.id
                    FROM answers a JOIN lives l ON l.id = a.life
                    LEFT JOIN answer_facts f ON f.answer = a.id";
+        let tries = self.tries_by_answer(None)?;
         let mut statement = self.reader.connection.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
+            let answer = row.get(10)?;
             let (tokens, said) = match text(row, 3)? {
                 "" => {
                     let (input, cached) = (count(row, 4)?, count(row, 5)?);
@@ -101,6 +108,8 @@ impl Store {
                 most: amount(row, 9)?,
                 model: None,
                 failed: None,
+                later_try_of: tries.first_before(answer),
+                answer: Some(answer),
             });
         }
         Ok(())
@@ -143,6 +152,8 @@ impl Store {
                 most: amount(row, 11)?,
                 model,
                 failed: Some(failed),
+                later_try_of: None,
+                answer: None,
             });
         }
         Ok(())

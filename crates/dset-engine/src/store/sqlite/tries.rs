@@ -283,14 +283,17 @@ impl Store {
         while let Some(row) = rows.next()? {
             unjudged.answers.insert(row.get(0)?);
         }
-        unjudged.tries = self.tries_by_answer(generation)?;
+        unjudged.tries = self.tries_by_answer(Some(generation))?;
         Ok(unjudged)
     }
 
-    /// Returns which answers of a generation are under one key.
-    pub(crate) fn tries_by_answer(&self, generation: u32) -> Result<TriesByAnswer, StoreError> {
+    /// Returns which answers of a generation, or of all, are under one key.
+    pub(crate) fn tries_by_answer(
+        &self,
+        generation: Option<u32>,
+    ) -> Result<TriesByAnswer, StoreError> {
         let sql = "SELECT k.answer, t.answer FROM later_tries t JOIN keys k ON k.key = t.key
-                   WHERE k.edition = ?1 ORDER BY t.key, t.try";
+                   WHERE ifnull(k.edition = ?1, 1) ORDER BY t.key, t.try";
         let mut statement = self.reader.connection.prepare(sql)?;
         let mut rows = statement.query([generation])?;
         let mut tries = TriesByAnswer::default();
@@ -355,6 +358,8 @@ impl Store {
                 most,
                 model: None,
                 failed: None,
+                later_try_of: None,
+                answer: None,
             });
             each(&JudgedAnswer {
                 list: list.map(|list| serde_json::from_str(&list).unwrap_or_default()),
@@ -383,6 +388,16 @@ pub(crate) struct TriesByAnswer {
 }
 
 impl TriesByAnswer {
+    /// Returns the first answer under the key of this one, where that is another.
+    pub(crate) fn first_before(&self, answer: AnswerId) -> Option<AnswerId> {
+        self.first.get(&answer).copied()
+    }
+
+    /// Tells whether there are answers behind this one, which is the first under its key.
+    pub(crate) fn has_later(&self, answer: AnswerId) -> bool {
+        self.later.contains_key(&answer)
+    }
+
     /// Returns all answers under the key of this one, whichever of them it is, in the order of their tries.
     pub(crate) fn of(&self, answer: AnswerId) -> impl Iterator<Item = AnswerId> + '_ {
         let first = self.first.get(&answer).copied().unwrap_or(answer);

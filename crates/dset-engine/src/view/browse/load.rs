@@ -301,6 +301,8 @@ impl<'a> Costs<'a> {
             most: None,
             model: None,
             failed: None,
+            later_try_of: None,
+            answer: None,
         };
         let billed = self.asked.billed(&call, BilledAs::Answer);
         let cost = self.expenses.add(self.pricing.prices, &billed);

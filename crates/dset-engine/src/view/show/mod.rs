@@ -6,6 +6,7 @@ pub mod object;
 use std::collections::{HashMap, HashSet};
 
 use dset_core::acceptance::Verdict;
+use dset_core::answer::Cause;
 use dset_core::answer::row::Row;
 use dset_core::item::Status;
 use dset_core::item::question::{QuestionId, QuestionIndex};
@@ -265,7 +266,11 @@ fn with_outcomes(
                 entries.push(ShownSlot { sample: wanted.sample(at), tries, ..entry });
                 continue;
             }
+            let is_tried = view.plan.not_accepted(at).is_some_and(|one| one.tries.count > 0);
             let end = wanted.find_failure(picked.id, at, |hash| ended.get(hash)).cloned();
+            // An answer that a check of later does not accept ended nothing when it came.
+            let failed_check = || (Fault::Rejected, Cause::FailedCheck.code().to_owned());
+            let end = end.or_else(|| is_tried.then(failed_check));
             let by_key = tried.get(&picked.id.hash());
             let own = by_key.and_then(|by_key| by_key.get(&key));
             // Asked with other settings before these were decided.
@@ -277,11 +282,7 @@ fn with_outcomes(
             let tried = own.or_else(before).cloned();
             let outcome = match view.plan.states[at as usize] {
                 Planned::Presumed => SlotOutcome::Presumed,
-                _ if end.is_some()
-                    || view.plan.not_accepted(at).is_some_and(|one| one.tries.count > 0) =>
-                {
-                    SlotOutcome::Failed { end, tried }
-                }
+                _ if end.is_some() => SlotOutcome::Failed { end, tried },
                 _ if picked.marked && tried.is_some() => SlotOutcome::Failed { end, tried },
                 _ => SlotOutcome::Pending { tried },
             };
