@@ -15,7 +15,7 @@ use crate::run::former::former_requests;
 use crate::run::plan_input::{PlannedInput, plan_input};
 use crate::run::prompts::{CheckedPrompts, check_prompts};
 use crate::source::{self, Source, SourceOptions};
-use crate::store::{Anew, Store, open_readonly};
+use crate::store::{Anew, Store, Wanted, open_readonly};
 
 /// An input that was read once, as these requests would ask it.
 pub(crate) struct ScannedInput {
@@ -145,8 +145,8 @@ impl RunPlan {
         let settings_ids = requests.iter().map(|request| store.settings(request, generation));
         let settings_ids = settings_ids.collect::<Result<_, _>>()?;
         let planner = &input.scanned.planner;
-        let (former, anew) = (&input.former, &input.anew);
-        let plan = store.plan(planner, former, generation, requests, terms, anew, answered)?;
+        let wanted = Wanted { planner, former: &input.former, anew: &input.anew };
+        let plan = store.plan(&wanted, generation, requests, terms, answered)?;
         Ok(RunPlan { generation, plan, settings_ids })
     }
 

@@ -39,6 +39,7 @@ pub use sqlite::{
 };
 pub(crate) use sqlite::{
     CsvWish, IdSet, MeasuredAnswer, NewVerdicts, RateHistory, SearchTerms, StoredCall, Tokenizer,
+    Wanted,
 };
 pub(crate) use writer::replaced::Replaced;
 pub use writer::{Checkpoint, OutputOrder, Placed, ToStore, Writer, WriterSettings};

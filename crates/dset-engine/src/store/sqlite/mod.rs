@@ -49,7 +49,7 @@ pub(crate) use mirrored::{LifeRow, SettingsRow};
 #[cfg(feature = "postgres")]
 pub(crate) use mirrored::{SENT, UNSENT};
 pub(crate) use open_questions::OpenQuestions;
-pub(crate) use plan::Anew;
+pub(crate) use plan::{Anew, Wanted};
 pub use recent::Recent;
 pub use reviews::{Review, ReviewChange};
 pub(crate) use reviews::{ReviewKey, Reviews};

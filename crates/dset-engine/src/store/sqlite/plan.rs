@@ -25,6 +25,14 @@ pub(crate) struct Anew {
     pub(crate) failures: HashSet<[u8; 16]>,
 }
 
+/// The questions that are held against a store.
+pub(crate) struct Wanted<'a> {
+    pub(crate) planner: &'a Planner,
+    /// How other settings asked them, as far as their answers are found by that and not by their questions.
+    pub(crate) former: &'a [FormerRequests],
+    pub(crate) anew: &'a Anew,
+}
+
 impl Store {
     /// Returns the number of these settings in an edition, where they are decided.
     pub fn settings(
@@ -160,20 +168,18 @@ impl Store {
     }
 
     /// Holds the questions against what is stored of this edition, as each model is asked and as these
-    /// terms accept it, without what is asked for `anew`; `former` is how other settings asked them, as far as
-    /// their answers are found by that and not by their questions. Calls
+    /// terms accept it, and calls
     /// `answered` for each answered entry with the answer that counts.
     #[expect(clippy::too_many_arguments, reason = "each is held against the store on its own")]
     pub(crate) fn plan(
         &self,
-        planner: &Planner,
-        former: &[FormerRequests],
+        wanted: &Wanted<'_>,
         edition: u32,
         requests: &[RequestSettings],
         terms: Option<&Terms>,
-        anew: &Anew,
         answered: impl FnMut(QuestionIndex, AnswerId),
     ) -> Result<Plan, StoreError> {
+        let Wanted { planner, former, anew } = *wanted;
         let max_tokens = requests.first().and_then(|first| first.max_tokens);
         let purchases = self.purchases(edition, requests)?;
         let primary_model = match requests.len() {
