@@ -80,10 +80,10 @@ class Marked:
 class Arm:
     """One way to ask a job: a folder, a service of its own, and what it took."""
 
-    def __init__(self, dset, rows, rpm):
+    def __init__(self, dset, rows, rpm, latency_ms=LATENCY_MS):
         self.dset, self.rows, self.rpm = dset, rows, rpm
         self.folder = tempfile.mkdtemp(prefix="dset-scale-")
-        self.service = Service(dset, "--latency-ms", str(LATENCY_MS))
+        self.service = Service(dset, "--latency-ms", str(latency_ms))
         with open(os.path.join(self.folder, "q.csv"), "w") as file:
             file.write("question\n" + "".join(f"What is {row}?\n" for row in range(rows)))
         self.asks = ["--base-url", self.service.url, "--key", "none", "-m", "m", "--quiet"]
@@ -231,9 +231,9 @@ def table(dset, given):
 
 def kills(dset, given):
     """Shards that are killed at random throughout, until all are done."""
-    arm, at_once = Arm(dset, given.rows, None), 4
+    arm, at_once = Arm(dset, given.rows, None, given.latency_ms), 4
     try:
-        arm.split(given.shards, "-c", str(KILLED_WIDTH))
+        arm.split(given.shards, "-c", str(given.width))
         waiting, going, killed, began = list(range(given.shards)), {}, 0, time.monotonic()
         while waiting or going:
             while waiting and len(going) < at_once:
@@ -258,7 +258,7 @@ def kills(dset, given):
         for one in going.values():
             one.kill()
         arm.close()
-    most = killed * KILLED_WIDTH
+    most = killed * given.width
     assert 0 <= twice <= most, f"{twice} paid twice, {most} on their way at {killed} kills"
     print(f"{given.rows:,} rows in {given.shards} shards, {at_once} at once, {took:.0f} s: {killed} kills, {given.rows:,} rows, "
           f"0 doubled, verified; paid twice {twice} of at most {most} on their way")
@@ -272,6 +272,8 @@ def main():
     parser.add_argument("--rpm", type=int, help="the one limit of all, so that a job takes a minute where it is not said")
     parser.add_argument("--only", help="ways with this in their names")
     parser.add_argument("--shards", type=int, default=16, help="of kills")
+    parser.add_argument("--latency-ms", type=int, default=LATENCY_MS, help="of kills")
+    parser.add_argument("--width", type=int, default=KILLED_WIDTH, help="asks at once of a shard, of kills")
     parser.add_argument("--every", type=float, default=0.4, help="seconds between kills, in the middle")
     given = parser.parse_args()
     OPEN.things = []

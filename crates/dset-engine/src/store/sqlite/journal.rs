@@ -9,7 +9,7 @@ use fs_err as fs;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::bounds;
-use super::keys::NewKey;
+use super::keys::{Keys, NewKey};
 use super::limits::STORE;
 use super::store::Store;
 use super::{facts, keys, tries};
@@ -127,8 +127,9 @@ pub(super) fn commit(
 ) -> Result<Vec<Option<AnswerId>>, StoreError> {
     let mut ids = Vec::new();
     let transaction = connection.transaction()?;
+    let mut keys = Keys::of(&transaction)?;
     for write in writes {
-        apply(&transaction, write, &mut ids, positions)?;
+        apply(&transaction, write, &mut ids, positions, &mut keys)?;
     }
     transaction.commit()?;
     Ok(ids)
@@ -139,9 +140,10 @@ fn apply(
     write: &Write,
     ids: &mut Vec<Option<AnswerId>>,
     positions: &mut Positions,
+    keys: &mut Keys,
 ) -> rusqlite::Result<()> {
     match write {
-        Write::Answered(answer) => ids.push(answer.insert(to)?),
+        Write::Answered(answer) => ids.push(answer.insert(to, keys)?),
         Write::Attempted(attempt) => attempt.insert(to)?,
         Write::Judged { answer, verdicts } => tries::record(to, *answer, verdicts)?,
         Write::SetAside(answer) => {
@@ -246,22 +248,27 @@ fn set_meta(to: &Transaction<'_>, name: &str, value: Option<&Value>) -> rusqlite
 
 impl NewAnswer {
     /// Inserts it, and returns its id; `None` where an answer with its key and try is there already.
-    fn insert(&self, to: &Transaction<'_>) -> rusqlite::Result<Option<AnswerId>> {
-        let mut has_first = keys::is_there(to, &self.key, self.row)?;
-        if self.try_number > 1 && !has_first {
-            // The row may have moved since its first answer.
-            keys::index(to)?;
-            has_first = keys::is_there(to, &self.key, self.row)?;
-        }
+    fn insert(&self, to: &Transaction<'_>, keys: &mut Keys) -> rusqlite::Result<Option<AnswerId>> {
+        let may_have_moved = self.try_number > 1 || self.is_known;
+        let first = keys.find(to, &self.key, self.row, may_have_moved)?;
         // Where the tries before it are lost, it is the first.
-        let is_later = self.try_number > 1 && has_first;
-        let sql = "SELECT 1 FROM later_tries WHERE key = ?1 AND try = ?2";
-        let is_there = match is_later {
-            true => to.prepare_cached(sql)?.exists(params![&self.key[..], self.try_number])?,
-            false => has_first,
+        let is_later = self.try_number > 1 && first.is_some();
+        let sql = "SELECT answer FROM later_tries WHERE key = ?1 AND try = ?2";
+        let found = match is_later {
+            true => to
+                .prepare_cached(sql)?
+                .query_row(params![&self.key[..], self.try_number], |row| row.get(0))
+                .optional()?,
+            false => first,
         };
-        if is_there {
-            return if self.is_known { self.judge(to, is_later) } else { Ok(None) };
+        if let Some(id) = found {
+            if !self.is_known {
+                return Ok(None);
+            }
+            if let Some(verdicts) = &self.verdicts {
+                tries::record(to, id, verdicts)?;
+            }
+            return Ok(Some(id));
         }
         to.prepare_cached(
             "INSERT INTO answers (life, row, answered_at, question, reasoning, answer, metadata)
@@ -295,26 +302,8 @@ impl NewAnswer {
             sample: self.sample,
             answer: id,
         };
-        keys::insert(to, &key)?;
+        keys.insert(to, &key)?;
         Ok(Some(id))
-    }
-}
-
-impl NewAnswer {
-    /// Records what is thought of it, where it is there already; returns its id.
-    fn judge(&self, to: &Transaction<'_>, is_later: bool) -> rusqlite::Result<Option<AnswerId>> {
-        let sql = "SELECT answer FROM later_tries WHERE key = ?1 AND try = ?2";
-        let id = match is_later {
-            true => to
-                .prepare_cached(sql)?
-                .query_row(params![&self.key[..], self.try_number], |row| row.get(0))
-                .optional()?,
-            false => keys::find_at(to, &self.key, self.row)?,
-        };
-        if let (Some(id), Some(verdicts)) = (id, &self.verdicts) {
-            tries::record(to, id, verdicts)?;
-        }
-        Ok(id)
     }
 }
 

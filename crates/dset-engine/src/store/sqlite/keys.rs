@@ -58,42 +58,59 @@ pub(super) fn find_at(
     statement.query_row(params![row_of(row), key], |row| row.get(0)).optional()
 }
 
-/// Tells whether there is an answer under a key: in the index, or else as [`find_at`] finds it.
-pub(super) fn is_there(
-    connection: &Connection,
-    key: &[u8],
-    row: Option<u64>,
-) -> rusqlite::Result<bool> {
-    let found = match is_indexed(connection)? {
-        true => find(connection, key)?,
-        false => find_at(connection, key, row)?,
-    };
-    Ok(found.is_some())
+/// What one transaction knows of the keys.
+pub(super) struct Keys {
+    is_indexed: bool,
 }
 
-/// Puts a key in.
-pub(super) fn insert(connection: &Connection, new: &NewKey<'_>) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO keys_by_row (row, key, question, settings, edition, sample, answer)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    connection.prepare_cached(sql)?.execute(params![
-        row_of(new.row),
-        &new.key[..],
-        &new.question[..],
-        new.settings,
-        new.edition,
-        new.sample,
-        new.answer
-    ])?;
-    note(connection, new.key, new.answer)
-}
-
-/// Tells the index, where there is one, of a key that was put in.
-pub(super) fn note(connection: &Connection, key: &[u8], answer: AnswerId) -> rusqlite::Result<()> {
-    if is_indexed(connection)? {
-        connection
-            .prepare_cached("INSERT OR IGNORE INTO temp.key_index (key, answer) VALUES (?1, ?2)")?
-            .execute(params![key, answer])?;
+impl Keys {
+    pub(super) fn of(connection: &Connection) -> rusqlite::Result<Keys> {
+        Ok(Keys { is_indexed: is_indexed(connection)? })
     }
+
+    /// Finds the first answer under a key: without the index as [`find_at`] does and, where that is not
+    /// enough because the row may have moved since, in an index that is made for it.
+    pub(super) fn find(
+        &mut self,
+        connection: &Connection,
+        key: &[u8],
+        row: Option<u64>,
+        may_have_moved: bool,
+    ) -> rusqlite::Result<Option<AnswerId>> {
+        let found = match self.is_indexed {
+            true => return find(connection, key),
+            false => find_at(connection, key, row)?,
+        };
+        if found.is_some() || !may_have_moved {
+            return Ok(found);
+        }
+        index(connection)?;
+        self.is_indexed = true;
+        find(connection, key)
+    }
+
+    /// Puts a key in.
+    pub(super) fn insert(&self, connection: &Connection, new: &NewKey<'_>) -> rusqlite::Result<()> {
+        let sql = "INSERT INTO keys_by_row (row, key, question, settings, edition, sample, answer)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        connection.prepare_cached(sql)?.execute(params![
+            row_of(new.row),
+            &new.key[..],
+            &new.question[..],
+            new.settings,
+            new.edition,
+            new.sample,
+            new.answer
+        ])?;
+        if self.is_indexed { note(connection, new.key, new.answer) } else { Ok(()) }
+    }
+}
+
+/// Tells the index of a key that was put in.
+pub(super) fn note(connection: &Connection, key: &[u8], answer: AnswerId) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO temp.key_index (key, answer) VALUES (?1, ?2)")?
+        .execute(params![key, answer])?;
     Ok(())
 }
 

@@ -170,7 +170,6 @@ impl Store {
     /// Holds the questions against what is stored of this edition, as each model is asked and as these
     /// terms accept it, and calls
     /// `answered` for each answered entry with the answer that counts.
-    #[expect(clippy::too_many_arguments, reason = "each is held against the store on its own")]
     pub(crate) fn plan(
         &self,
         wanted: &Wanted<'_>,
