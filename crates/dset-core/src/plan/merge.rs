@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::acceptance::Standing;
 use crate::item::question::{Key, QuestionId, QuestionIndex};
 use crate::plan::classify::Evidence;
 use crate::plan::fanout::Fanout;
@@ -54,11 +55,12 @@ pub(super) fn merge(
         match is_current {
             _ if !facts.has_other_provenance => {}
             _ if answer.by_former_key => {
-                let at = facts.former_keys.get(&answer.key);
-                beside.former.extend(at.map(|at| (*at, answer)));
+                if let Some(at) = facts.former_keys.get(&answer.key) {
+                    keep_better(&mut beside.former, *at, answer);
+                }
             }
             true => drop(beside.current.insert(slot)),
-            false => drop(beside.others.insert(slot, answer)),
+            false => keep_better(&mut beside.others, slot, answer),
         }
         if let Some(at) = find(answer.key) {
             tally.entry(at, &Evidence { own: Some(answer), ..Evidence::default() });
@@ -67,6 +69,23 @@ pub(super) fn merge(
         }
     }
     beside
+}
+
+/// Of two answers of other settings to a wanted one, the accepted one counts, and of two such the one in the
+/// outputs; the place there is that of the wanted one, whichever has it.
+fn keep_better<K: Eq + std::hash::Hash>(all: &mut HashMap<K, Stored>, at: K, answer: Stored) {
+    let rank = |one: &Stored| (one.standing == Standing::Accepted, one.placed, one.id);
+    all.entry(at)
+        .and_modify(|known| {
+            let is_better = rank(&answer) > rank(known);
+            let (best, other) = if is_better { (answer, *known) } else { (*known, answer) };
+            *known = Stored {
+                placed: best.placed || other.placed,
+                is_outdated: best.is_outdated || other.placed && !best.placed,
+                ..best
+            };
+        })
+        .or_insert(answer);
 }
 
 impl Beside {

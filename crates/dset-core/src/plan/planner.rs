@@ -268,7 +268,6 @@ impl Planner {
         }
     }
 
-    /// Returns the key of every entry, in the order of the keys.
     /// Returns the wanted answers of a model by the keys that requests of before gave them.
     #[must_use]
     pub fn former_keys(
@@ -291,7 +290,12 @@ impl Planner {
             let ordinal = ordinals[row];
             of_model.map(move |at| (key(print, wanted.sample(at), ordinal, generation), at))
         });
-        keys.collect()
+        // Rows of a part may have been equal otherwise then: which of them a key is of is not known.
+        let mut found: HashMap<Key, Option<QuestionIndex>> = HashMap::new();
+        for (key, at) in keys {
+            found.entry(key).and_modify(|known| *known = None).or_insert(Some(at));
+        }
+        found.into_iter().filter_map(|(key, at)| Some((key, at?))).collect()
     }
 
     /// Tells whether equal prompts are equal questions.

@@ -348,3 +348,30 @@ fn a_row_of_other_settings_keeps_its_place_and_its_answer_until_one_of_these_is_
     assert!(asked.not_accepted[0].placed, "its answer is not written beside the other");
     assert_eq!(asked.orphaned, 0);
 }
+
+#[test]
+fn of_two_answers_of_other_settings_the_accepted_one_counts_and_the_place_is_kept() {
+    let answer = |id, standing, placed| {
+        let other = stored("b", Provenance::OtherSettings, &["one"]).remove(0);
+        let key = Key([id as u8; 16]);
+        Stored { id, key, standing, placed, by_former_key: true, ..other }
+    };
+    for (one, other, state, counts, outdated) in [
+        ((Standing::Accepted, true), (Standing::Accepted, false), Placed, 1, 0),
+        ((Standing::Accepted, false), (Standing::Failed, true), Placed, 1, 1),
+        ((Standing::Failed, false), (Standing::Accepted, false), Unplaced, 2, 0),
+    ] {
+        let both = [answer(1, one.0, one.1), answer(2, other.0, other.1)];
+        let former_keys = both.iter().map(|one| (one.key, 0)).collect();
+        let known = StoreFacts { has_other_provenance: true, former_keys, ..StoreFacts::default() };
+        for order in [[0, 1], [1, 0]] {
+            let mut answered = Vec::new();
+            let planned =
+                planner(&["one"]).plan_and_note(0, order.map(|at| both[at]), &known, |at, id| {
+                    answered.push((at, id));
+                });
+            assert_eq!((&*planned.states, &*answered), (&[state][..], &[(0, counts)][..]));
+            assert_eq!(planned.outdated, outdated);
+        }
+    }
+}

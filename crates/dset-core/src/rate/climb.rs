@@ -1,7 +1,7 @@
 //! How the width rises while no limit is known.
 //!
 //! What it grows by in the round trip of a refusal is refused. So it doubles once a second until so
-//! many asks were let in that a small bucket would have been empty, and five times a second after
+//! many asks were let in that a small bucket would have been empty, and four times a second after
 //! that. How far it goes is bounded by what answers have shown: a service that only queues refuses
 //! nothing.
 

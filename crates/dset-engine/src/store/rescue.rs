@@ -4,6 +4,7 @@
 //! pages that were dropped. It goes to a new file instead, a JSON line each, which the next run
 //! takes in before it plans.
 
+use std::collections::HashSet;
 use std::io::{self, BufRead, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -160,7 +161,9 @@ fn take_in_file(
             _ => lost += 1,
         }
     }
-    let answers = commit(&writes)?.iter().flatten().count() as u64;
+    // One that was judged after it came stands there twice.
+    let answers: HashSet<AnswerId> = commit(&writes)?.into_iter().flatten().collect();
+    let answers = answers.len() as u64;
     if lost > 0 {
         fs::rename(path, unread(path))?;
     } else {

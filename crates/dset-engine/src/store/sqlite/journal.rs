@@ -261,6 +261,11 @@ impl NewAnswer {
                 .optional()?,
             false => first,
         };
+        // As the first it was put in when it came, where the tries before it are lost.
+        let found = match (found, first) {
+            (None, Some(first)) if self.is_known && self.is_answer(to, first)? => Some(first),
+            _ => found,
+        };
         if let Some(id) = found {
             if !self.is_known {
                 return Ok(None);
@@ -304,6 +309,12 @@ impl NewAnswer {
         };
         keys.insert(to, &key)?;
         Ok(Some(id))
+    }
+
+    /// Tells whether a stored answer is this very one.
+    fn is_answer(&self, to: &Transaction<'_>, id: AnswerId) -> rusqlite::Result<bool> {
+        let sql = "SELECT 1 FROM answers WHERE id = ?1 AND answered_at = ?2 AND answer = ?3";
+        to.prepare_cached(sql)?.exists(params![id, self.answered_at, self.answer])
     }
 }
 

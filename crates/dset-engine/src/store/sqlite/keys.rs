@@ -3,8 +3,13 @@
 //! They lie in the order of the rows. Whoever looks for a key whose row is not sure finds it in an
 //! index that this connection alone has, in a temporary table.
 
+use std::cell::Cell;
+
 use dset_core::plan::AnswerId;
 use rusqlite::{Connection, OptionalExtension, params};
+
+/// To make an index of all keys takes as long as to go through them so many times.
+const SCANS_MAX: u32 = 16;
 
 /// A key as it is put in, and its parts.
 pub(super) struct NewKey<'a> {
@@ -43,6 +48,22 @@ fn is_indexed(connection: &Connection) -> rusqlite::Result<bool> {
 pub(super) fn find(connection: &Connection, key: &[u8]) -> rusqlite::Result<Option<AnswerId>> {
     let mut statement =
         connection.prepare_cached("SELECT answer FROM temp.key_index WHERE key = ?1")?;
+    statement.query_row([key], |row| row.get(0)).optional()
+}
+
+/// Looks for a key among all of them; `missed` is how often that was done, and from some number on it is
+/// done in the index.
+pub(super) fn find_anywhere(
+    connection: &Connection,
+    key: &[u8],
+    missed: &Cell<u32>,
+) -> rusqlite::Result<Option<AnswerId>> {
+    missed.set(missed.get() + 1);
+    if missed.get() > SCANS_MAX {
+        index(connection)?;
+        return find(connection, key);
+    }
+    let mut statement = connection.prepare_cached("SELECT answer FROM keys WHERE key = ?1")?;
     statement.query_row([key], |row| row.get(0)).optional()
 }
 

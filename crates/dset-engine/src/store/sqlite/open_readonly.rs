@@ -105,7 +105,11 @@ fn open(path: &Path, at_rest: bool) -> Result<Store, StoreError> {
     plan_once(&connection)?;
     // What an older store lacks is made in memory.
     connection.pragma_update(None, "temp_store", "memory")?;
-    Ok(Store { reader: Reader::new(connection), path: path.to_owned() })
+    Ok(Store {
+        reader: Reader::new(connection),
+        path: path.to_owned(),
+        keys_missed: Default::default(),
+    })
 }
 
 impl Store {

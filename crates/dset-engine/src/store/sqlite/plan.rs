@@ -319,14 +319,20 @@ impl Store {
     ) -> Result<Vec<RequestSettings>, StoreError> {
         let edition = self.edition()?;
         let purchases = self.purchases(edition, requests)?;
-        let others =
-            purchases.iter().filter(|(_, one)| one.provenance == Provenance::OtherSettings);
-        let mut statement =
-            self.reader.connection.prepare("SELECT text FROM settings WHERE id = ?1")?;
+        let is_other = |one: &Purchase| one.provenance == Provenance::OtherSettings;
         let mut former = Vec::new();
-        for (id, _) in others {
-            let text: String = statement.query_row([id], |row| row.get(0))?;
-            former.extend(RequestSettings::from_canonical_json(&text));
+        if !purchases.values().any(is_other) {
+            return Ok(former);
+        }
+        // Not those with which nothing was bought.
+        let sql = "SELECT text, id FROM settings
+                   WHERE id IN (SELECT settings FROM keys WHERE edition = ?1)";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let mut rows = statement.query([edition])?;
+        while let Some(row) = rows.next()? {
+            if purchases.get(&row.get(1)?).is_some_and(is_other) {
+                former.extend(RequestSettings::from_canonical_json(&row.get::<_, String>(0)?));
+            }
         }
         Ok(former)
     }

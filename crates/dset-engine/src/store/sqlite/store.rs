@@ -1,5 +1,6 @@
 //! The open store, and what is read of it whoever asks.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,8 @@ impl From<rusqlite::Error> for StoreError {
 pub struct Store {
     pub(super) reader: Reader,
     pub(super) path: PathBuf,
+    /// How often a key was looked for that is not where its row would have it.
+    pub(super) keys_missed: Cell<u32>,
 }
 
 /// What may be wished of `output.csv`.
@@ -89,7 +92,8 @@ impl Store {
             return Err(StoreError::PathTooLong(bytes));
         }
         let connection = connect(&path)?;
-        let mut store = Store { reader: Reader::new(connection), path };
+        let mut store =
+            Store { reader: Reader::new(connection), path, keys_missed: Cell::default() };
         let version: i64 =
             store.reader.connection.query_row("PRAGMA user_version", [], |r| r.get(0))?;
         let application: i64 =

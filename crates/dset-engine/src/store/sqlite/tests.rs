@@ -52,3 +52,22 @@ fn a_statement_that_is_run_for_every_row_is_planned_once() {
     })
     .unwrap();
 }
+
+#[test]
+fn an_answer_that_is_judged_after_it_came_stays_one_also_where_the_tries_before_it_are_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, _) = Store::open(folder.path()).unwrap();
+    let answer = |try_number: u32, is_known: bool| {
+        let line = format!(
+            r#"{{"key":{key:?},"question_hash":{key:?},"settings":1,"edition":0,"life":1,"row":2,
+            "answered_at":7,"question":"q","reasoning":"","answer":"a","metadata":{{}},
+            "try_number":{try_number},"is_known":{is_known}}}"#,
+            key = [9; 16]
+        );
+        [crate::store::Write::Answered(Box::new(serde_json::from_str(&line).unwrap()))]
+    };
+    let came = store.commit(&answer(2, false)).unwrap();
+    assert_eq!(store.commit(&answer(2, true)).unwrap(), came);
+    let all = "SELECT count(*) FROM answers";
+    assert_eq!(store.connection().query_row(all, [], |row| row.get(0)), Ok(1));
+}

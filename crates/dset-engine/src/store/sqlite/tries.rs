@@ -182,7 +182,7 @@ impl Store {
     }
 
     /// Returns all answers under a key, in the order of their tries. It is found at once where it was
-    /// answered as this row, and else in an index of all keys, which is made once.
+    /// answered as this row; else all keys are gone through, and for many such an index is made.
     pub(crate) fn tries(
         &self,
         key: &[u8; 16],
@@ -190,10 +190,7 @@ impl Store {
     ) -> Result<Vec<AnswerId>, StoreError> {
         let connection = &self.reader.connection;
         let first = match keys::find_at(connection, key, row)? {
-            None => {
-                keys::index(connection)?;
-                keys::find(connection, key)?
-            }
+            None => keys::find_anywhere(connection, key, &self.keys_missed)?,
             found => found,
         };
         let sql = "SELECT answer FROM later_tries WHERE key = ?1 ORDER BY try";

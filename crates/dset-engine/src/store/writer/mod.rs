@@ -430,7 +430,8 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
             _ => None,
         });
         let entries: Vec<Entry> = entries.collect();
-        let answers = entries.iter().filter(|entry| matches!(entry, Entry::Answer(_))).count();
+        let is_new = |entry: &&Entry| matches!(entry, Entry::Answer(new) if !new.is_known);
+        let answers = entries.iter().filter(is_new).count();
         let upto = last_seq(queue).unwrap_or_default();
         let rescued = if entries.is_empty() {
             None
