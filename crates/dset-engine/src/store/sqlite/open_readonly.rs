@@ -316,7 +316,8 @@ const DANGLING: [(IntegrityError, &str); 8] = [
         IntegrityError::AnswerWithoutKey,
         "SELECT (SELECT count(*) FROM answers)
               - (SELECT count(*) FROM answers WHERE id IN (SELECT answer FROM keys
-                 UNION ALL SELECT t.answer FROM later_tries t JOIN keys k ON k.key = t.key))
+                 UNION ALL SELECT t.answer FROM (SELECT 1 WHERE EXISTS (SELECT 1 FROM later_tries))
+                     CROSS JOIN keys k CROSS JOIN later_tries t ON t.key = k.key))
               WHERE ?1 >= 0",
     ),
     (
@@ -338,7 +339,8 @@ const DANGLING: [(IntegrityError, &str); 8] = [
         IntegrityError::PlaceWithoutAnswer,
         "SELECT count(*) FROM output_order WHERE edition = ?1
          AND answer NOT IN (SELECT answer FROM keys WHERE edition = ?1)
-         AND answer NOT IN (SELECT t.answer FROM later_tries t JOIN keys k ON k.key = t.key
+         AND answer NOT IN (SELECT t.answer FROM (SELECT 1 WHERE EXISTS (SELECT 1 FROM later_tries))
+                     CROSS JOIN keys k CROSS JOIN later_tries t ON t.key = k.key
            WHERE k.edition = ?1)",
     ),
     (

@@ -188,7 +188,8 @@ fn answers(
     let mut keys = from.prepare(
         "SELECT *, 1 AS try FROM keys UNION ALL
          SELECT k.row, k.key, k.question, k.settings, k.edition, k.sample, t.answer, t.try
-         FROM later_tries t JOIN keys k ON k.key = t.key ORDER BY answer",
+         FROM (SELECT 1 WHERE EXISTS (SELECT 1 FROM later_tries))
+                     CROSS JOIN keys k CROSS JOIN later_tries t ON t.key = k.key ORDER BY answer",
     )?;
     let mut keys = keys.query([])?;
     let mut texts = from.prepare("SELECT * FROM answers WHERE id = ?1")?;

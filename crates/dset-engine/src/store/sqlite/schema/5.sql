@@ -13,7 +13,8 @@ CREATE TABLE keys_by_row (
   PRIMARY KEY (row, key)
 ) WITHOUT ROWID;
 
--- The key of every first answer and its parts: all that a resume reads.
+-- The key of every first answer and its parts: all that a resume reads. Whoever joins it with `later_tries` goes
+-- through the keys, since no index finds one in the view.
 CREATE VIEW keys AS
   SELECT NULL AS row, key, question, settings, edition, sample, answer FROM answer_keys
   UNION ALL SELECT row, key, question, settings, edition, sample, answer FROM keys_by_row;
