@@ -13,7 +13,7 @@ use super::{io_cause, mend};
 use crate::display::text::{clock, one_line, quoted, shortened};
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::same_command::{same_command_as, same_command_with, status_command};
+use crate::same_command::{given_name, same_command_as, same_command_with, status_command};
 
 /// Explains why a run cannot begin.
 pub(crate) fn job(error: JobError) -> UserError {
@@ -176,12 +176,14 @@ fn acceptance_changed(answers: u64, is_schema_new: bool) -> UserError {
         1 => format!("1 answer that was accepted does not {what}"),
         count => format!("{count} answers that were accepted do not {what}"),
     };
+    // Which rows are asked again on purpose is nothing that a run is told.
+    let without: &[&str] = if given_name() == "redo" { &["keep", "where"] } else { &["keep"] };
     UserError::new(Exit::Usage, answers)
         .cause(cause)
         .hint(format!("Keep them all the same: `{} --continue`", same_command_with("keep")))
         .hint(format!(
             "Ask and pay for them again: `{} --again-failed`",
-            same_command_as("run", &["keep"])
+            same_command_as("run", without)
         ))
         .hint(format!("See which, and what that costs: `{}`", same_command_as("check", &[])))
 }

@@ -333,3 +333,45 @@ fn a_question_without_an_answer_has_no_accepted_one_and_enough_is_enough() {
     folder.dset(&[&["check"], &check[..]].concat()).exits(0);
     folder.dset(&["export", "--to", "a.jsonl", "--strict"]).exits(0);
 }
+
+#[test]
+fn what_rows_expect_now_is_recorded_once_it_is_decided_on() {
+    let (folder, answers) = arithmetic(12);
+    let service = service(answers, 0.0);
+    let strict = ["--gold", "gold", "--on-fail", "retry", "--tries", "2"];
+    service.run(&folder, &strict).exits(0);
+    let verdicts = || folder.count("SELECT count(*) FROM verdicts WHERE list IS NOT NULL");
+    assert_eq!((service.stats().asked, verdicts()), (12, 0));
+    folder.write("q.csv", folder.read("q.csv").replace("#### ", "#### 9"));
+    for words in [&["run"][..], &["redo", "1"]] {
+        let url = service.url();
+        let more = ["--base-url", &url, "--key", "none"];
+        let refused = folder.dset(&[words, &more, &strict].concat()).exits(2);
+        refused.says("that were accepted do not pass the checks any more");
+        assert_eq!((service.stats().asked, verdicts()), (12, 0), "everything is as it was");
+    }
+    // Somebody who dies before the decision leaves nothing decided.
+    folder.sql(
+        "CREATE TRIGGER dies BEFORE INSERT ON kept BEGIN SELECT RAISE(ABORT, 'power cut'); END",
+    );
+    let keep = [&strict[..], &["--continue"]].concat();
+    service.run(&folder, &keep).exits(1);
+    assert_eq!((service.stats().asked, verdicts()), (12, 0));
+    folder.sql("DROP TRIGGER dies");
+    service.run(&folder, &keep).exits(0);
+    service.run(&folder, &strict).exits(0);
+    assert_eq!((service.stats().asked, verdicts()), (12, 12), "all are kept, and said once");
+    folder.dset(&["verify"]).exits(0);
+}
+
+#[test]
+fn what_was_kept_though_it_failed_is_a_decision_where_it_would_be_asked_again() {
+    let (folder, answers) = arithmetic(12);
+    let service = service(answers, 0.5);
+    service.run(&folder, &["--gold", "gold", "--on-fail", "keep"]).exits(0);
+    let strict = ["--gold", "gold", "--on-fail", "retry"];
+    service.run(&folder, &strict).exits(2).says("do not pass the checks any more");
+    service.run(&folder, &[&strict[..], &["--continue"]].concat()).exits(0);
+    service.run(&folder, &strict).exits(0);
+    assert_eq!(service.stats().asked, 12);
+}

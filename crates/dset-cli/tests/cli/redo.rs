@@ -270,3 +270,65 @@ fn rows_that_are_not_asked_keep_their_marks() {
     assert!(folder.read("q.csv").contains("How many?,ERROR"));
     folder.dset(&["verify"]).exits(0);
 }
+
+#[test]
+fn under_other_checks_the_rows_that_are_not_chosen_are_a_decision() {
+    let (folder, answers) = arithmetic(10);
+    let service = service(answers, 0.0);
+    service.run(&folder, &[]).exits(0);
+    let strict = ["--check", "length=..1", "--on-fail", "retry", "--tries", "2"];
+    let refused = ask(&service, &folder, &["redo", "1"], &strict).exits(2);
+    refused.says("9 answers that were accepted").says("--continue").says("dset run --base-url");
+    let of_one = ["redo", "--where", "question is startingwith('Box 1 ')"];
+    let refused = ask(&service, &folder, &of_one, &strict).exits(2);
+    let refused = refused.says("9 answers that were accepted").says("--again-failed");
+    let run = refused.err.lines().find(|line| line.contains("--again-failed")).unwrap();
+    assert!(!run.contains("--where"), "{run}");
+    assert_eq!(service.stats().asked, 10);
+    // The rows that are meant need none, where they are all.
+    let all = folder.copy();
+    ask(&service, &all, &["redo", "1-10"], &strict).exits(3);
+    assert_eq!(service.stats().asked, 30);
+    // What is kept for the one is kept for the next run, too.
+    ask(&service, &folder, &["redo", "1", "--continue"], &strict).exits(3);
+    assert_eq!(service.stats().asked, 32);
+    service.run(&folder, &strict).exits(3);
+    assert_eq!(service.stats().asked, 32);
+    folder.dset(&["verify"]).exits(0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_row_that_failed_under_other_settings_is_asked_again_with_all_its_tries() {
+    let (folder, answers) = arithmetic(6);
+    let service = service(answers, 0.0);
+    folder.write("judge.sh", "#!/bin/sh\nwhile read -r line; do cat verdict; done\n");
+    folder.shell("chmod +x judge.sh").exits(0);
+    folder.write("verdict", "{\"ok\": true}\n");
+    for (on_fail, times) in [("mark", 1), ("retry", 2)] {
+        let folder = folder.copy();
+        let before = service.stats().asked;
+        let asked = || service.stats().asked - before;
+        let judged = ["--check", "command=./judge.sh", "--on-fail", on_fail, "--tries", "2"];
+        service.run(&folder, &judged).exits(0);
+        let rows = folder.agreed();
+        folder.write("verdict", "{\"ok\": false, \"why\": \"no\"}\n");
+        let other = [&judged[..], &["-s", "Be brief.", "--continue"]].concat();
+        for round in 1..=2 {
+            ask(&service, &folder, &["redo", "1-3"], &other)
+                .exits(3)
+                .says("0 of 3 answered and saved, 3 keep the answers they had");
+            assert_eq!(asked(), 6 + round * 3 * times);
+        }
+        folder.write("verdict", "{\"ok\": true}\n");
+        ask(&service, &folder, &["redo", "1-3"], &other).exits(0);
+        assert_eq!(asked(), 6 + 2 * 3 * times + 3);
+        assert_eq!(status(&folder)["answered"], 6);
+        service.run(&folder, &other).exits(0);
+        assert_eq!(asked(), 6 + 2 * 3 * times + 3);
+        assert_eq!(folder.agreed(), rows, "a row is not written twice");
+        folder.dset(&["export", "--rebuild"]).exits(0);
+        assert_eq!(folder.agreed().len(), 6);
+        folder.dset(&["verify"]).exits(0);
+    }
+}

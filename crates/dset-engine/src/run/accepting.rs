@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use dset_core::acceptance::{Acceptance, Consequence, Terms, Verdict};
-use dset_core::item::question::QuestionIndex;
+use dset_core::acceptance::{Acceptance, Consequence, Terms};
+use dset_core::item::question::{QuestionId, QuestionIndex};
 use dset_core::key::RequestSettings;
 use dset_core::plan::AnswerId;
 use dset_core::run::Planned;
@@ -14,7 +14,7 @@ use crate::check::Judge;
 use crate::error::JobError;
 use crate::run::plan_input::try_for_each_planned;
 use crate::run::run_plan::{RunPlan, ScannedInput};
-use crate::store::{IdSet, NewVerdicts, Store, Write};
+use crate::store::{IdSet, NewVerdicts, Rejudged, Store, Write};
 use crate::view::check::JudgedAnswers;
 
 /// So many verdicts are recorded at once.
@@ -56,8 +56,9 @@ impl Accepting {
     }
 
     /// Judges what is stored and was not judged so far, and records that; and anew what its row decides, which
-    /// may have changed. What was `applied` is recorded in place of what was thought before, and not judged
-    /// again. Asks nothing of a service.
+    /// may have changed: what is thought otherwise of it now is returned, and not recorded before somebody has
+    /// decided on it. What was `applied` is recorded in place of what was thought before, and not judged again.
+    /// Asks nothing of a service.
     pub(crate) fn judge_stored(
         &self,
         input: &mut ScannedInput,
@@ -98,29 +99,37 @@ impl Accepting {
             }
         })?;
         let mut writes = Vec::new();
+        let is_accepted = |list: Option<&[_]>| self.terms.consequence(list) == Consequence::Accept;
         let ScannedInput { source, prompts, requests, .. } = input;
         let archive = store.reader()?;
         try_for_each_planned(&mut **source, prompts, &requests[0], &plan.plan, |seen| {
             for at in seen.entries {
                 for answer in wanted.remove(&at).into_iter().flatten() {
                     let row = archive.row(answer)?;
-                    let before = match is_new(&answer) {
-                        true => None,
-                        false => archive.verdicts(answer, &acceptance)?,
-                    };
+                    let is_new = is_new(&answer);
+                    let before = archive.verdicts(answer, &acceptance)?;
                     let verdicts = match &before {
-                        None => self.judge.judge(row.received(), seen.item),
-                        Some(before) => self.judge.judge_again(row.received(), seen.item, before),
+                        Some(before) if !is_new => {
+                            self.judge.judge_again(row.received(), seen.item, before)
+                        }
+                        _ => self.judge.judge(row.received(), seen.item),
                     };
                     let list = (!verdicts.are_passed()).then_some(verdicts.list);
-                    if let Some(before) = before {
-                        if list.as_deref().unwrap_or_default() == before {
-                            continue;
-                        }
-                        rejudged.note(&self.terms, answer, before, list.as_deref());
+                    if before.as_deref().is_some_and(|it| it == list.as_deref().unwrap_or_default())
+                    {
+                        continue;
                     }
+                    let was_accepted =
+                        before.as_deref().is_some_and(|list| is_accepted(Some(list)));
+                    let waits = match is_new {
+                        true => was_accepted && !is_accepted(list.as_deref()),
+                        false => true,
+                    };
                     let verdicts = NewVerdicts { acceptance, list };
-                    writes.push(Write::Judged { answer, verdicts });
+                    match waits {
+                        true => drop(rejudged.insert(answer, verdicts)),
+                        false => writes.push(Write::Judged { answer, verdicts }),
+                    }
                 }
             }
             if writes.len() >= BATCH {
@@ -133,69 +142,25 @@ impl Accepting {
     }
 }
 
-/// Answers that were judged otherwise before, on the same terms: their rows have changed since.
-#[derive(Debug, Default)]
-pub(crate) struct Rejudged {
-    /// Those that were accepted and are not any more.
-    failed: HashSet<AnswerId>,
-    /// What brings back what was thought of them.
-    undo: Vec<Write>,
-}
-
-impl Rejudged {
-    fn note(
-        &mut self,
-        terms: &Terms,
-        answer: AnswerId,
-        before: Vec<Verdict>,
-        now: Option<&[Verdict]>,
-    ) {
-        let is_accepted = |list| terms.consequence(list) == Consequence::Accept;
-        if is_accepted(Some(&before[..])) && !is_accepted(now) {
-            self.failed.insert(answer);
-        }
-        let list = Some(before).filter(|before| !before.is_empty());
-        let verdicts = NewVerdicts { acceptance: terms.fingerprint, list };
-        self.undo.push(Write::Judged { answer, verdicts });
-    }
-}
-
 /// Decides what becomes of answers that were accepted on the terms of the last run, and are not on
-/// those of this, or not since their rows have changed: they are kept, or asked for again. Fails where nobody
-/// has said which, with everything as it was.
+/// those of this, or not since their rows have changed: they are kept, or asked for again. Those of rows that
+/// are `chosen` to be asked again are not concerned. Fails where nobody has said which, with everything as it
+/// was.
 pub(crate) fn decide(
-    input: &ScannedInput,
+    input: &mut ScannedInput,
     store: &mut Store,
     plan: RunPlan,
     accepting: Option<&Accepting>,
-    rejudged: Rejudged,
+    chosen: &[Option<QuestionId>],
     (keep, again): (bool, bool),
 ) -> Result<RunPlan, JobError> {
+    let rejudged = std::mem::take(&mut input.rejudged);
     let Some(accepting) = accepting else { return Ok(plan) };
-    let before = store.terms()?;
-    let is_new =
-        before.as_ref().is_none_or(|before| before.fingerprint != accepting.terms.fingerprint);
-    if !is_new && rejudged.failed.is_empty() || !plan.has_other_tries() {
-        return Ok(plan);
-    }
-    let is_asked = |at: QuestionIndex| plan.plan.states[at as usize] == Planned::Pending;
-    let not_any_more = plan.plan.not_accepted.iter().filter(|one| is_asked(one.index));
-    let concerned: Vec<AnswerId> = if is_new {
-        let mut accepted: HashMap<QuestionIndex, AnswerId> = HashMap::new();
-        RunPlan::with_answers(input, store, plan.generation, before.as_ref(), |at, answer| {
-            accepted.insert(at, answer);
-        })?;
-        not_any_more.filter_map(|one| accepted.get(&one.index).copied()).collect()
-    } else {
-        let tries = store.tries_by_answer(Some(plan.generation))?;
-        let was_accepted = |answer: &AnswerId| rejudged.failed.contains(answer);
-        not_any_more.filter_map(|one| tries.of(one.answer).find(was_accepted)).collect()
+    let concerned = match again {
+        true => Vec::new(),
+        false => not_accepted_any_more(input, store, &plan, accepting, &rejudged, chosen)?,
     };
-    if concerned.is_empty() || again {
-        return Ok(plan);
-    }
-    if !keep {
-        store.commit(&rejudged.undo)?;
+    if !concerned.is_empty() && !keep {
         let schema = |requests: &[RequestSettings]| requests.first().and_then(|r| r.schema.clone());
         let asked = store.last_requests(plan.generation)?.map(|(requests, _)| requests);
         let now = schema(&input.requests);
@@ -205,8 +170,46 @@ pub(crate) fn decide(
         });
     }
     let acceptance = accepting.terms.fingerprint;
-    let writes: Vec<Write> =
-        concerned.into_iter().map(|answer| Write::Kept { answer, acceptance }).collect();
-    store.commit(&writes)?;
-    RunPlan::new(input, store, plan.generation, Some(&accepting.terms))
+    let are_kept = !concerned.is_empty();
+    let kept = concerned.into_iter().map(|answer| Write::Kept { answer, acceptance });
+    let judged = rejudged.into_iter().map(|(answer, verdicts)| Write::Judged { answer, verdicts });
+    store.commit(&kept.chain(judged).collect::<Vec<_>>())?;
+    match are_kept {
+        true => RunPlan::new(input, store, plan.generation, Some(&accepting.terms)),
+        false => Ok(plan),
+    }
+}
+
+/// Returns the answers that were accepted on the terms of the last run, of rows that are not chosen and would
+/// be asked again by this plan.
+fn not_accepted_any_more(
+    input: &ScannedInput,
+    store: &Store,
+    plan: &RunPlan,
+    accepting: &Accepting,
+    rejudged: &Rejudged,
+    chosen: &[Option<QuestionId>],
+) -> Result<Vec<AnswerId>, JobError> {
+    let before = store.terms()?;
+    let RunPlan { plan, generation, .. } = plan;
+    let is_new = before.as_ref().is_none_or(|before| {
+        let now = &accepting.terms;
+        (before.fingerprint, &before.on_fail) != (now.fingerprint, &now.on_fail)
+    });
+    let is_concerned = |at: QuestionIndex| {
+        plan.states[at as usize] == Planned::Pending
+            && chosen.get(plan.wanted().row(at) as usize).is_none_or(Option::is_none)
+    };
+    let all = plan.not_accepted.iter().map(|one| one.index).filter(|at| is_concerned(*at));
+    let concerned: HashSet<QuestionIndex> = all.collect();
+    let mut accepted = Vec::new();
+    if concerned.is_empty() || !is_new && rejudged.is_empty() {
+        return Ok(accepted);
+    }
+    RunPlan::with_answers(input, store, *generation, before.as_ref(), |at, answer| {
+        if concerned.contains(&at) {
+            accepted.push(answer);
+        }
+    })?;
+    Ok(accepted)
 }

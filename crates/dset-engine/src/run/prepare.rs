@@ -26,10 +26,10 @@ use crate::output::live::{LiveFormat, Outputs, has_outputs, live_formats};
 use crate::recover::moved::open_generation;
 use crate::recover::rebuild::wished;
 use crate::recover::{Recovered, Site, Traces, pending};
-use crate::run::accepting::{Accepting, Rejudged, decide};
+use crate::run::accepting::{Accepting, decide};
 use crate::run::begin::{Preliminaries, begin, check_settings};
 use crate::run::bookmark::bare_bookmark;
-use crate::run::redo::{RedoSelector, redo};
+use crate::run::redo::{RedoSelector, choose, redo};
 use crate::run::report::PreparationReport;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::Source;
@@ -144,8 +144,7 @@ impl Job {
         }
         let generation = folder.store.edition()?;
         let applied = decisions.applies.as_deref();
-        let (mut plan, mut rejudged) =
-            folder.plan(&mut input, generation, accepting.as_ref(), applied)?;
+        let mut plan = folder.plan(&mut input, generation, accepting.as_ref(), applied)?;
         let mut again_continued = false;
         if decisions.ask_again && !folder.store.is_blank()? {
             again_continued = plan.is_unfinished_again();
@@ -156,17 +155,20 @@ impl Job {
             if !again_continued {
                 let generation = plan.generation + 1;
                 folder.open_generation(&input, generation)?;
-                (plan, rejudged) =
-                    folder.plan(&mut input, generation, accepting.as_ref(), applied)?;
+                plan = folder.plan(&mut input, generation, accepting.as_ref(), applied)?;
             }
         }
-        let again = decisions.again_failed || applied.is_some() || decisions.redo.is_some();
+        let mut chosen = Vec::new();
+        if let Some(which) = &decisions.redo {
+            chosen = choose(which, &mut input, &folder.store, &plan)?;
+            check_settings(&folder.store, &input.requests, &plan, decisions.keep_answers)?;
+        }
+        let again = decisions.again_failed || applied.is_some();
         let (wishes, judged) = ((decisions.keep_answers, again), accepting.as_ref());
-        let mut plan = decide(&input, &mut folder.store, plan, judged, rejudged, wishes)?;
+        let mut plan = decide(&mut input, &mut folder.store, plan, judged, &chosen, wishes)?;
         let mut replaced = Replaced::default();
         if let Some(which) = &decisions.redo {
-            check_settings(&folder.store, &input.requests, &plan, decisions.keep_answers)?;
-            (plan, replaced) = redo(which, &mut input, &folder.store, &plan, judged)?;
+            (plan, replaced) = redo(which, &chosen, &mut input, &folder.store, &plan, judged)?;
         }
         if plan.pending() > 0 && !can_ask && applied.is_none() {
             return Err(JobError::NoKey);
@@ -275,15 +277,11 @@ impl RunFolder {
         generation: u32,
         accepting: Option<&Accepting>,
         applied: Option<&JudgedAnswers>,
-    ) -> Result<(RunPlan, Rejudged), JobError> {
-        let rejudged = match accepting {
-            Some(accepting) => {
-                accepting.judge_stored(input, &mut self.store, generation, applied)?
-            }
-            None => Rejudged::default(),
-        };
-        let terms = accepting.map(|accepting| &accepting.terms);
-        Ok((RunPlan::new(input, &self.store, generation, terms)?, rejudged))
+    ) -> Result<RunPlan, JobError> {
+        if let Some(accepting) = accepting {
+            input.rejudged = accepting.judge_stored(input, &mut self.store, generation, applied)?;
+        }
+        RunPlan::new(input, &self.store, generation, accepting.map(|accepting| &accepting.terms))
     }
 
     fn has_imported(&self) -> bool {

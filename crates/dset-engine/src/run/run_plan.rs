@@ -15,7 +15,7 @@ use crate::run::former::former_requests;
 use crate::run::plan_input::{PlannedInput, plan_input};
 use crate::run::prompts::{CheckedPrompts, check_prompts};
 use crate::source::{self, Source, SourceOptions};
-use crate::store::{Anew, Store, Wanted, open_readonly};
+use crate::store::{Anew, Rejudged, Store, Wanted, open_readonly};
 
 /// An input that was read once, as these requests would ask it.
 pub(crate) struct ScannedInput {
@@ -32,6 +32,8 @@ pub(crate) struct ScannedInput {
     pub(crate) system_as_before: bool,
     /// What is asked again on purpose.
     pub(crate) anew: Anew,
+    /// What is thought of answers now that was thought otherwise before, until that is decided on.
+    pub(crate) rejudged: Rejudged,
 }
 
 impl ScannedInput {
@@ -84,7 +86,7 @@ impl ScannedInput {
             true => Vec::new(),
             false => former_requests(&mut *source, &prompts, &requests[0], former)?,
         };
-        let (system_as_before, anew) = (false, Anew::default());
+        let (system_as_before, anew, rejudged) = (false, Anew::default(), Rejudged::default());
         Ok(ScannedInput {
             source,
             prompts,
@@ -94,6 +96,7 @@ impl ScannedInput {
             former,
             system_as_before,
             anew,
+            rejudged,
         })
     }
 }
@@ -145,7 +148,8 @@ impl RunPlan {
         let settings_ids = requests.iter().map(|request| store.settings(request, generation));
         let settings_ids = settings_ids.collect::<Result<_, _>>()?;
         let planner = &input.scanned.planner;
-        let wanted = Wanted { planner, former: &input.former, anew: &input.anew };
+        let (former, anew, rejudged) = (&input.former[..], &input.anew, &input.rejudged);
+        let wanted = Wanted { planner, former, anew, rejudged };
         let plan = store.plan(&wanted, generation, requests, terms, answered)?;
         Ok(RunPlan { generation, plan, settings_ids })
     }
@@ -159,13 +163,6 @@ impl RunPlan {
     /// Counts the answers that are to be asked for.
     pub(crate) fn pending(&self) -> u64 {
         self.plan.count(Planned::Pending)
-    }
-
-    /// Tells whether something is to be asked of which there are answers that are not accepted.
-    pub(crate) fn has_other_tries(&self) -> bool {
-        let states = &self.plan.states;
-        let mut all = self.plan.not_accepted.iter();
-        all.any(|one| states[one.index as usize] == Planned::Pending)
     }
 
     /// Tells whether asking everything again was begun with these settings and is not done yet.

@@ -54,7 +54,7 @@ pub use recent::Recent;
 pub use reviews::{Review, ReviewChange};
 pub(crate) use reviews::{ReviewKey, Reviews};
 pub(crate) use search_index::SearchIndex;
-pub(crate) use tries::NewVerdicts;
+pub(crate) use tries::{NewVerdicts, Rejudged};
 
 pub use limits::STORE;
 pub(crate) use store::CsvWish;

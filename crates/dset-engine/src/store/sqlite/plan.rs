@@ -14,6 +14,7 @@ use rusqlite::{OptionalExtension, params};
 use super::id_set::IdSet;
 use super::limits::{INPUT_IS_SHARED, MARKS_COLUMN};
 use super::store::Store;
+use super::tries::Rejudged;
 use super::{facts, tries};
 use crate::store::error::StoreError;
 
@@ -31,6 +32,8 @@ pub(crate) struct Wanted<'a> {
     /// How other settings asked them, as far as their answers are found by that and not by their questions.
     pub(crate) former: &'a [FormerRequests],
     pub(crate) anew: &'a Anew,
+    /// What is thought of answers in place of what is stored.
+    pub(crate) rejudged: &'a Rejudged,
 }
 
 impl Store {
@@ -178,7 +181,7 @@ impl Store {
         terms: Option<&Terms>,
         answered: impl FnMut(QuestionIndex, AnswerId),
     ) -> Result<Plan, StoreError> {
-        let Wanted { planner, former, anew } = *wanted;
+        let Wanted { planner, former, anew, rejudged } = *wanted;
         let max_tokens = requests.first().and_then(|first| first.max_tokens);
         let purchases = self.purchases(edition, requests)?;
         let primary_model = match requests.len() {
@@ -209,7 +212,7 @@ impl Store {
         let mut later = self.later_tries(terms)?;
         let (kept, mut aside) = (self.kept(terms)?, self.set_aside()?);
         anew.answers.iter().for_each(|answer| aside.insert(*answer));
-        let known_answers = tries::Known { placed: self.placed(edition)?, kept, aside };
+        let known_answers = tries::Known { placed: self.placed(edition)?, kept, aside, rejudged };
         let judged = "LEFT JOIN verdicts v ON v.answer = k.answer AND v.acceptance = ?2";
         let (list, judged) = if terms.is_some() { ("v.list", judged) } else { ("NULL", "") };
         let sql = format!(

@@ -30,6 +30,9 @@ pub(crate) struct NewVerdicts {
     pub(crate) list: Option<Vec<Verdict>>,
 }
 
+/// What is thought of answers and not stored so far.
+pub(crate) type Rejudged = HashMap<AnswerId, NewVerdicts>;
+
 /// The answers under one key, as the plan counts them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Counted {
@@ -50,20 +53,22 @@ pub(super) type LaterTries = HashMap<Key, Vec<(AnswerId, Option<String>)>>;
 
 /// What is known of answers beside their verdicts.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct Known<'a> {
     /// They have a place in the outputs.
     pub(super) placed: IdSet,
     /// They are kept, whatever the terms say.
     pub(super) kept: IdSet,
     /// They count no more.
     pub(super) aside: IdSet,
+    /// What is thought of them in place of what is stored.
+    pub(super) rejudged: &'a Rejudged,
 }
 
 /// Counts the answers under one key: an accepted one that has its place, else the first that is
 /// accepted, else the last. Without terms all are accepted.
 pub(super) fn count(
     terms: Option<&Terms>,
-    known: &Known,
+    known: &Known<'_>,
     tries: &[(AnswerId, Option<String>)],
 ) -> Counted {
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
@@ -87,8 +92,13 @@ pub(super) fn count(
             }
             continue;
         }
-        let list = list.as_deref().filter(|_| terms.is_some() && !known.kept.has(*answer));
-        let list: Option<Vec<Verdict>> = list.and_then(|list| serde_json::from_str(list).ok());
+        let read = |list: &String| serde_json::from_str(list).ok();
+        let list: Option<Vec<Verdict>> = match (terms, known.rejudged.get(answer)) {
+            _ if known.kept.has(*answer) => None,
+            (None, _) => None,
+            (Some(terms), Some(now)) if now.acceptance == terms.fingerprint => now.list.clone(),
+            (Some(_), _) => list.as_ref().and_then(read),
+        };
         let standing = terms.map_or(Standing::Accepted, |terms| {
             terms.standing(terms.consequence(list.as_deref()), counts.count)
         });
