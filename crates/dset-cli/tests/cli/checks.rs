@@ -365,6 +365,28 @@ fn what_rows_expect_now_is_recorded_once_it_is_decided_on() {
 }
 
 #[test]
+fn answers_are_read_again_at_the_start_of_a_run_where_rows_expect_something_else() {
+    let (folder, answers) = arithmetic(12);
+    let service = service(answers, 0.0);
+    let checked = ["--gold", "gold"];
+    service.run(&folder, &checked).exits(0);
+    folder.sql("UPDATE answers SET answer = 'What nobody reads.'");
+    service.run(&folder, &checked).exits(0);
+    assert_eq!(folder.count("SELECT count(*) FROM verdicts WHERE list IS NOT NULL"), 0);
+    // A row more may stand for a row that is another, and of that all is to be told.
+    folder.write("q.csv", folder.read("q.csv") + "\"Box 13?\",\"13\"\n");
+    service.run(&folder, &checked).exits(3);
+    assert_eq!(folder.count("SELECT count(*) FROM verdicts WHERE list IS NOT NULL"), 13);
+    // What a check has recorded is held against what rows expect by the next run.
+    folder.sql("UPDATE verdicts SET list = NULL");
+    service.run(&folder, &checked).exits(0);
+    folder.dset(&["check", "--gold", "gold", "--apply"]).exits(3);
+    folder.sql("UPDATE verdicts SET list = NULL");
+    service.run(&folder, &checked).exits(3);
+    assert_eq!(service.stats().asked, 13);
+}
+
+#[test]
 fn what_was_kept_though_it_failed_is_a_decision_where_it_would_be_asked_again() {
     let (folder, answers) = arithmetic(12);
     let service = service(answers, 0.5);

@@ -249,6 +249,11 @@ impl Acceptance {
         self.checks.iter().any(|entry| entry.check.depends_on_row())
     }
 
+    /// Returns what an item expects of its answer, for the checks that depend on that.
+    pub fn expected(&self, item: &Item<'_>) -> impl Iterator<Item = String> {
+        self.checks.iter().filter_map(|entry| entry.check.expected(item))
+    }
+
     /// Judges an answer to an item.
     #[must_use]
     pub fn accept(&self, answer: Received<'_>, item: &Item<'_>) -> Verdicts {

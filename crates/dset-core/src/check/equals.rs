@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::number::{Difference, Quantity};
 use super::{Argument, Check, CheckError, Judged, Judgement, Kind, arguments, table};
+use crate::item::Item;
 use crate::structured::Json;
 use crate::template::text::TextTemplate;
 
@@ -67,6 +68,10 @@ impl Equals {
 }
 
 impl Check for Equals {
+    fn expected(&self, item: &Item<'_>) -> Option<String> {
+        Some(self.expected.render(item).unwrap_or_else(|error| error.to_string()))
+    }
+
     fn depends_on_row(&self) -> bool {
         true
     }

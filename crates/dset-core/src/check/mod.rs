@@ -76,7 +76,13 @@ pub trait Check: Debug + Send + Sync {
     /// Judges an answer, or the place in it that the declaration names.
     fn judge(&self, judged: &Judged<'_>) -> Judgement;
 
-    /// Tells whether the same answer may be judged otherwise once its row has changed.
+    /// Returns what an item expects of its answer, where the same answer may be judged otherwise once that
+    /// has changed.
+    fn expected(&self, _item: &Item<'_>) -> Option<String> {
+        None
+    }
+
+    /// Tells whether that is so.
     fn depends_on_row(&self) -> bool {
         false
     }

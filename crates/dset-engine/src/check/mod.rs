@@ -56,6 +56,11 @@ impl Judge {
         self.acceptance.depends_on_rows()
     }
 
+    /// Returns what an item expects of its answer, for the checks that depend on that.
+    pub(crate) fn expected(&self, item: &Item<'_>) -> impl Iterator<Item = String> {
+        self.acceptance.expected(item)
+    }
+
     /// Tells whether there is anything to judge in an answer: of a whole one nothing but that may be asked.
     pub(crate) fn asks_something_of(&self, answer: &Answer) -> bool {
         answer.is_cut() || !self.acceptance.is_empty()

@@ -9,11 +9,13 @@ use dset_core::key::RequestSettings;
 use dset_core::plan::AnswerId;
 use dset_core::run::Planned;
 use dset_core::settings::{JobSpec, Model};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::check::Judge;
 use crate::error::JobError;
 use crate::run::plan_input::try_for_each_planned;
 use crate::run::run_plan::{RunPlan, ScannedInput};
+use crate::source::items::{Items, Prepared};
 use crate::store::{IdSet, NewVerdicts, Rejudged, Store, Write};
 use crate::view::check::JudgedAnswers;
 
@@ -55,6 +57,26 @@ impl Accepting {
         Ok(Accepting { judge, terms })
     }
 
+    /// Hashes what the rows expect of their answers, and what says which of these are judged by that.
+    fn expected(&self, input: &mut ScannedInput, generation: u32) -> Result<String, JobError> {
+        let ScannedInput { source, prompts, requests, samples, .. } = input;
+        let mut hash = Xxh3::new();
+        hash.update(&self.terms.fingerprint);
+        hash.update(&generation.to_be_bytes());
+        hash.update(&samples.to_be_bytes());
+        requests.iter().for_each(|request| hash.update(&request.hash()));
+        source.rewind()?;
+        let mut items = Items::new(&mut **source, prompts, &requests[..1]);
+        while let Some(Prepared { item, fingerprints, .. }) = items.next()? {
+            fingerprints.iter().for_each(|fingerprint| hash.update(&fingerprint.0));
+            for expected in self.judge.expected(&item) {
+                hash.update(&expected.len().to_be_bytes());
+                hash.update(expected.as_bytes());
+            }
+        }
+        Ok(format!("{:032x}", hash.digest128()))
+    }
+
     /// Judges what is stored and was not judged so far, and records that; and anew what its row decides, which
     /// may have changed: what is thought otherwise of it now is returned, and not recorded before somebody has
     /// decided on it. What was `applied` is recorded in place of what was thought before, and not judged again.
@@ -84,7 +106,12 @@ impl Accepting {
             true => store.unjudged_cut(generation, &acceptance)?,
             false => store.unjudged(generation, &acceptance)?,
         };
-        let depends_on_rows = applied.is_none() && self.judge.depends_on_rows();
+        let mut depends_on_rows = applied.is_none() && self.judge.depends_on_rows();
+        if depends_on_rows {
+            let expected = self.expected(input, generation)?;
+            depends_on_rows = store.expected()?.as_ref() != Some(&expected);
+            input.expected = Some(expected);
+        }
         let mut rejudged = Rejudged::default();
         if unjudged.answers.count == 0 && !depends_on_rows {
             return Ok(rejudged);

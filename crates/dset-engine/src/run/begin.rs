@@ -47,6 +47,9 @@ pub(crate) fn begin(
     let settings_ids = decide(&folder.store, &input.requests, &run_plan, keep, folder.now)?;
     folder.store.save_requests(&settings_ids, input.samples)?;
     folder.store.save_terms(&before.accepting.terms)?;
+    if before.accepting.judge.depends_on_rows() {
+        folder.store.save_expected(input.expected.as_ref())?;
+    }
     let mut invocation = Invocation::from_settings(&settings);
     invocation.reading.id = input.scanned.id_field.clone();
     folder.store.save_invocation(&invocation)?;

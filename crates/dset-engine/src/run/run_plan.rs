@@ -34,6 +34,8 @@ pub(crate) struct ScannedInput {
     pub(crate) anew: Anew,
     /// What is thought of answers now that was thought otherwise before, until that is decided on.
     pub(crate) rejudged: Rejudged,
+    /// What the rows expect of their answers, hashed, where all are judged by that.
+    pub(crate) expected: Option<String>,
 }
 
 impl ScannedInput {
@@ -97,6 +99,7 @@ impl ScannedInput {
             system_as_before,
             anew,
             rejudged,
+            expected: None,
         })
     }
 }

@@ -18,6 +18,9 @@ use crate::store::error::StoreError;
 /// The name of the terms among the values of the whole store.
 pub(super) const ACCEPTANCE: &str = "acceptance";
 
+/// The name of what rows expected when all answers were judged.
+pub(super) const EXPECTED: &str = "expected";
+
 /// The answers that were cut by the token limit, those of the original script apart.
 const CUT_ANSWERS: &str =
     "SELECT answer FROM answer_facts WHERE finish = 'length' AND request <> 0";
@@ -158,6 +161,20 @@ impl Store {
         }
         let terms = serde_json::to_string(terms).expect("terms are plain values");
         self.set_meta(ACCEPTANCE, terms)
+    }
+
+    /// Returns the hash of what rows expected when all answers were judged last.
+    pub(crate) fn expected(&self) -> Result<Option<String>, StoreError> {
+        self.meta(EXPECTED)
+    }
+
+    /// Remembers it; nothing, where not all are judged by what rows expect now.
+    pub(crate) fn save_expected(&self, expected: Option<&String>) -> Result<(), StoreError> {
+        match expected {
+            _ if self.expected()?.as_ref() == expected => Ok(()),
+            Some(expected) => self.set_meta(EXPECTED, expected),
+            None => self.unset_meta(EXPECTED),
+        }
     }
 
     /// Returns the answers that are to be kept, whatever these terms say.

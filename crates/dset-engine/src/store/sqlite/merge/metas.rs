@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::super::limits::INPUT_IS_SHARED;
-use super::super::tries::ACCEPTANCE;
+use super::super::tries::{ACCEPTANCE, EXPECTED};
 use super::Numbers;
 use crate::store::error::StoreError;
 
@@ -39,6 +39,8 @@ pub(super) fn metas(
     if is_of_shard || get(from, INPUT_IS_SHARED)?.is_some() {
         put(INPUT_IS_SHARED, Value::Integer(1))?;
     }
+    // What comes was judged by other files.
+    to.execute("DELETE FROM meta WHERE name = ?1", [EXPECTED])?;
     let of_call = get(to, "call")?.is_none();
     // Earlier versions held no answers against anything where nothing was asked of them.
     let lacks_terms = get(to, ACCEPTANCE)?.is_none();
