@@ -11,16 +11,18 @@ use crate::source::Source;
 use crate::source::items::Items;
 
 /// Reads the input once more, as these settings would ask it; `of_now` are those that it is planned with.
-/// Those whose prompts the input has no fields for are left out.
+/// Those whose prompts the input has no fields for are left out. There are none where all ask the question
+/// alone, as those of now do (`is_question_alone`): equal questions are equal requests then.
 pub(crate) fn former_requests(
     source: &mut dyn Source,
     prompts: &Prompts,
     of_now: &RequestSettings,
-    former: Vec<RequestSettings>,
+    former: &[RequestSettings],
+    is_question_alone: bool,
 ) -> Result<Vec<FormerRequests>, JobError> {
     let shape = source.shape().clone();
-    let bound = former.into_iter().filter_map(|settings| {
-        let prompts = Prompts::new(&settings, &shape).ok()?;
+    let bound = former.iter().filter_map(|settings| {
+        let prompts = Prompts::new(settings, &shape).ok()?;
         let are_those_of_now = (&settings.template, &settings.system, settings.system_is_template)
             == (&of_now.template, &of_now.system, of_now.system_is_template);
         let requests = FormerRequests {
@@ -31,7 +33,10 @@ pub(crate) fn former_requests(
         Some((prompts, settings.request_hasher(), requests))
     });
     let mut all: Vec<_> = bound.collect();
-    if all.is_empty() {
+    let is_by_question = is_question_alone
+        && all.len() == former.len()
+        && all.iter().all(|(prompts, ..)| prompts.are_the_question_alone());
+    if all.is_empty() || is_by_question {
         return Ok(Vec::new());
     }
     source.rewind()?;

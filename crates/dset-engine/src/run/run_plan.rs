@@ -78,16 +78,9 @@ impl ScannedInput {
         // A store that cannot be read is an error of whoever opens it.
         let former = open_readonly(&settings.output, |store| store.former_settings(&requests));
         let former = former.ok().flatten().unwrap_or_default();
-        let are_questions_alone = |prompts: &Prompts| prompts.are_the_question_alone();
-        let shape = source.shape();
-        let is_by_question = scanned.planner.prompts_are_questions()
-            && former.iter().all(|settings| {
-                Prompts::new(settings, shape).is_ok_and(|prompts| are_questions_alone(&prompts))
-            });
-        let former = match is_by_question {
-            true => Vec::new(),
-            false => former_requests(&mut *source, &prompts, &requests[0], former)?,
-        };
+        let is_question_alone = scanned.planner.prompts_are_questions();
+        let former =
+            former_requests(&mut *source, &prompts, &requests[0], &former, is_question_alone)?;
         let (system_as_before, anew, rejudged) = (false, Anew::default(), Rejudged::default());
         Ok(ScannedInput {
             source,

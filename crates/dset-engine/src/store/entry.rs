@@ -87,20 +87,20 @@ pub(crate) struct NewAnswer {
 impl NewAnswer {
     /// Takes an answer of this run; `None` where the record says something else.
     pub(super) fn from_answered(record: &JournalRecord, run: &WriterSettings) -> Option<NewAnswer> {
-        let (question, attempts, sent_at, at, answer) = match record {
-            JournalRecord::Answered { question, attempts, sent_at, at, answer, .. }
-            | JournalRecord::AnswerCame { question, attempts, sent_at, at, answer, .. } => {
-                (question, attempts, sent_at, at, answer)
-            }
-            _ => return None,
+        let (JournalRecord::Answered {
+            question, attempts, sent_at, at, answer, cost_most, ..
+        }
+        | JournalRecord::AnswerCame {
+            question, attempts, sent_at, at, answer, cost_most, ..
+        }) = record
+        else {
+            return None;
         };
-        let (is_known, completes_row, verdicts, cost_most) = match record {
-            JournalRecord::Answered { is_known, completes_row, verdicts, cost_most, .. } => {
-                (*is_known, *completes_row, verdicts.as_deref(), *cost_most)
+        let (is_known, completes_row, verdicts) = match record {
+            JournalRecord::Answered { is_known, completes_row, verdicts, .. } => {
+                (*is_known, *completes_row, verdicts.as_deref())
             }
-            JournalRecord::AnswerCame { verdicts, cost_most, .. } => {
-                (false, false, Some(&**verdicts), *cost_most)
-            }
+            JournalRecord::AnswerCame { verdicts, .. } => (false, false, Some(&**verdicts)),
             _ => return None,
         };
         let seconds = at.since(*sent_at).as_secs_f64();
@@ -314,8 +314,8 @@ fn is_first(sample: &u32) -> bool {
     *sample == 0
 }
 
-/// A limit is at most a million dollars, of which 64 bits hold nine.
-fn picodollars(amount: Amount) -> i64 {
+/// Returns an amount as it is stored: a limit is at most a million dollars, of which 64 bits hold nine.
+pub(super) fn picodollars(amount: Amount) -> i64 {
     i64::try_from(amount.picodollars()).unwrap_or(i64::MAX)
 }
 

@@ -6,6 +6,7 @@ use dset_core::money::{Amount, SessionCost};
 use rusqlite::{Transaction, params};
 
 use super::store::Store;
+use crate::store::entry::picodollars;
 use crate::store::error::StoreError;
 
 impl Store {
@@ -47,13 +48,8 @@ pub(super) fn declare(
     to.prepare_cached(
         "INSERT OR REPLACE INTO bounds (life, bound, unsure, is_last) VALUES (?1, ?2, ?3, ?4)",
     )?
-    .execute(params![life, number(bound), number(unsure), is_last])?;
+    .execute(params![life, picodollars(bound), picodollars(unsure), is_last])?;
     Ok(())
-}
-
-/// A limit is at most a million dollars, of which 64 bits hold nine.
-fn number(amount: Amount) -> i64 {
-    i64::try_from(amount.picodollars()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ impl Store {
         mut each: impl FnMut(&StoredCall<'_>),
     ) -> Result<(), StoreError> {
         self.for_each_answered_call(&mut each)?;
-        self.for_each_failed_call(&mut each)
+        self.for_each_failed_call(&self.answered_with()?, &mut each)
     }
 
     fn for_each_answered_call(
@@ -115,14 +115,15 @@ impl Store {
         Ok(())
     }
 
-    /// Shows every ask of a run of dset that failed.
+    /// Shows every ask of a run of dset that failed; `answered` is what is known of those of which the question has
+    /// an answer now: its settings, by the key.
     pub(super) fn for_each_failed_call(
         &self,
+        answered: &HashMap<[u8; 16], i64>,
         each: &mut impl FnMut(&StoredCall<'_>),
     ) -> Result<(), StoreError> {
         // With which settings a failed ask went out is known by its answer, or where its run had one
         // model.
-        let answered = self.answered_with()?;
         let sql = "SELECT t.at, t.life, iif(s.together, NULL, l.settings),
                      t.cause, t.status, t.body IS NOT NULL, t.input_tokens, t.output_tokens, t.key,
                      t.cached_tokens, t.cost, t.cost_most, t.model
@@ -134,15 +135,15 @@ impl Store {
             let (input, output, cached) = (count(row, 6)?, count(row, 7)?, count(row, 9)?);
             let tokens = Usage { input, output, cached, reasoning: None };
             let said: Option<f64> = row.get(10)?;
+            let settings = answered.get(&row.get::<_, [u8; 16]>(8)?).copied();
             let model = row.get_ref(12)?.as_str_or_null().map_err(rusqlite::Error::from)?;
             let failed = FailedCall {
                 cause: text(row, 3)?,
                 status: row.get(4)?,
                 has_reply: row.get(5)?,
                 is_counted: tokens.input.is_some() || tokens.output.is_some() || said.is_some(),
-                is_answered: answered.contains_key(&row.get::<_, [u8; 16]>(8)?),
+                is_answered: settings.is_some(),
             };
-            let settings = answered.get(&row.get::<_, [u8; 16]>(8)?).copied();
             each(&StoredCall {
                 at: row.get(0)?,
                 session: row.get(1)?,

@@ -160,9 +160,7 @@ impl Store {
                     a.question, a.reasoning, a.answer, {}
              FROM (SELECT key, question, settings, edition, sample, answer, 1 AS try FROM keys
                    UNION ALL
-                   SELECT k.key, k.question, k.settings, k.edition, k.sample, t.answer, t.try
-                   FROM (SELECT 1 WHERE EXISTS (SELECT 1 FROM later_tries))
-                     CROSS JOIN keys k CROSS JOIN later_tries t ON t.key = k.key) k
+                   SELECT key, question, settings, edition, sample, answer, try FROM later_keys) k
              JOIN answers a ON a.id = k.answer LEFT JOIN answer_facts f ON f.answer = a.id
              ORDER BY k.try, a.id",
             facts::COLUMNS

@@ -174,7 +174,8 @@ impl Store {
     pub fn failed_asks(&self) -> Result<FailedAsks, StoreError> {
         let mut asks = FailedAsks::default();
         let mut causes: HashMap<String, u64> = HashMap::new();
-        self.for_each_failed_call(&mut |call| {
+        // Whether a question is answered now makes no ask dearer, and need not be looked up.
+        self.for_each_failed_call(&HashMap::new(), &mut |call| {
             let Some(failed) = &call.failed else { return };
             asks.count += 1;
             asks.maybe_paid += u64::from(failed.billed_as().is_some());
@@ -316,8 +317,7 @@ const DANGLING: [(IntegrityError, &str); 8] = [
         IntegrityError::AnswerWithoutKey,
         "SELECT (SELECT count(*) FROM answers)
               - (SELECT count(*) FROM answers WHERE id IN (SELECT answer FROM keys
-                 UNION ALL SELECT t.answer FROM (SELECT 1 WHERE EXISTS (SELECT 1 FROM later_tries))
-                     CROSS JOIN keys k CROSS JOIN later_tries t ON t.key = k.key))
+                 UNION ALL SELECT t.answer FROM later_keys t))
               WHERE ?1 >= 0",
     ),
     (
@@ -339,9 +339,8 @@ const DANGLING: [(IntegrityError, &str); 8] = [
         IntegrityError::PlaceWithoutAnswer,
         "SELECT count(*) FROM output_order WHERE edition = ?1
          AND answer NOT IN (SELECT answer FROM keys WHERE edition = ?1)
-         AND answer NOT IN (SELECT t.answer FROM (SELECT 1 WHERE EXISTS (SELECT 1 FROM later_tries))
-                     CROSS JOIN keys k CROSS JOIN later_tries t ON t.key = k.key
-           WHERE k.edition = ?1)",
+         AND answer NOT IN (SELECT t.answer FROM later_keys t
+           WHERE t.edition = ?1)",
     ),
     (
         IntegrityError::PlacedTwice,

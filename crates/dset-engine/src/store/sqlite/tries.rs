@@ -293,8 +293,7 @@ impl Store {
     ) -> Result<Unjudged, StoreError> {
         let sql = "SELECT own.id FROM (
                      SELECT answer AS id FROM keys WHERE edition = ?1
-                     UNION ALL SELECT t.answer FROM (SELECT 1 WHERE EXISTS (SELECT 1 FROM later_tries))
-                     CROSS JOIN keys k CROSS JOIN later_tries t ON t.key = k.key WHERE k.edition = ?1) own
+                     UNION ALL SELECT t.answer FROM later_keys t WHERE t.edition = ?1) own
                    WHERE NOT EXISTS (SELECT 1 FROM verdicts v
                      WHERE v.answer = own.id AND v.acceptance = ?2
                      AND ifnull(instr(v.list, '\"unknown\"'), 0) = 0)
@@ -316,10 +315,8 @@ impl Store {
         &self,
         generation: Option<u32>,
     ) -> Result<TriesByAnswer, StoreError> {
-        let sql =
-            "SELECT k.answer, t.answer FROM (SELECT 1 WHERE EXISTS (SELECT 1 FROM later_tries))
-                     CROSS JOIN keys k CROSS JOIN later_tries t ON t.key = k.key
-                   WHERE ifnull(k.edition = ?1, 1) ORDER BY t.key, t.try";
+        let sql = "SELECT t.first, t.answer FROM later_keys t
+                   WHERE ifnull(t.edition = ?1, 1) ORDER BY t.key, t.try";
         let mut statement = self.reader.connection.prepare(sql)?;
         let mut rows = statement.query([generation])?;
         let mut tries = TriesByAnswer::default();
@@ -360,8 +357,7 @@ impl Store {
                      SELECT k.answer AS id, EXISTS (SELECT 1 FROM later_tries l WHERE l.key = k.key)
                        AS is_followed FROM keys k WHERE k.edition = ?1
                      UNION ALL SELECT t.answer, EXISTS (SELECT 1 FROM later_tries l
-                       WHERE l.key = t.key AND l.try > t.try) FROM (SELECT 1 WHERE EXISTS (SELECT 1 FROM later_tries))
-                     CROSS JOIN keys k CROSS JOIN later_tries t ON t.key = k.key WHERE k.edition = ?1) own
+                       WHERE l.key = t.key AND l.try > t.try) FROM later_keys t WHERE t.edition = ?1) own
                    {join} verdicts v ON v.answer = own.id AND v.acceptance = ?2
                    JOIN answers a ON a.id = own.id LEFT JOIN answer_facts f ON f.answer = own.id"
         );

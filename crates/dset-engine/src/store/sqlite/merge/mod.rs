@@ -187,9 +187,7 @@ fn answers(
     // In the order in which they came.
     let mut keys = from.prepare(
         "SELECT *, 1 AS try FROM keys UNION ALL
-         SELECT k.row, k.key, k.question, k.settings, k.edition, k.sample, t.answer, t.try
-         FROM (SELECT 1 WHERE EXISTS (SELECT 1 FROM later_tries))
-                     CROSS JOIN keys k CROSS JOIN later_tries t ON t.key = k.key ORDER BY answer",
+         SELECT row, key, question, settings, edition, sample, answer, try FROM later_keys ORDER BY answer",
     )?;
     let mut keys = keys.query([])?;
     let mut texts = from.prepare("SELECT * FROM answers WHERE id = ?1")?;

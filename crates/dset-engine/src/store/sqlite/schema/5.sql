@@ -13,11 +13,17 @@ CREATE TABLE keys_by_row (
   PRIMARY KEY (row, key)
 ) WITHOUT ROWID;
 
--- The key of every first answer and its parts: all that a resume reads. Whoever joins it with `later_tries` goes
--- through the keys, since no index finds one in the view.
+-- The key of every first answer and its parts: all that a resume reads.
 CREATE VIEW keys AS
   SELECT NULL AS row, key, question, settings, edition, sample, answer FROM answer_keys
   UNION ALL SELECT row, key, question, settings, edition, sample, answer FROM keys_by_row;
+
+-- The same of later tries, with the `first` answer under the key. No index finds a key in the view, so that
+-- the keys are gone through, where there are later tries at all.
+CREATE VIEW later_keys AS
+  SELECT k.row, k.key, k.question, k.settings, k.edition, k.sample, t.try, t.answer, k.answer AS first
+  FROM (SELECT 1 WHERE EXISTS (SELECT 1 FROM later_tries))
+  CROSS JOIN keys k CROSS JOIN later_tries t ON t.key = k.key;
 
 -- What a reply cost at most that came and was not counted, in millionths of a millionth of a dollar, as its
 -- run reckoned under a limit.

@@ -3,6 +3,9 @@ CREATE TEMP TABLE keys_by_row (row, key, question, settings, edition, sample, an
   PRIMARY KEY (row, key)) WITHOUT ROWID;
 CREATE TEMP VIEW keys AS
   SELECT NULL AS row, key, question, settings, edition, sample, answer FROM answer_keys;
+CREATE TEMP VIEW later_keys AS
+  SELECT k.row, k.key, k.question, k.settings, k.edition, k.sample, t.try, t.answer, k.answer AS first
+  FROM keys k JOIN later_tries t ON t.key = k.key;
 CREATE TEMP VIEW IF NOT EXISTS answer_facts AS SELECT *, NULL AS cost_most FROM main.answer_facts;
 CREATE TEMP VIEW attempts AS
   SELECT *, NULL AS cost_most, NULL AS cached_tokens, NULL AS cost, NULL AS model FROM main.attempts;
