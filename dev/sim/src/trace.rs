@@ -329,14 +329,12 @@ impl Trace {
             unplaced,
             standing,
             outdated,
-            left,
             was_stopped,
             marked_question: bookmark,
             budget,
         } = ending;
         self.numbers([110, why.rank().into(), *dropped, *unplaced, (*was_stopped).into()]);
         self.numbers([*standing, *outdated]);
-        left.iter().for_each(|(first, last)| self.numbers([(*first).into(), (*last).into()]));
         match why {
             EndReason::WrongSettings(failure)
             | EndReason::KeyRefused(failure)

@@ -375,7 +375,7 @@ pub(super) fn ask(
         demo,
         key_from: keys.from,
         limit: decisions.limit,
-        redo: decisions.redo.as_ref(),
+        is_redo: decisions.redo.is_some(),
     };
     let (signals, mut display) = {
         let _inside = runtime.enter();

@@ -35,7 +35,6 @@ use dset_core::settings::{JobSpec, RunOptions};
 use dset_core::time::Time;
 use dset_engine::observer::{LocalFailure, Observer};
 use dset_engine::run::drive::RunControl;
-use dset_engine::run::redo::RedoSelector;
 use dset_engine::run::report::PreparationReport;
 use tokio::sync::mpsc::Sender;
 
@@ -57,7 +56,7 @@ pub(crate) struct RunContext<'a> {
     /// The most answers to ask for in this run.
     pub(crate) limit: Option<u64>,
     /// The rows that are asked again on purpose.
-    pub(crate) redo: Option<&'a RedoSelector>,
+    pub(crate) is_redo: bool,
 }
 
 /// The demo is running.

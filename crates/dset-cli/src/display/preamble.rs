@@ -13,7 +13,7 @@ use dset_engine::source::bad_row::BadRows;
 use dset_engine::source::place_words;
 use dset_engine::store::Rescued;
 
-use super::text::{by, count, of, one_line, shortened};
+use super::text::{by, count, of, one_line, shortened, when};
 use super::{RunContext, conveyed};
 
 /// The first line: from where to where, and what is left.
@@ -299,6 +299,16 @@ fn answers(found: &PreparationReport) -> Vec<String> {
     let mut lines = Vec::new();
     if found.again_continued {
         lines.push("continuing to ask everything again, as an earlier run began".into());
+    }
+    if let Some(redo) = found.redo_continued {
+        lines.push(format!(
+            "going on where the redo of {} was cut short: {} of its {} {} done and {} not asked once more",
+            when(redo.began),
+            count(redo.done),
+            of(found.questions, "row"),
+            by(redo.done, "is", "are"),
+            by(redo.done, "is", "are"),
+        ));
     }
     if found.kept_from_others > 0 {
         let kept = of(found.kept_from_others, "answer");

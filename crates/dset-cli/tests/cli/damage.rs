@@ -201,7 +201,7 @@ fn a_store_from_a_newer_version_is_refused() {
         store.pragma_update(None, "user_version", version).unwrap();
     };
     version(99);
-    refused(&folder, 2, || version(5)).says("was written by a newer dset");
+    refused(&folder, 2, || version(6)).says("was written by a newer dset");
 }
 
 #[test]

@@ -36,6 +36,7 @@ mod prices;
 mod prompts;
 mod proxies;
 mod redo;
+mod redo_cut_short;
 mod replies;
 mod run;
 mod samples;

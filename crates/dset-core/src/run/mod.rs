@@ -343,7 +343,6 @@ impl Machine {
             unplaced: self.custody.unplaced_count(),
             standing: self.custody.standing_count(),
             outdated: self.custody.outdated_count(),
-            left: self.custody.pending_bounds(),
             was_stopped: self.shutdown.signal.is_some(),
             marked_question: self.dispatch.take_marked_question(),
             budget: self.gates.budget_status(),

@@ -79,7 +79,7 @@ impl Accepting {
 
     /// Judges what is stored and was not judged so far, and records that; and anew what its row decides, which
     /// may have changed: what is thought otherwise of it now is returned, and not recorded before somebody has
-    /// decided on it. What was `applied` is recorded in place of what was thought before, and not judged again.
+    /// decided on it. An answer that was to come in place of others does so with its verdict. What was `applied` is recorded in place of what was thought before, and not judged again.
     /// Asks nothing of a service.
     pub(crate) fn judge_stored(
         &self,
@@ -90,14 +90,20 @@ impl Accepting {
     ) -> Result<Rejudged, JobError> {
         let acceptance = self.terms.fingerprint;
         let applied = applied.filter(|applied| applied.acceptance == acceptance);
+        let to_replace = store.to_replace()?;
+        let is_accepted = |list: Option<&[_]>| self.terms.consequence(list) == Consequence::Accept;
+        let judged = |answer: AnswerId, verdicts: NewVerdicts| {
+            let before = to_replace.get(&answer).filter(|_| is_accepted(verdicts.list.as_deref()));
+            let aside = before.into_iter().flatten().copied().map(Write::SetAside);
+            aside.chain([Write::Judged { answer, verdicts }]).collect::<Vec<_>>()
+        };
         let mut just_judged = IdSet::default();
         for part in applied.map_or(&[][..], |applied| &applied.verdicts).chunks(BATCH) {
             let writes: Vec<Write> = part
                 .iter()
-                .map(|(answer, list)| {
+                .flat_map(|(answer, list)| {
                     just_judged.insert(*answer);
-                    let verdicts = NewVerdicts { acceptance, list: list.clone() };
-                    Write::Judged { answer: *answer, verdicts }
+                    judged(*answer, NewVerdicts { acceptance, list: list.clone() })
                 })
                 .collect();
             store.commit(&writes)?;
@@ -126,7 +132,6 @@ impl Accepting {
             }
         })?;
         let mut writes = Vec::new();
-        let is_accepted = |list: Option<&[_]>| self.terms.consequence(list) == Consequence::Accept;
         let ScannedInput { source, prompts, requests, .. } = input;
         let archive = store.reader()?;
         try_for_each_planned(&mut **source, prompts, &requests[0], &plan.plan, |seen| {
@@ -142,8 +147,8 @@ impl Accepting {
                         _ => self.judge.judge(row.received(), seen.item),
                     };
                     let list = (!verdicts.are_passed()).then_some(verdicts.list);
-                    if before.as_deref().is_some_and(|it| it == list.as_deref().unwrap_or_default())
-                    {
+                    let is_same = |it: &[_]| it == list.as_deref().unwrap_or_default();
+                    if before.as_deref().is_some_and(is_same) && !to_replace.contains_key(&answer) {
                         continue;
                     }
                     let was_accepted =
@@ -155,7 +160,7 @@ impl Accepting {
                     let verdicts = NewVerdicts { acceptance, list };
                     match waits {
                         true => drop(rejudged.insert(answer, verdicts)),
-                        false => writes.push(Write::Judged { answer, verdicts }),
+                        false => writes.extend(judged(answer, verdicts)),
                     }
                 }
             }

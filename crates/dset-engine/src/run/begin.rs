@@ -92,6 +92,7 @@ pub(crate) fn begin(
         lock: folder.lock,
         shared: None,
         replaced: Replaced::default(),
+        redo: None,
     })
 }
 
@@ -123,6 +124,7 @@ fn planned(input: &ScannedInput, plan: &Plan) -> PreparationReport {
         kept_from_others: plan.with_other_settings.iter().sum(),
         recovered: Vec::new(),
         again_continued: false,
+        redo_continued: None,
         endpoint_before: None,
         last_run_died: false,
         is_unlocked: false,

@@ -33,7 +33,7 @@ use crate::run::redo::{RedoSelector, choose, redo};
 use crate::run::report::PreparationReport;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::Source;
-use crate::store::{Replaced, SharedWork, Store, open_readonly};
+use crate::store::{OpenRedo, Replaced, SharedWork, Store, open_readonly};
 use crate::view::check::JudgedAnswers;
 
 /// What only one run is told.
@@ -82,6 +82,8 @@ pub struct Job {
     pub(crate) waiting: Vec<(QuestionIndex, AnswerId, Option<u64>)>,
     /// Answers that count until another comes in their place.
     pub(crate) replaced: Replaced,
+    /// What is asked again on purpose.
+    pub(crate) redo: Option<OpenRedo>,
     pub(crate) store: Store,
     pub(crate) outputs: Outputs,
     pub(crate) generation: u32,
@@ -166,9 +168,11 @@ impl Job {
         let again = decisions.again_failed || applied.is_some();
         let (wishes, judged) = ((decisions.keep_answers, again), accepting.as_ref());
         let mut plan = decide(&mut input, &mut folder.store, plan, judged, &chosen, wishes)?;
-        let mut replaced = Replaced::default();
+        let (mut replaced, mut begun, mut continued) = (Replaced::default(), None, None);
         if let Some(which) = &decisions.redo {
-            (plan, replaced) = redo(which, &chosen, &mut input, &folder.store, &plan, judged)?;
+            let planned = redo(which, &chosen, &mut input, &mut folder.store, &plan, judged)?;
+            (plan, replaced, continued) = (planned.plan, planned.replaced, planned.continued);
+            begun = Some(planned.open).filter(|_| *which != RedoSelector::Unanswered);
         }
         if plan.pending() > 0 && !can_ask && applied.is_none() {
             return Err(JobError::NoKey);
@@ -179,7 +183,8 @@ impl Job {
         };
         let before = Preliminaries { marks_known, starts_at_row, again_continued, accepting };
         let job = begin(settings, decisions, input, plan, folder, before)?;
-        Ok(Job { replaced, ..job })
+        let report = PreparationReport { redo_continued: continued, ..job.report };
+        Ok(Job { report, replaced, redo: begun, ..job })
     }
 }
 

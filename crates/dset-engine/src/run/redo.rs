@@ -1,6 +1,7 @@
 //! Asks rows again on purpose: the answers that they have count until others are there.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use dset_core::item::Status;
@@ -8,13 +9,15 @@ use dset_core::item::question::{QuestionId, QuestionIndex};
 use dset_core::plan::{AnswerId, Redo};
 use dset_core::run::Planned;
 use dset_core::template::condition::Condition;
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::JobError;
+use crate::os::clock::unix_ms;
 use crate::run::accepting::Accepting;
 use crate::run::choice::condition_error;
 use crate::run::plan_input::try_for_each_planned;
 use crate::run::run_plan::{RunPlan, ScannedInput};
-use crate::store::{Replaced, Store};
+use crate::store::{OpenRedo, Replaced, Store, Write};
 
 /// Which rows are asked again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +30,63 @@ pub enum RedoSelector {
     Failed,
     /// All that have no accepted answer.
     Unanswered,
+}
+
+/// As it is said on the command line.
+impl fmt::Display for RedoSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RedoSelector::Numbers(numbers) if numbers.start() == numbers.end() => {
+                write!(f, "{}", numbers.start())
+            }
+            RedoSelector::Numbers(numbers) => write!(f, "{}-{}", numbers.start(), numbers.end()),
+            RedoSelector::Where(source) => write!(f, "--where {source}"),
+            RedoSelector::Failed => f.write_str("--failed"),
+            RedoSelector::Unanswered => f.write_str("all without an answer"),
+        }
+    }
+}
+
+/// What an earlier run began, and this one goes on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RedoContinued {
+    /// When: Unix time, milliseconds.
+    pub began: i64,
+    /// So many of its rows are not asked any more.
+    pub done: u64,
+}
+
+/// Rows that are asked again.
+pub(crate) struct RedoPlan {
+    pub(crate) plan: RunPlan,
+    pub(crate) replaced: Replaced,
+    /// What is remembered of it once it begins.
+    pub(crate) open: OpenRedo,
+    pub(crate) continued: Option<RedoContinued>,
+}
+
+/// Finds what an earlier run began with the same rows, settings and checks and did not finish, or begins it.
+fn find_open(
+    which: &RedoSelector,
+    input: &ScannedInput,
+    store: &Store,
+    generation: u32,
+    accepting: Option<&Accepting>,
+) -> Result<(OpenRedo, bool), JobError> {
+    let mut hash = Xxh3::new();
+    hash.update(&generation.to_be_bytes());
+    hash.update(&input.samples.to_be_bytes());
+    input.requests.iter().for_each(|request| hash.update(&request.hash()));
+    hash.update(&accepting.map(|accepting| accepting.terms.fingerprint).unwrap_or_default());
+    let (rows, asked) = (which.to_string(), format!("{:032x}", hash.digest128()));
+    // Of a shared job it is the server that knows what is to be asked again.
+    let is_own = *which != RedoSelector::Unanswered;
+    let known = store.open_redos()?.into_iter().filter(|_| is_own);
+    if let Some(open) = known.into_iter().find(|one| (&one.rows, &one.asked) == (&rows, &asked)) {
+        return Ok((open, true));
+    }
+    let last_before = store.last_answer()?;
+    Ok((OpenRedo { rows, asked, last_before, began: unix_ms(), life: 0 }, false))
 }
 
 /// Returns of each row that is asked again what it is known by. Fails where none is.
@@ -75,16 +135,23 @@ pub(crate) fn choose(
 }
 
 /// Plans the chosen rows as if they had not been asked: of what is left only these are. What they have is
-/// not touched, and counts until another answer comes in its place.
+/// not touched, and counts until another answer comes in its place. Where the same was begun before and not
+/// finished, what has come since is there.
 pub(crate) fn redo(
     which: &RedoSelector,
     chosen: &[Option<QuestionId>],
     input: &mut ScannedInput,
-    store: &Store,
+    store: &mut Store,
     plan: &RunPlan,
     accepting: Option<&Accepting>,
-) -> Result<(RunPlan, Replaced), JobError> {
+) -> Result<RedoPlan, JobError> {
     let RunPlan { generation, plan, .. } = plan;
+    let terms = accepting.map(|accepting| &accepting.terms);
+    let (open, is_continued) = find_open(which, input, store, *generation, accepting)?;
+    let ended = match is_continued {
+        true => store.ended_since(*generation, open.began)?,
+        false => HashSet::new(),
+    };
     let state = |at: QuestionIndex| plan.states[at as usize];
     let is_accepted = |at| matches!(state(at), Planned::Placed | Planned::Unplaced);
     // Of a row that failed, what was accepted stays.
@@ -105,30 +172,59 @@ pub(crate) fn redo(
                 of_rows.stands.insert(at);
             }
             // What was cut before there was a text is asked again, too.
-            input.anew.failures.insert(plan.wanted().failure_key(id, at));
+            let failure = plan.wanted().failure_key(id, at);
+            if !ended.contains(&failure) {
+                input.anew.failures.insert(failure);
+            }
         }
     }
-    let enough = accepting.and_then(|accepting| accepting.terms.enough);
+    let mut come = Vec::new();
+    if is_continued {
+        RunPlan::with_answers(input, store, *generation, terms, |at, answer| {
+            if anew.contains(&at) && answer > open.last_before {
+                come.push(at);
+            }
+        })?;
+    }
+    let enough = terms.and_then(|terms| terms.enough);
     let mut replaced = Replaced::new(enough.map(|enough| (enough, input.samples)));
-    for (at, answers) in set_aside(&anew, input, store, *generation)? {
+    for (at, answers) in set_aside(&anew, input, store, *generation, open.last_before)? {
         replaced.add(at, answers, is_accepted(at));
     }
+    // With the last of them there may be enough.
+    come.iter().for_each(|at| replaced.accept(*at));
+    let aside = come.iter().flat_map(|at| replaced.by(*at, true)).map(Write::SetAside);
+    store.commit(&aside.collect::<Vec<_>>())?;
     let is_chosen: Vec<bool> = chosen.iter().map(Option::is_some).collect();
     input.scanned.planner.choose(&is_chosen);
-    let terms = accepting.map(|accepting| &accepting.terms);
-    let mut plan = RunPlan::new(input, store, *generation, terms)?;
-    plan.plan.redo = of_rows;
-    plan.plan.counted_rows = is_chosen.iter().filter(|is_chosen| **is_chosen).count() as u64;
-    Ok((plan, replaced))
+    let mut run_plan = RunPlan::new(input, store, *generation, terms)?;
+    let plan = &mut run_plan.plan;
+    let mut done = 0;
+    for (row, chosen) in (0..).zip(chosen) {
+        let Some(id) = chosen else { continue };
+        let of_row = || plan.wanted().entries_of_row(row);
+        let has = |at: &QuestionIndex, state| plan.states[*at as usize] == state;
+        done += u64::from(!of_row().any(|at| has(&at, Planned::Pending)));
+        let mut failed = of_row().filter(|at| has(at, Planned::Failed)).peekable();
+        if failed.peek().is_some() && failed.all(|at| of_rows.stands.contains(&at)) {
+            plan.marks.set.remove(id);
+        }
+    }
+    plan.redo = of_rows;
+    plan.counted_rows = is_chosen.iter().filter(|is_chosen| **is_chosen).count() as u64;
+    let continued = RedoContinued { began: open.began, done };
+    let continued = Some(continued).filter(|_| is_continued && done > 0);
+    Ok(RedoPlan { plan: run_plan, replaced, open, continued })
 }
 
-/// Takes every answer to these as if it were not there, and returns them. Behind one of the settings of now
+/// Takes every answer to these, up to the `last`, as if it were not there, and returns them. Behind one of the settings of now
 /// there may be others, which would count in its place.
 fn set_aside(
     anew: &HashSet<QuestionIndex>,
     input: &mut ScannedInput,
     store: &Store,
     generation: u32,
+    last: AnswerId,
 ) -> Result<HashMap<QuestionIndex, Vec<AnswerId>>, JobError> {
     let tries = store.tries_by_answer(Some(generation))?;
     let mut all: HashMap<QuestionIndex, Vec<AnswerId>> = HashMap::new();
@@ -147,6 +243,8 @@ fn set_aside(
             input.anew.answers.extend(new);
         }
         if input.anew.answers.len() == before {
+            input.anew.answers.retain(|answer| *answer <= last);
+            all.values_mut().for_each(|answers| answers.retain(|answer| *answer <= last));
             return Ok(all);
         }
     }

@@ -6,6 +6,7 @@ use dset_core::item::shape::Shape;
 
 use crate::recover::Recovered;
 use crate::run::choice::LeftOut;
+use crate::run::redo::RedoContinued;
 use crate::source::bad_row::BadRows;
 
 /// What was found and done before the first ask.
@@ -59,6 +60,8 @@ pub struct PreparationReport {
     pub recovered: Vec<Recovered>,
     /// Asking again was begun by an earlier run and is continued.
     pub again_continued: bool,
+    /// Asking rows again was begun by an earlier run and is continued.
+    pub redo_continued: Option<RedoContinued>,
     /// The last run asked another endpoint.
     pub endpoint_before: Option<String>,
     /// The last run ended without saying goodbye.

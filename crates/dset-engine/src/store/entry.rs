@@ -5,6 +5,7 @@ use std::sync::Arc;
 use dset_core::answer::row::{Metadata, Row};
 use dset_core::answer::{Cause, ValueReading};
 use dset_core::money::Amount;
+use dset_core::plan::AnswerId;
 use dset_core::run::JournalRecord;
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +83,12 @@ pub(crate) struct NewAnswer {
     /// It was recorded when it came, and what is thought of it is added.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) is_known: bool,
+    /// Answers that count no more with it, by their numbers in this store.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) sets_aside: Vec<AnswerId>,
+    /// Answers that count no more once it is accepted, which programs have to say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) replaces: Vec<AnswerId>,
 }
 
 impl NewAnswer {
@@ -96,12 +103,19 @@ impl NewAnswer {
         else {
             return None;
         };
-        let (is_known, completes_row, verdicts) = match record {
-            JournalRecord::Answered { is_known, completes_row, verdicts, .. } => {
-                (*is_known, *completes_row, verdicts.as_deref())
+        let (is_known, is_accepted, completes_row, verdicts) = match record {
+            JournalRecord::Answered { is_known, is_accepted, completes_row, verdicts, .. } => {
+                (*is_known, *is_accepted, *completes_row, verdicts.as_deref())
             }
-            JournalRecord::AnswerCame { verdicts, .. } => (false, false, Some(&**verdicts)),
+            JournalRecord::AnswerCame { verdicts, .. } => (false, false, false, Some(&**verdicts)),
             _ => return None,
+        };
+        let sets_aside = run.replaced.by(question.index, is_accepted);
+        let replaces = match record {
+            JournalRecord::AnswerCame { .. } if sets_aside.is_empty() => {
+                run.replaced.by(question.index, true)
+            }
+            _ => Vec::new(),
         };
         let seconds = at.since(*sent_at).as_secs_f64();
         let question_hash = question.id.hash();
@@ -144,6 +158,8 @@ impl NewAnswer {
             verdicts,
             cost_most: cost_most.map(picodollars),
             is_known,
+            sets_aside,
+            replaces,
         })
     }
 
@@ -188,6 +204,8 @@ impl NewAnswer {
             verdicts: None,
             cost_most: None,
             is_known: false,
+            sets_aside: Vec::new(),
+            replaces: Vec::new(),
         }
     }
 

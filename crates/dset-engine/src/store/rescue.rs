@@ -226,6 +226,22 @@ mod tests {
     }
 
     #[test]
+    fn what_was_rescued_comes_in_place_of_others_at_once_or_once_it_is_judged() {
+        let folder = tempfile::tempdir().unwrap();
+        begun(folder.path());
+        let with = |key, field: &str| {
+            let mut line = serde_json::to_value(answer(key)).unwrap();
+            line["answer"][field] = serde_json::json!([70 + key]);
+            serde_json::from_value::<Entry>(line).unwrap()
+        };
+        let entries = [with(1, "sets_aside"), with(2, "replaces")];
+        write(folder.path(), &real(&folder), &entries).unwrap();
+        let (store, _) = Store::open(folder.path()).unwrap();
+        assert!(store.set_aside().unwrap().has(71) && !store.set_aside().unwrap().has(72));
+        assert_eq!(store.to_replace().unwrap(), [(2, vec![72])].into());
+    }
+
+    #[test]
     fn what_an_earlier_version_rescued_is_taken_in_under_its_name() {
         let folder = tempfile::tempdir().unwrap();
         begun(folder.path());

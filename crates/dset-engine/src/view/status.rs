@@ -55,6 +55,9 @@ pub struct RunStatus {
     pub running: Running,
     /// The last run; absent where there was none.
     pub session: Option<Session>,
+    /// What was asked again on purpose and is not all done: which rows, as they were named, and when that was
+    /// begun.
+    pub open_redos: Vec<(String, i64)>,
     /// How the last run was called, where that is known.
     pub invocation: Option<Invocation>,
     /// What came lately, while a run goes on. What is on its way only the run itself knows.
@@ -151,6 +154,7 @@ pub fn run_status(settings: &JobSpec) -> Result<RunStatus, JobError> {
             placed: store.position(view.generation)?,
             running: running.clone(),
             session: store.last_session()?,
+            open_redos: store.open_redos()?.into_iter().map(|one| (one.rows, one.began)).collect(),
             invocation: store.last_invocation()?,
             cost_limit: store.cost_limit()?,
             recent: match running {
@@ -224,6 +228,7 @@ fn nothing_yet(settings: &JobSpec, running: Running) -> Result<RunStatus, JobErr
         placed: 0,
         running,
         session: None,
+        open_redos: Vec::new(),
         invocation: None,
         recent: None,
         failed_asks: FailedAsks::default(),

@@ -189,6 +189,16 @@ fn show(
     if let Some(life) = &standing.session {
         page.pair("last run", &life_words(life, &standing.running));
     }
+    for (rows, began) in standing.open_redos.iter().filter(|_| !is_running(standing)) {
+        let began = when(*began);
+        page.pair(
+            "redo",
+            &format!(
+                "{}, begun {began}, is not done: the same `dset redo` goes on",
+                one_line(rows)
+            ),
+        );
+    }
     if let Some(recent) = &standing.recent {
         page.pair("last minute", &recent_words(recent));
     }
@@ -212,6 +222,10 @@ fn show(
             0,
         );
     }
+}
+
+fn is_running(standing: &RunStatus) -> bool {
+    matches!(standing.running, Running::Yes(_))
 }
 
 /// Whether a run goes on, and how far everything is, in a few words.
@@ -317,7 +331,7 @@ fn hints(
     expenses: &Expenses,
 ) -> Vec<String> {
     let ledger = &standing.ledger;
-    if matches!(standing.running, Running::Yes(_)) {
+    if is_running(standing) {
         return Vec::new();
     }
     let mut before = last_run(standing);
@@ -437,6 +451,7 @@ fn object(settings: &JobSpec, standing: &RunStatus, money: &Money) -> Value {
         "model": standing.requests[0].model,
         "endpoint": standing.session.as_ref().map_or(settings.model().base_url().as_str(), |life| &life.endpoint),
         "edition": standing.edition,
+        "open_redos": standing.open_redos.iter().map(|(rows, began)| json!({ "rows": rows, "began": began })).collect::<Vec<_>>(),
         "last_run": standing.session.as_ref().map(|life| json!({
             "started_at": life.started_at,
             "ended_at": life.ended_at,

@@ -13,7 +13,6 @@ use dset_core::money::Expenses;
 use dset_core::run::{EndReason, Ending, StopSignal};
 use dset_core::settings::JobSpec;
 use dset_engine::output::live::LIVE_FORMATS;
-use dset_engine::run::redo::RedoSelector;
 
 use super::line::{Line, TermCaps};
 use super::money;
@@ -60,14 +59,7 @@ pub(in crate::display) struct Facts {
     /// Rows of the outputs that had another answer than the one that counts when the run began.
     outdated: u64,
     /// Rows are asked again on purpose.
-    redo: Option<Redo>,
-}
-
-/// How rows that are asked again were named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Redo {
-    ByNumber,
-    Otherwise,
+    is_redo: bool,
 }
 
 /// What is said of a question that was asked again in vain.
@@ -83,10 +75,7 @@ impl From<&RunContext<'_>> for Facts {
             presumed_agreed: found.presumed_agreed,
             retries: opening.options.backoff.retries,
             outdated: found.outdated,
-            redo: opening.redo.map(|which| match which {
-                RedoSelector::Numbers(_) => Redo::ByNumber,
-                _ => Redo::Otherwise,
-            }),
+            is_redo: opening.is_redo,
         }
     }
 }
@@ -305,23 +294,10 @@ impl Summary<'_> {
     }
 
     fn again_without(&self, without: &[&str]) -> String {
-        let Some(redo) = self.facts.redo else { return same_run_without(without) };
-        let per_row = self.settings.models.len() as u64 * u64::from(self.settings.samples);
-        let number = |at| u64::from(at) / per_row.max(1) + 1;
-        // What was asked again already is not bought once more.
-        match self.ending.left.filter(|_| redo == Redo::ByNumber) {
-            Some((first, last)) => {
-                let (first, last) = (number(first), number(last));
-                let rows =
-                    if first == last { first.to_string() } else { format!("{first}-{last}") };
-                let without = [without, DECISIONS, &["numbers"]].concat();
-                same_command_as("redo", &without).replacen(
-                    "dset redo",
-                    &format!("dset redo {rows}"),
-                    1,
-                )
-            }
-            None => same_command_as("redo", &[without, DECISIONS].concat()),
+        // The same rows: those that are done are known.
+        match self.facts.is_redo {
+            true => same_command_as("redo", &[without, DECISIONS].concat()),
+            false => same_run_without(without),
         }
     }
 

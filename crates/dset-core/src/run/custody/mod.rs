@@ -159,14 +159,6 @@ impl Custody {
         self.outdated
     }
 
-    /// Returns the first and the last question that has come to nothing so far.
-    pub(crate) fn pending_bounds(&self) -> Option<(QuestionIndex, QuestionIndex)> {
-        let is_pending = |state: &QuestionState| *state == QuestionState::Pending;
-        let first = self.states.iter().position(is_pending)?;
-        let last = self.states.iter().rposition(is_pending)?;
-        Some((first as QuestionIndex, last as QuestionIndex))
-    }
-
     /// Returns true if a question has ended without an accepted answer.
     pub(crate) fn has_failed_question(&self, index: QuestionIndex) -> bool {
         matches!(self.states[index as usize], QuestionState::Rejected | QuestionState::GaveUp)

@@ -54,6 +54,6 @@ fn reason_code(why: &EndReason) -> &'static str {
         EndReason::Stopped(_) => "stopped",
         EndReason::LeaseLost => "lease lost",
         EndReason::Paused => "paused",
-        EndReason::Complete => "complete",
+        EndReason::Complete => EndReason::COMPLETE,
     }
 }

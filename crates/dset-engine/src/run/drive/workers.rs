@@ -24,8 +24,8 @@ use crate::run::feeder::{EarlierAnswers, QuestionFeeder};
 use crate::run::prepare::Job;
 use crate::source::error_marks::MarkError;
 use crate::store::{
-    Checkpoint, Journal, OutputOrder, RateHistory, SharedSession, SharedWord, Store, StoreError,
-    Writer, WriterSettings,
+    Checkpoint, Journal, OpenRedo, OutputOrder, RateHistory, SharedSession, SharedWord, Store,
+    StoreError, Writer, WriterSettings,
 };
 
 /// Files that a run has open beside its connections: the store with its log, the outputs, the
@@ -81,6 +81,9 @@ impl Run {
         let endpoint = before.map_or_else(|| spec.model().endpoint(), |(before, _)| before);
         let began = unix_ms();
         let session = store.begin_life(began, job.settings_ids[0], &endpoint)?;
+        if let Some(redo) = job.redo {
+            store.save_redo(&OpenRedo { life: session, ..redo })?;
+        }
         let mut shared = job.shared;
         let shared_session =
             shared.is_some().then(|| shared_session(&store, session)).transpose()?;

@@ -167,6 +167,8 @@ fn pull_answers(
             let entry: String = row.get(2);
             let mut new: NewAnswer = serde_json::from_str(&entry).map_err(|e| damaged(&e))?;
             (new.life, new.settings) = (numbers.life(row.get(0)), numbers.of_settings(row.get(1)));
+            // Numbers of another store.
+            (new.sets_aside, new.replaces) = (Vec::new(), Vec::new());
             let forgets = new.forgets();
             writes.push(Write::Answered(Box::new(new)));
             writes.extend(forgets);

@@ -12,7 +12,7 @@ use super::bounds;
 use super::keys::{Keys, NewKey};
 use super::limits::STORE;
 use super::store::Store;
-use super::{facts, keys, tries};
+use super::{facts, keys, redos, tries};
 use crate::os::files;
 use crate::os::files::Identity;
 use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
@@ -145,11 +145,11 @@ fn apply(
     match write {
         Write::Answered(answer) => ids.push(answer.insert(to, keys)?),
         Write::Attempted(attempt) => attempt.insert(to)?,
-        Write::Judged { answer, verdicts } => tries::record(to, *answer, verdicts)?,
-        Write::SetAside(answer) => {
-            to.prepare_cached("INSERT OR IGNORE INTO set_aside (answer) VALUES (?1)")?
-                .execute([answer])?;
+        Write::Judged { answer, verdicts } => {
+            tries::record(to, *answer, verdicts)?;
+            redos::settle(to, *answer, verdicts)?;
         }
+        Write::SetAside(answer) => redos::set_aside(to, *answer)?,
         Write::Kept { answer, acceptance } => tries::keep(to, *answer, acceptance)?,
         Write::Ended(ended) => ended.insert(to)?,
         Write::NotEnded { question, edition } => {
@@ -249,6 +249,9 @@ fn set_meta(to: &Transaction<'_>, name: &str, value: Option<&Value>) -> rusqlite
 impl NewAnswer {
     /// Inserts it, and returns its id; `None` where an answer with its key and try is there already.
     fn insert(&self, to: &Transaction<'_>, keys: &mut Keys) -> rusqlite::Result<Option<AnswerId>> {
+        for before in &self.sets_aside {
+            redos::set_aside(to, *before)?;
+        }
         let may_have_moved = self.try_number > 1 || self.is_known;
         let first = keys.find(to, &self.key, self.row, may_have_moved)?;
         // Where the tries before it are lost, it is the first.
@@ -272,6 +275,7 @@ impl NewAnswer {
             }
             if let Some(verdicts) = &self.verdicts {
                 tries::record(to, id, verdicts)?;
+                redos::settle(to, id, verdicts)?;
             }
             return Ok(Some(id));
         }
@@ -292,6 +296,9 @@ impl NewAnswer {
         facts::insert(to, id, self.settings, &self.metadata, self.cost_most)?;
         if let Some(verdicts) = &self.verdicts {
             tries::record(to, id, verdicts)?;
+        }
+        for before in &self.replaces {
+            redos::will_replace(to, id, *before)?;
         }
         if is_later {
             to.prepare_cached("INSERT INTO later_tries (key, try, answer) VALUES (?1, ?2, ?3)")?

@@ -41,7 +41,7 @@ pub(crate) type AttemptMark = ([u8; 16], i64, u32, String);
 pub(crate) const UNSENT: &str = "unsent";
 
 /// Every answer with its key and try.
-const TRIES: &str = "SELECT key, 1 AS try, answer FROM keys
+pub(super) const TRIES: &str = "SELECT key, 1 AS try, answer FROM keys
                      UNION ALL SELECT key, try, answer FROM later_tries";
 
 /// And of the last run of which everything is elsewhere too.

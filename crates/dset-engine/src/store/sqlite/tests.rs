@@ -18,7 +18,8 @@ fn a_newer_store_a_foreign_one_and_a_damaged_one_are_refused() {
     let path = folder.path().join(STORE);
     Store::open(folder.path()).unwrap();
     Connection::open(&path).unwrap().pragma_update(None, "user_version", VERSION + 1).unwrap();
-    assert!(matches!(Store::open(folder.path()), Err(StoreError::Newer { found: 6, .. })));
+    let newer = Store::open(folder.path());
+    assert!(matches!(newer, Err(StoreError::Newer { found, .. }) if found == VERSION + 1));
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(STORE);
@@ -70,4 +71,33 @@ fn an_answer_that_is_judged_after_it_came_stays_one_also_where_the_tries_before_
     assert_eq!(store.commit(&answer(2, true)).unwrap(), came);
     let all = "SELECT count(*) FROM answers";
     assert_eq!(store.connection().query_row(all, [], |row| row.get(0)), Ok(1));
+}
+
+#[test]
+fn what_an_answer_is_to_come_in_place_of_is_known_to_a_merged_store_until_it_is_judged() {
+    let answer = |key: u8, try_number: u32, replaces: &[i64]| {
+        let line = format!(
+            r#"{{"key":{key:?},"question_hash":{key:?},"settings":1,"edition":0,"life":1,"row":2,
+            "answered_at":7,"question":"q","reasoning":"","answer":"a","metadata":{{}},
+            "try_number":{try_number},"replaces":{replaces:?}}}"#,
+            key = [key; 16]
+        );
+        crate::store::Write::Answered(Box::new(serde_json::from_str(&line).unwrap()))
+    };
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [mut one, mut all] = [0, 1].map(|at: usize| Store::open(folders[at].path()).unwrap().0);
+    one.commit(&[answer(1, 1, &[]), answer(1, 2, &[1]), answer(2, 1, &[1])]).unwrap();
+    all.commit(&[answer(3, 1, &[])]).unwrap();
+    all.take_in(&one).unwrap();
+    assert_eq!(all.to_replace().unwrap(), [(3, vec![2]), (4, vec![2])].into());
+    let judged = |answer, outcome: &str| {
+        let list = format!(r#"[{{"check":"command","outcome":"{outcome}"}}]"#);
+        let list = Some(serde_json::from_str(&list).unwrap());
+        let verdicts = NewVerdicts { acceptance: [1; 16], list };
+        crate::store::Write::Judged { answer, verdicts }
+    };
+    all.commit(&[judged(3, "unknown"), judged(4, "failed")]).unwrap();
+    assert_eq!(all.to_replace().unwrap(), [(3, vec![2])].into());
+    all.commit(&[crate::store::Write::SetAside(2)]).unwrap();
+    assert!(all.to_replace().unwrap().is_empty());
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use dset_core::acceptance::{Standing, Terms, Verdict};
+use dset_core::acceptance::{Outcome, Standing, Terms, Verdict};
 use dset_core::answer::{Cause, Usage};
 use dset_core::item::question::Key;
 use dset_core::plan::{AnswerId, Tries};
@@ -31,6 +31,13 @@ pub(crate) struct NewVerdicts {
     pub(crate) acceptance: [u8; 16],
     /// Absent where every check passed.
     pub(crate) list: Option<Vec<Verdict>>,
+}
+
+impl NewVerdicts {
+    /// Tells whether a check could not tell.
+    pub(crate) fn are_unknown(&self) -> bool {
+        self.list.iter().flatten().any(|verdict| verdict.outcome == Outcome::Unknown)
+    }
 }
 
 /// What is thought of answers and not stored so far.

@@ -294,10 +294,7 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
     }
 
     fn record(&mut self, record: &JournalRecord, body: Option<&[u8]>, batch: &mut Batch) {
-        if let JournalRecord::Answered { question, is_accepted, .. } = record {
-            let aside = self.settings.replaced.on_answer(question.index, *is_accepted);
-            batch.writes.extend(aside.into_iter().map(Write::SetAside));
-        }
+        self.count_accepted(record);
         match record {
             JournalRecord::AnswerCame { .. }
             | JournalRecord::Answered { is_accepted: false, .. } => {
@@ -344,6 +341,12 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
                 batch.writes.push(Write::MarkDue(id.hash()));
                 self.want_marks(batch);
             }
+        }
+    }
+
+    fn count_accepted(&mut self, record: &JournalRecord) {
+        if let JournalRecord::Answered { question, is_accepted: true, .. } = record {
+            self.settings.replaced.accept(question.index);
         }
     }
 
@@ -423,6 +426,11 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
     /// The store is lost to this run: what was paid for is rescued, now and from now on.
     fn fail(&mut self, error: &str, queue: &[ToStore]) {
         self.journal = None;
+        for message in queue {
+            if let ToStore::Record { record, .. } = message {
+                self.count_accepted(record);
+            }
+        }
         let entries = queue.iter().filter_map(|message| match message {
             ToStore::Record { record, body, .. } => {
                 Entry::from_record(record, body.as_deref(), &self.settings)

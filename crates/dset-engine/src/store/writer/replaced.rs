@@ -1,6 +1,6 @@
 //! Answers of rows that are asked again on purpose: they count until another comes in their place.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use dset_core::item::question::QuestionIndex;
 use dset_core::plan::AnswerId;
@@ -19,8 +19,8 @@ pub(crate) struct Replaced {
     before: HashMap<QuestionIndex, Before>,
     /// How many accepted samples of a model are enough, and how many there are; all are wanted where absent.
     enough: Option<(u32, u32)>,
-    /// The accepted answers of this run, by the first sample of each model.
-    accepted: HashMap<QuestionIndex, u32>,
+    /// The questions with an accepted answer that came since they are asked again.
+    accepted: HashSet<QuestionIndex>,
 }
 
 impl Replaced {
@@ -34,22 +34,31 @@ impl Replaced {
         self.before.insert(at, Before { answers, is_accepted });
     }
 
-    /// Takes a new answer, and returns those that it comes in place of.
-    pub(super) fn on_answer(&mut self, at: QuestionIndex, is_accepted: bool) -> Vec<AnswerId> {
+    /// An accepted answer has come.
+    pub(crate) fn accept(&mut self, at: QuestionIndex) {
+        if !self.before.is_empty() {
+            self.accepted.insert(at);
+        }
+    }
+
+    /// Returns the answers that a new one comes in place of.
+    pub(crate) fn by(&self, at: QuestionIndex, is_accepted: bool) -> Vec<AnswerId> {
         if self.before.is_empty() {
             return Vec::new();
         }
-        let is_better = self.before.get(&at).is_some_and(|one| is_accepted || !one.is_accepted);
-        let own = if is_better { self.before.remove(&at) } else { None };
-        let mut answers: Vec<AnswerId> = own.into_iter().flat_map(|one| one.answers).collect();
+        let is_better = |one: &&Before| is_accepted || !one.is_accepted;
+        let own = self.before.get(&at).filter(is_better);
+        let mut answers: Vec<AnswerId> =
+            own.into_iter().flat_map(|one| &one.answers).copied().collect();
         if let (Some((enough, samples)), true) = (self.enough, is_accepted) {
             let first = at - at % samples;
-            let accepted = self.accepted.entry(first).or_default();
-            *accepted += 1;
-            if *accepted >= enough {
+            let of_model = first..first + samples;
+            let has_come = |one: &QuestionIndex| *one == at || self.accepted.contains(one);
+            if of_model.clone().filter(has_come).count() as u64 >= u64::from(enough) {
                 // No other sample is asked any more.
-                let others = (first..first + samples).filter_map(|at| self.before.remove(&at));
-                answers.extend(others.flat_map(|one| one.answers));
+                let others =
+                    of_model.filter(|one| *one != at).filter_map(|one| self.before.get(&one));
+                answers.extend(others.flat_map(|one| &one.answers));
             }
         }
         answers
@@ -65,21 +74,22 @@ mod tests {
         let mut replaced = Replaced::new(None);
         replaced.add(0, vec![1, 2], true);
         replaced.add(1, vec![3], false);
-        assert!(replaced.on_answer(0, false).is_empty());
-        assert_eq!(replaced.on_answer(1, false), [3]);
-        assert_eq!(replaced.on_answer(0, true), [1, 2]);
-        assert!(replaced.on_answer(0, true).is_empty());
+        assert!(replaced.by(0, false).is_empty());
+        assert_eq!(replaced.by(1, false), [3]);
+        assert_eq!(replaced.by(0, true), [1, 2]);
+        assert!(replaced.by(2, true).is_empty());
     }
 
     #[test]
     fn where_enough_samples_are_accepted_none_of_before_counts() {
         let mut replaced = Replaced::new(Some((2, 3)));
         (0..6).for_each(|at| replaced.add(at, vec![i64::from(at)], true));
-        assert_eq!(replaced.on_answer(4, true), [4]);
-        assert!(replaced.on_answer(3, false).is_empty());
-        let mut rest = replaced.on_answer(5, true);
-        rest.sort_unstable();
-        assert_eq!(rest, [3, 5]);
-        assert_eq!(replaced.on_answer(0, true), [0]);
+        assert_eq!(replaced.by(4, true), [4]);
+        replaced.accept(4);
+        assert!(replaced.by(3, false).is_empty());
+        let mut all = replaced.by(5, true);
+        all.sort_unstable();
+        assert_eq!(all, [3, 4, 5]);
+        assert_eq!(replaced.by(0, true), [0]);
     }
 }

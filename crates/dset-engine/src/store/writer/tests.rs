@@ -130,6 +130,15 @@ fn answered(number: u32) -> ToStore {
 }
 
 fn write(journal: &Memory, folder: &std::path::Path, messages: Vec<ToStore>) -> Vec<String> {
+    write_anew(journal, folder, Replaced::default(), messages)
+}
+
+fn write_anew(
+    journal: &Memory,
+    folder: &std::path::Path,
+    replaced: Replaced,
+    messages: Vec<ToStore>,
+) -> Vec<String> {
     let settings = WriterSettings {
         folder: folder.to_owned(),
         real_folder: folder.to_owned(),
@@ -145,7 +154,7 @@ fn write(journal: &Memory, folder: &std::path::Path, messages: Vec<ToStore>) -> 
         marks_known: None,
         marks_name: "status".into(),
         failed: HashSet::new(),
-        replaced: Replaced::default(),
+        replaced,
         waiting: vec![(7, 70, None)],
         queue: 64,
     };
@@ -184,4 +193,23 @@ fn nothing_is_committed_behind_a_commit_that_failed_and_every_answer_is_rescued(
     assert_eq!(journal.0.lock().unwrap().commits, 1);
     let rescued = fs_err::read_to_string(folder.path().join("dset.rescue")).unwrap();
     assert_eq!(rescued.matches("\"answer\":{").count(), 2);
+}
+
+#[test]
+fn what_is_rescued_says_which_answers_it_comes_in_place_of() {
+    for lasts in [0, 1] {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Memory::default();
+        journal.0.lock().unwrap().lasts = Some(lasts);
+        let mut replaced = Replaced::new(None);
+        (1..=2).for_each(|at| replaced.add(at, vec![70 + i64::from(at)], true));
+        // The first, and one that comes when the store is lost already.
+        let messages = vec![answered(1), ToStore::Flush, answered(2), ToStore::Flush];
+        write_anew(&journal, folder.path(), replaced, messages);
+        let rescued = fs_err::read_to_string(folder.path().join("dset.rescue"));
+        let rescued = rescued.unwrap_or_default();
+        let taken = journal.0.lock().unwrap().keys.len();
+        let said = [71, 72].map(|id| rescued.contains(&format!("\"sets_aside\":[{id}]")));
+        assert_eq!(said.iter().filter(|said| **said).count(), 2 - taken, "{rescued}");
+    }
 }

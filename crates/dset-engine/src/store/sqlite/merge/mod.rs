@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use self::copied::Copied;
 use self::metas::metas;
 use super::keys;
+use super::mirrored::TRIES;
 use super::store::Store;
 use crate::store::error::StoreError;
 
@@ -228,6 +229,19 @@ fn judged(from: &Connection, to: &Transaction<'_>, number: i64, own: i64) -> rus
             copied.set("answer", own);
             copied.insert(to, table, "")?;
         }
+    }
+    // Those before it have other numbers here.
+    let sql = format!(
+        "SELECT k.key, k.try FROM replaces r JOIN ({TRIES}) k ON k.answer = r.before WHERE r.answer = ?1"
+    );
+    let mut statement = from.prepare_cached(&sql)?;
+    let mut rows = statement.query([number])?;
+    while let Some(row) = rows.next()? {
+        let (key, number_of_try): (Vec<u8>, i64) = (row.get(0)?, row.get(1)?);
+        let sql = "INSERT OR IGNORE INTO replaces (answer, before)
+                   SELECT ?3, answer FROM temp.key_index WHERE key = ?1 AND ?2 = 1
+                   UNION ALL SELECT ?3, answer FROM later_tries WHERE key = ?1 AND try = ?2";
+        to.prepare_cached(sql)?.execute(params![key, number_of_try, own])?;
     }
     Ok(())
 }

@@ -1,0 +1,125 @@
+//! Rows that are asked again on purpose: what was begun and is not done, and which answers are on their way into
+//! the place of others.
+
+use std::collections::{HashMap, HashSet};
+
+use dset_core::plan::AnswerId;
+use dset_core::run::EndReason;
+use rusqlite::{OptionalExtension as _, Transaction, params};
+use serde::{Deserialize, Serialize};
+
+use super::store::Store;
+use super::tries::NewVerdicts;
+use crate::store::error::StoreError;
+
+/// The name of what was begun among the values of the whole store.
+const REDOS: &str = "redos";
+
+/// Rows that are asked again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OpenRedo {
+    /// Which rows, as they are named on the command line.
+    pub(crate) rows: String,
+    /// What they are asked, and what their answers are held against, as a hash.
+    pub(crate) asked: String,
+    /// The last answer that was there before.
+    pub(crate) last_before: AnswerId,
+    /// When it was begun: Unix time, milliseconds.
+    pub(crate) began: i64,
+    /// The last run that asked them; it is done where that went to its end.
+    pub(crate) life: i64,
+}
+
+impl Store {
+    /// Returns what was begun and is not done.
+    pub(crate) fn open_redos(&self) -> Result<Vec<OpenRedo>, StoreError> {
+        let Some(text) = self.meta::<String>(REDOS)? else { return Ok(Vec::new()) };
+        let damaged =
+            |_| StoreError::Damaged("what was asked again last cannot be read".to_owned());
+        let mut open: Vec<OpenRedo> = serde_json::from_str(&text).map_err(damaged)?;
+        let mut statement =
+            self.reader.connection.prepare("SELECT ending FROM lives WHERE id = ?1")?;
+        let mut failed = None;
+        open.retain(|redo| {
+            let ending = statement.query_row([redo.life], |row| row.get(0)).optional();
+            match ending {
+                Ok(ending) => ending
+                    .flatten()
+                    .is_none_or(|ending: String| !ending.starts_with(EndReason::COMPLETE)),
+                Err(error) => {
+                    failed = Some(error);
+                    true
+                }
+            }
+        });
+        failed.map_or(Ok(open), |error| Err(error.into()))
+    }
+
+    /// Remembers what a run begins, or goes on with.
+    pub(crate) fn save_redo(&self, redo: &OpenRedo) -> Result<(), StoreError> {
+        let mut open = self.open_redos()?;
+        open.retain(|other| (&other.rows, &other.asked) != (&redo.rows, &redo.asked));
+        open.push(redo.clone());
+        self.set_meta(REDOS, serde_json::to_string(&open).expect("a redo is plain values"))
+    }
+
+    /// Returns the number of the last answer.
+    pub(crate) fn last_answer(&self) -> Result<AnswerId, StoreError> {
+        let sql = "SELECT ifnull(max(id), 0) FROM answers";
+        Ok(self.reader.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
+    /// Returns what has ended without an answer since then.
+    pub(crate) fn ended_since(
+        &self,
+        edition: u32,
+        at: i64,
+    ) -> Result<HashSet<[u8; 16]>, StoreError> {
+        let sql = "SELECT question FROM ended WHERE edition = ?1 AND at >= ?2";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let rows = statement.query_map(params![edition, at], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Returns, of each answer that programs have not judged, those in whose place it comes once it is accepted.
+    pub(crate) fn to_replace(&self) -> Result<HashMap<AnswerId, Vec<AnswerId>>, StoreError> {
+        let mut statement =
+            self.reader.connection.prepare("SELECT answer, before FROM replaces")?;
+        let mut rows = statement.query([])?;
+        let mut all: HashMap<AnswerId, Vec<AnswerId>> = HashMap::new();
+        while let Some(row) = rows.next()? {
+            all.entry(row.get(0)?).or_default().push(row.get(1)?);
+        }
+        Ok(all)
+    }
+}
+
+/// An answer counts no more.
+pub(super) fn set_aside(to: &Transaction<'_>, answer: AnswerId) -> rusqlite::Result<()> {
+    to.prepare_cached("INSERT OR IGNORE INTO set_aside (answer) VALUES (?1)")?.execute([answer])?;
+    to.prepare_cached("DELETE FROM replaces WHERE before = ?1")?.execute([answer])?;
+    Ok(())
+}
+
+/// An answer comes in place of another once it is accepted.
+pub(super) fn will_replace(
+    to: &Transaction<'_>,
+    answer: AnswerId,
+    before: AnswerId,
+) -> rusqlite::Result<()> {
+    to.prepare_cached("INSERT OR IGNORE INTO replaces (answer, before) VALUES (?1, ?2)")?
+        .execute([answer, before])?;
+    Ok(())
+}
+
+/// What is thought of an answer is known: where every check could tell, it waits for no other word.
+pub(super) fn settle(
+    to: &Transaction<'_>,
+    answer: AnswerId,
+    verdicts: &NewVerdicts,
+) -> rusqlite::Result<()> {
+    if !verdicts.are_unknown() {
+        to.prepare_cached("DELETE FROM replaces WHERE answer = ?1")?.execute([answer])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,2 @@
+-- A store of version 5, or earlier, read-only: what version 6 adds, in memory.
+CREATE TEMP TABLE replaces (answer, before, PRIMARY KEY (answer, before)) WITHOUT ROWID;
