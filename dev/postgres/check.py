@@ -372,6 +372,41 @@ def folder_to_server_and_back(server):
     return "2 of 3 shards asked without it: 90 rows, 90 asked, 0 again; one more redone there is brought too"
 
 
+def verdicts_of_a_program(server):
+    """What a program says of an answer is said once, whoever asks for it: nobody lets it judge that again."""
+    service = Service(DSET, "--latency-ms", "20")
+    # It fails a row in ten.
+    judge = "#!/bin/sh\nwhile read -r line; do echo one >>judged; case \"$line\" in *'\"row\":'[0-9]*'1'[,}]*) echo '{\"ok\": false, \"why\": \"no\"}';; *) echo '{\"ok\": true}';; esac; done\n"
+    program = os.path.join(tempfile.gettempdir(), f"judge-{os.getpid()}.sh")
+    with open(program, "w") as file:
+        file.write(judge)
+    os.chmod(program, 0o755)
+    checked = ("--check", f"command={program}", "--on-fail", "mark", "-c", "2")
+    job = Job(DSET, server, "judged", service, 60, 3, *checked)
+    assert job.split.returncode == 0, job.split.stderr
+
+    def judged():
+        path = os.path.join(job.folder, "judged")
+        return len(open(path).readlines()) if os.path.exists(path) else 0
+
+    victim = job.work(lease=1)
+    job.until(lambda: job.answers() >= 25)
+    victim.kill()
+    victim.wait()
+    job.wait(job.work(lease=1), 3)
+    asked, said = service.stats()["asked"], judged()
+    assert job.answers() == 60 and asked <= 62, f"{asked} asked"
+    # What was with the program at the kill, and what its verdict was on its way to the server.
+    assert 60 <= said <= 60 + 4, f"{said} judged for 60 answers"
+    rows = job.merged().splitlines()
+    again = job.run("run", "q.csv", "-o", "there/merged", "--base-url", service.url, "--key", "none", "-m", "m", "--quiet", *checked)
+    assert again.returncode == 3, again.stderr
+    assert (service.stats()["asked"], judged()) == (asked, said), f"{judged()} judged, {said} before"
+    assert len(rows) == 54, f"{len(rows)} rows of 54 that passed"
+    os.remove(program)
+    return f"60 answers, one worker killed: {said} judged, then none by a run of all"
+
+
 def refusals(server):
     """What cannot be used is said before the first ask, with a cause and a hint, and no password."""
     service = Service(DSET)
@@ -404,10 +439,10 @@ def refusals(server):
     refused(2, "no server is named", "work")
     refused(2, "not what the job was split with", "work", "--store", address, "--template", "x")
     refused(2, "20 questions left in shard 0, 1", "job", "merge", "there", "--store", address)
-    server.sql("UPDATE dset.job SET version = 3, made_by = 'dset 9.9'", "refused")
+    server.sql("UPDATE dset.job SET version = 4, made_by = 'dset 9.9'", "refused")
     refused(2, "dset 9.9", "work", "--store", address)
     # One of before is brought to the present form by whoever may.
-    server.sql("UPDATE dset.job SET version = 1; ALTER TABLE dset.shard DROP COLUMN is_again; DROP TABLE dset.aside", "refused")
+    server.sql("UPDATE dset.job SET version = 1; ALTER TABLE dset.shard DROP COLUMN is_again; DROP TABLE dset.aside; DROP TABLE dset.verdict", "refused")
     server.sql('CREATE DATABASE "foreign"')
     server.sql("CREATE SCHEMA dset; CREATE TABLE dset.theirs ()", "foreign")
     refused(2, "not of dset", "work", "--store", server.address("foreign"))
@@ -454,7 +489,7 @@ def journals_agree(server):
 
 
 CHECKS = [one_rate_for_all, connection_hangs, what_died_is_forgiven, failed_asked_again, full_disk, server_restarts, kills, one_limit_of_cost_for_all,
-          stopped_past_its_lease, stopped_while_the_server_is_away, journals_agree, tls, whole_job, folder_to_server_and_back, refusals]
+          stopped_past_its_lease, stopped_while_the_server_is_away, journals_agree, verdicts_of_a_program, tls, whole_job, folder_to_server_and_back, refusals]
 
 
 def main():

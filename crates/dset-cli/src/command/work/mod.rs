@@ -269,6 +269,9 @@ impl Worker<'_> {
                 return Err(error);
             }
         };
+        if brought.unjudged > 0 {
+            patience.for_server(|| job.bring_verdicts(lease, &self.folder))?;
+        }
         let billed = ending.budget.map(|budget| budget.run_spent + budget.run_unsure);
         let release = || job.release(lease, Some(&ending.ledger), billed);
         let is_over = !matches!(ending.reason, EndReason::Complete | EndReason::LeaseLost);

@@ -14,16 +14,20 @@ use crate::source::files_of;
 use crate::store::server_fault::ServerFault;
 
 /// The version of the tables that is written, and the latest that can be read.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 /// What brings the tables from each version to the next.
-const STEPS: [&str; VERSION as usize - 1] =
-    ["ALTER TABLE shard ADD COLUMN IF NOT EXISTS is_again boolean NOT NULL DEFAULT false;
+const STEPS: [&str; VERSION as usize - 1] = [
+    "ALTER TABLE shard ADD COLUMN IF NOT EXISTS is_again boolean NOT NULL DEFAULT false;
       CREATE TABLE IF NOT EXISTS aside (key bytea NOT NULL, try integer NOT NULL, shard integer NOT NULL,
-      PRIMARY KEY (key, try))"];
+      PRIMARY KEY (key, try))",
+    "CREATE TABLE IF NOT EXISTS verdict (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+      identity bytea NOT NULL, try integer NOT NULL, key bytea NOT NULL, shard integer NOT NULL, entry text NOT NULL);
+      CREATE INDEX IF NOT EXISTS verdict_of_shard ON verdict (shard, key, try, number)",
+];
 /// Bytes of an input that are one row.
 const PART_BYTES: usize = 1 << 20;
 /// What a worker does with each table.
-const RIGHTS: [(&str, &str); 12] = [
+const RIGHTS: [(&str, &str); 13] = [
     ("job", "SELECT"),
     ("input_file", "SELECT"),
     ("input_part", "SELECT"),
@@ -32,6 +36,7 @@ const RIGHTS: [(&str, &str); 12] = [
     ("settings", "SELECT, INSERT"),
     ("life", "SELECT, INSERT, UPDATE"),
     ("answer", "SELECT, INSERT"),
+    ("verdict", "SELECT, INSERT"),
     ("aside", "SELECT, INSERT"),
     ("paid_twice", "SELECT, INSERT"),
     ("attempt", "SELECT, INSERT"),

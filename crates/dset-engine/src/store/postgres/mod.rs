@@ -168,6 +168,12 @@ impl SharedJob {
         SharedRun { work: Box::new(work), is_funded: limits.cost.is_some() }
     }
 
+    /// Brings to the server what programs said of answers of a shard that had come to it unjudged.
+    pub fn bring_verdicts(&mut self, lease: &Lease, folder: &Path) -> Result<(), ServerFault> {
+        let (store, _lock) = open_store(&shard_folder(folder, lease.number))?;
+        sync::push_verdicts(&mut self.server, &store, lease.number)
+    }
+
     /// Hands a shard back: where its questions stand, and what its run was billed at most.
     pub fn release(
         &mut self,

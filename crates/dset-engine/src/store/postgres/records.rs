@@ -35,10 +35,21 @@ pub(super) struct AnswerRecord {
     entry: String,
 }
 
+/// What is thought of an answer that the server has.
+#[derive(Debug)]
+pub(super) struct VerdictRecord {
+    identity: Vec<u8>,
+    try_number: i32,
+    key: Vec<u8>,
+    at: i64,
+    entry: String,
+}
+
 /// What one commit brings.
 #[derive(Debug, Default)]
 pub(super) struct Records {
     pub(super) answers: Vec<AnswerRecord>,
+    pub(super) verdicts: Vec<VerdictRecord>,
     pub(super) attempts: Vec<NewAttempt>,
     pub(super) ended: Vec<NewEnded>,
     pub(super) not_ended: Vec<([u8; 16], u32)>,
@@ -48,12 +59,14 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// Takes what all workers are to know; where rows stand in outputs and what is thought of answers is
-    /// everybody's own.
+    /// Takes what all workers are to know; where rows stand in outputs is everybody's own.
     pub(super) fn of(writes: &[Write], session: &Session) -> Records {
         let mut records = Records::default();
         for write in writes {
             match write {
+                Write::Answered(new) if new.is_known => {
+                    records.verdicts.extend(verdict(new, &session.settings));
+                }
                 Write::Answered(new) => records.add_answer(new, session),
                 Write::Attempted(new) => records.attempts.push(new.clone()),
                 Write::Ended(new) => records.ended.push(new.clone()),
@@ -87,14 +100,30 @@ impl Records {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        let Records { answers, attempts, ended, not_ended, end, billed } = self;
+        let Records { answers, verdicts, attempts, ended, not_ended, end, billed } = self;
         answers.is_empty()
+            && verdicts.is_empty()
             && attempts.is_empty()
             && ended.is_empty()
             && not_ended.is_empty()
             && end.is_none()
             && billed.is_none()
     }
+}
+
+/// Returns what is thought of an answer, where something is.
+pub(super) fn verdict(
+    new: &NewAnswer,
+    settings: &HashMap<i64, SettingsRow>,
+) -> Option<VerdictRecord> {
+    let text = settings.get(&new.settings).map_or("", |settings| &settings.text);
+    Some(VerdictRecord {
+        identity: identity(&new.key, text, &new.question).to_vec(),
+        try_number: i32::try_from(new.try_number).unwrap_or(i32::MAX),
+        key: new.key.to_vec(),
+        at: new.answered_at,
+        entry: json(new.verdicts.as_ref()?),
+    })
 }
 
 /// Returns what tells an answer from all others, whoever chose the question: its key, what it was bought
@@ -175,6 +204,7 @@ pub(super) async fn insert(
     let rows = to.query(sql, &[&shard]).await?;
     let is_current = rows.first().is_some_and(|row| row.get::<_, i64>(0) == session.token);
     let twice = insert_answers(to, shard, life, &records.answers).await?;
+    insert_verdicts(to, shard, &records.verdicts).await?;
     insert_attempts(to, shard, life, &records.attempts).await?;
     if is_current {
         insert_ended(to, shard, records).await?;
@@ -226,6 +256,32 @@ async fn insert_answers(
         )
         .await?;
     Ok(rows.len() as u64)
+}
+
+/// Records what is thought of these answers, not of others under their keys.
+pub(super) async fn insert_verdicts(
+    to: &mut Connected,
+    shard: i32,
+    verdicts: &[VerdictRecord],
+) -> Result<(), Error> {
+    if verdicts.is_empty() {
+        return Ok(());
+    }
+    let identities: Vec<&[u8]> = verdicts.iter().map(|one| &one.identity[..]).collect();
+    let tries: Vec<i32> = verdicts.iter().map(|one| one.try_number).collect();
+    let keys: Vec<&[u8]> = verdicts.iter().map(|one| &one.key[..]).collect();
+    let times: Vec<i64> = verdicts.iter().map(|one| one.at).collect();
+    let entries: Vec<&str> = verdicts.iter().map(|one| &*one.entry).collect();
+    to.query(
+        "INSERT INTO verdict (identity, try, key, shard, entry)
+         SELECT new.identity, new.try, new.key, $1::integer, new.entry
+         FROM unnest($2::bytea[], $3::integer[], $4::bytea[], $5::bigint[], $6::text[])
+         AS new (identity, try, key, at, entry)
+         JOIN answer a ON a.identity = new.identity AND a.try = new.try AND a.at = new.at",
+        &[&shard, &identities, &tries, &keys, &times, &entries],
+    )
+    .await?;
+    Ok(())
 }
 
 async fn insert_attempts(

@@ -1,4 +1,4 @@
--- A job and what workers on several machines have done of it. Version 2, which stands in `job`. Hashes
+-- A job and what workers on several machines have done of it. Version 3, which stands in `job`. Hashes
 -- named `key`, `question` and `settings` are xxh3-128, as a folder's store has them; times of runs are Unix
 -- milliseconds, leases go by this server's clock.
 
@@ -89,6 +89,18 @@ CREATE TABLE answer (
   PRIMARY KEY (identity, try)
 );
 CREATE INDEX answer_of_shard ON answer (shard, try, at);
+
+-- What programs said of answers that were recorded when they came, before that: the last one counts. `entry` is JSON,
+-- as the verdicts in that of the answer.
+CREATE TABLE verdict (
+  number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  identity bytea NOT NULL,
+  try integer NOT NULL,
+  key bytea NOT NULL,
+  shard integer NOT NULL,
+  entry text NOT NULL
+);
+CREATE INDEX verdict_of_shard ON verdict (shard, key, try, number);
 
 -- Answers that count no more, because their rows were asked again on purpose.
 CREATE TABLE aside (

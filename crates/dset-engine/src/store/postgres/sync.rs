@@ -7,7 +7,7 @@ use super::records::{self, Records, Session};
 use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
 use crate::store::roles::Write;
 use crate::store::server_fault::ServerFault;
-use crate::store::sqlite::{LifeRow, PAID_TWICE, SettingsRow};
+use crate::store::sqlite::{LifeRow, NewVerdicts, PAID_TWICE, SettingsRow};
 use crate::store::{Store, StoreError};
 
 /// Records that are moved at once.
@@ -22,6 +22,8 @@ pub struct Brought {
     pub known: u64,
     /// Answers that came although there was one.
     pub paid_twice: u64,
+    /// Answers of which the server does not know what programs say.
+    pub unjudged: u64,
 }
 
 /// The numbers that settings and runs of the server have in the store here.
@@ -51,8 +53,26 @@ pub(super) fn pull(
     shard: Option<u32>,
 ) -> Result<Brought, ServerFault> {
     let numbers = pull_numbers(server, store, shard)?;
-    let mut brought = pull_answers(server, store, shard, &numbers)?;
+    let mut unjudged = HashSet::new();
+    let mut brought = pull_answers(server, store, shard, &numbers, &mut unjudged)?;
     let of = of_shard(shard);
+    let sql = format!(
+        "SELECT DISTINCT ON (key, try) key, try, entry FROM verdict {of} ORDER BY key, try, number DESC"
+    );
+    pull_rows(server, &sql, |rows| {
+        let mut verdicts = Vec::new();
+        for row in rows {
+            let (key, number, entry): (Vec<u8>, i32, String) = (row.get(0), row.get(1), row.get(2));
+            unjudged.remove(&(key.clone(), number));
+            verdicts.push((
+                key,
+                number as u32,
+                serde_json::from_str(&entry).map_err(|e| damaged(&e))?,
+            ));
+        }
+        Ok(store.take_verdicts(&verdicts)?)
+    })?;
+    brought.unjudged = unjudged.len() as u64;
     pull_rows(server, &format!("SELECT key, try FROM aside {of}"), |rows| {
         for row in rows {
             store.take_aside(row.get(0), row.get::<_, i32>(1) as u32)?;
@@ -157,6 +177,7 @@ fn pull_answers(
     store: &mut Store,
     shard: Option<u32>,
     numbers: &Numbers,
+    unjudged: &mut HashSet<(Vec<u8>, i32)>,
 ) -> Result<Brought, ServerFault> {
     let mut brought = Brought::default();
     let of = of_shard(shard);
@@ -169,6 +190,9 @@ fn pull_answers(
             (new.life, new.settings) = (numbers.life(row.get(0)), numbers.of_settings(row.get(1)));
             // Numbers of another store.
             (new.sets_aside, new.replaces) = (Vec::new(), Vec::new());
+            if new.verdicts.as_ref().is_some_and(NewVerdicts::are_unknown) {
+                unjudged.insert((new.key.to_vec(), new.try_number as i32));
+            }
             let forgets = new.forgets();
             writes.push(Write::Answered(Box::new(new)));
             writes.extend(forgets);
@@ -233,6 +257,45 @@ fn paid_twice(answer: NewAnswer, entry: &str, life: i64) -> NewAttempt {
     }
 }
 
+/// Brings to the server what programs say of the answers of a shard of which it does not know that.
+pub(super) fn push_verdicts(
+    server: &mut Server,
+    store: &Store,
+    shard: u32,
+) -> Result<(), ServerFault> {
+    let shard = shard as i32;
+    let open = server.part(async |to| {
+        to.query(
+            r#"SELECT a.key, a.try FROM answer a WHERE a.shard = $1 AND strpos(a.entry, '"unknown"') > 0
+               AND NOT EXISTS (SELECT 1 FROM verdict v WHERE v.identity = a.identity AND v.try = a.try
+                               AND v.shard = $1 AND v.key = a.key)"#,
+            &[&shard],
+        )
+        .await
+    })?;
+    let open: HashSet<(Vec<u8>, i32)> = open.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let settings = settings_of(store)?;
+    let mut verdicts = Vec::new();
+    store.for_each_answer(
+        |key, number| open.contains(&(key.to_vec(), number as i32)),
+        |new| {
+            let is_known = |it: &NewVerdicts| !it.are_unknown();
+            if new.verdicts.as_ref().is_some_and(is_known) {
+                verdicts.extend(records::verdict(&new, &settings));
+            }
+            Ok::<(), StoreError>(())
+        },
+    )?;
+    for part in verdicts.chunks(PART) {
+        server.transact(async |to| records::insert_verdicts(to, shard, part).await)?;
+    }
+    Ok(())
+}
+
+fn settings_of(store: &Store) -> Result<HashMap<i64, SettingsRow>, StoreError> {
+    Ok(store.all_settings()?.into_iter().map(|row| (row.id, row)).collect())
+}
+
 /// Brings to the server what this store has of a shard and the server lacks; returns how many answers that
 /// were.
 pub(super) fn push(
@@ -246,8 +309,7 @@ pub(super) fn push(
         to.query("SELECT key, try FROM answer WHERE shard = $1", &[&(shard as i32)]).await
     })?;
     let known: HashSet<(Vec<u8>, i32)> = known.iter().map(|row| (row.get(0), row.get(1))).collect();
-    let settings: HashMap<i64, SettingsRow> =
-        store.all_settings()?.into_iter().map(|row| (row.id, row)).collect();
+    let settings = settings_of(store)?;
     let mut lives: HashMap<Option<i64>, (Session, Records)> = HashMap::new();
     let of_life = |life: LifeRow| {
         let settings = settings.clone();

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::store::Store;
-use super::{facts, keys};
+use super::tries::NewVerdicts;
+use super::{facts, keys, tries};
 use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
 use crate::store::error::StoreError;
 
@@ -148,8 +149,8 @@ impl Store {
         Ok(connection.last_insert_rowid())
     }
 
-    /// Shows every answer whose key and try `is_wanted`, as it was given to the store; what was thought of
-    /// it apart, which can be worked out again.
+    /// Shows every answer whose key and try `is_wanted`, as it was given to the store, with what was thought
+    /// of it last.
     pub(crate) fn for_each_answer(
         &self,
         is_wanted: impl Fn([u8; 16], u32) -> bool,
@@ -157,22 +158,55 @@ impl Store {
     ) -> Result<(), StoreError> {
         let sql = format!(
             "SELECT k.key, k.question, k.settings, k.edition, k.sample, k.try, a.life, a.answered_at,
-                    a.question, a.reasoning, a.answer, {}
+                    a.question, a.reasoning, a.answer, v.answer IS NOT NULL, v.list, {}
              FROM (SELECT key, question, settings, edition, sample, answer, 1 AS try FROM keys
                    UNION ALL
                    SELECT key, question, settings, edition, sample, answer, try FROM later_keys) k
              JOIN answers a ON a.id = k.answer LEFT JOIN answer_facts f ON f.answer = a.id
+             LEFT JOIN verdicts v ON v.answer = a.id AND v.acceptance = ?1
              ORDER BY k.try, a.id",
             facts::COLUMNS
         );
+        let acceptance = self.terms()?.map(|terms| terms.fingerprint).unwrap_or_default();
         let mut statement = self.reader.connection.prepare(&sql)?;
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query([&acceptance[..]])?;
         while let Some(row) = rows.next()? {
             let (key, try_number) = (row.get(0)?, row.get(5)?);
             if is_wanted(key, try_number) {
-                each(NewAnswer { try_number, ..read_answer(row, key)? })?;
+                let list: Option<String> = row.get(12)?;
+                let list = list.map(|list| serde_json::from_str(&list)).transpose();
+                let list = list.ok().filter(|_| row.get(11) == Ok(true));
+                let verdicts = list.map(|list| NewVerdicts { acceptance, list });
+                each(NewAnswer { try_number, verdicts, ..read_answer(row, key)? })?;
             }
         }
+        Ok(())
+    }
+
+    /// Takes what was thought elsewhere of answers that are here, by their keys and tries, unless that is known
+    /// here, or is to decide here what becomes of others.
+    pub(crate) fn take_verdicts(
+        &mut self,
+        verdicts: &[(Vec<u8>, u32, NewVerdicts)],
+    ) -> Result<(), StoreError> {
+        let connection = &mut self.reader.connection;
+        keys::index(connection)?;
+        let transaction = connection.transaction()?;
+        let sql = "SELECT answer FROM (SELECT answer FROM temp.key_index WHERE key = ?1 AND ?2 = 1
+                     UNION ALL SELECT answer FROM later_tries WHERE key = ?1 AND try = ?2) a
+                   WHERE NOT EXISTS (SELECT 1 FROM replaces r WHERE r.answer = a.answer)";
+        for (key, try_number, new) in verdicts {
+            let found = transaction
+                .prepare_cached(sql)?
+                .query_row(params![key, try_number], |row| row.get(0));
+            let Some(answer) = found.optional()? else { continue };
+            let known = tries::verdicts(&transaction, answer, &new.acceptance)?;
+            let is_known = |list| !NewVerdicts { list: Some(list), ..new.clone() }.are_unknown();
+            if !known.is_some_and(is_known) {
+                tries::record(&transaction, answer, new)?;
+            }
+        }
+        transaction.commit()?;
         Ok(())
     }
 
@@ -264,7 +298,7 @@ fn read_answer(row: &Row<'_>, key: [u8; 16]) -> Result<NewAnswer, StoreError> {
         question: row.get(8)?,
         reasoning: row.get(9)?,
         answer: row.get(10)?,
-        metadata: facts::metadata(row, 11)?,
+        metadata: facts::metadata(row, 13)?,
         reading: None,
     };
     let new = NewAnswer::taken_over(read, key, row.get(1)?, row.get(3)?);
