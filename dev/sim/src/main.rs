@@ -12,6 +12,7 @@ mod checks;
 mod commits;
 mod disk;
 mod ending;
+mod kept;
 mod life;
 mod minute;
 mod money;

@@ -1,28 +1,28 @@
-//! A world in which answers are held against checks: some are not accepted, some are cut, and the run is
-//! killed between any two tries. A seed is all there is to it, so that nothing of it is shrunk.
+//! A world in which answers are held against checks: some are not accepted, some are cut, rows are asked again
+//! on purpose, and the run is killed between any two tries. A seed is all there is to it, so that nothing of it is shrunk.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use dset_core::acceptance::{Acceptance, Consequence, Received, RetryWith, Standing, Terms};
 use dset_core::acceptance::{Verdict, Verdicts};
 use dset_core::answer::{Answer, CUT, Failure, FailureClass, ParsedReply, Usage};
 use dset_core::item::Item;
-use dset_core::item::content::Content;
-use dset_core::item::question::{EarlierTries, Key, Question, QuestionId, QuestionIndex};
+use dset_core::item::question::{Question, QuestionIndex};
 use dset_core::rate::Bounds;
 use dset_core::rate::outage::OutageBackoff;
 use dset_core::rate::sliding_window::MinuteLimits;
 use dset_core::run::ask::{Ask, AskId};
 use dset_core::run::{
-    Effect, EndpointSpec, Event, JournalRecord, Machine, PlanSummary, Planned, Rules, Seq,
+    Effect, EndReason, EndpointSpec, Event, JournalRecord, Machine, PlanSummary, Planned, Rules,
+    Seq,
 };
 use dset_core::schema::dialect::Restore;
 use dset_core::settings::Checks;
 use dset_core::time::Time;
 use serde_json::{Map, json};
 
+use crate::kept::{Kept, Redo};
 use crate::world::Totals;
 
 /// Lives that chance may trouble; then the faults stop.
@@ -31,14 +31,6 @@ const CHAOS_LIVES: u64 = 6;
 const CALM_LIVES: u64 = 2;
 const RIGHT: &str = "right";
 const WRONG: &str = "wrong";
-
-/// An answer that is durable.
-struct Kept {
-    text: &'static str,
-    verdicts: Vec<Verdict>,
-    /// It was judged; else it died with its life while it was being judged.
-    is_judged: bool,
-}
 
 /// An ask on its way.
 struct Flight {
@@ -52,14 +44,19 @@ struct Flight {
 /// A question and which try at it, from 1.
 type Try = (QuestionIndex, u32);
 
-struct World {
-    random: fastrand::Rng,
+pub(crate) struct World {
+    pub(crate) random: fastrand::Rng,
     acceptance: Acceptance,
-    terms: Terms,
+    pub(crate) terms: Terms,
     width: u32,
-    count: u32,
-    kept: Vec<Vec<Kept>>,
-    placed: BTreeSet<QuestionIndex>,
+    pub(crate) count: u32,
+    pub(crate) kept: Vec<Vec<Kept>>,
+    /// How many answers became durable.
+    pub(crate) numbers: u32,
+    pub(crate) redo: Option<Redo>,
+    /// Questions that had an accepted answer once.
+    pub(crate) had: BTreeSet<QuestionIndex>,
+    pub(crate) placed: BTreeSet<QuestionIndex>,
     bought: BTreeMap<Try, u32>,
     /// What was paid for and died with its life.
     excused: BTreeMap<Try, u32>,
@@ -70,6 +67,8 @@ struct Life<'w> {
     world: &'w mut World,
     machine: Machine,
     is_calm: bool,
+    /// It asks rows again on purpose, and no others.
+    is_redo: bool,
     now_ms: u64,
     coming: BTreeMap<(u64, u64), Event>,
     coming_count: u64,
@@ -87,7 +86,12 @@ pub(crate) fn run(seed: u64) -> Totals {
     for life in 0..CHAOS_LIVES + CALM_LIVES {
         world.totals.lives += 1;
         Life::begin(&mut world, life >= CHAOS_LIVES).run();
-        if (0..world.count).all(|index| world.standing(index) != Standing::Another) {
+        // An answer that was kept while its row was asked again has its place from the next life on.
+        let is_done = |index| match world.standing(index, false) {
+            Standing::Accepted => world.placed.contains(&index),
+            standing => standing == Standing::Failed,
+        };
+        if world.redo.is_none() && (0..world.count).all(is_done) {
             break;
         }
     }
@@ -114,6 +118,9 @@ impl World {
             width: [1, 2, 5, 16][random.usize(..4)],
             count,
             kept: (0..count).map(|_| Vec::new()).collect(),
+            numbers: 0,
+            redo: None,
+            had: BTreeSet::new(),
             placed: BTreeSet::new(),
             bought: BTreeMap::new(),
             excused: BTreeMap::new(),
@@ -132,29 +139,10 @@ impl World {
         self.acceptance.accept(received, &Item::of_question(question, &nothing))
     }
 
-    fn consequence(&self, kept: &Kept) -> Consequence {
-        self.terms.consequence(Some(&kept.verdicts))
-    }
-
-    fn is_accepted(&self, index: QuestionIndex) -> bool {
-        let mut kept = self.kept[index as usize].iter().filter(|kept| kept.is_judged);
-        kept.any(|kept| self.consequence(kept) == Consequence::Accept)
-    }
-
-    fn standing(&self, index: QuestionIndex) -> Standing {
-        let kept = &self.kept[index as usize];
-        match kept.last() {
-            _ if self.is_accepted(index) => Standing::Accepted,
-            Some(last) if !last.is_judged => Standing::Another,
-            Some(last) => self.terms.standing(self.consequence(last), kept.len() as u32),
-            None => Standing::Another,
-        }
-    }
-
     /// Judges what died while it was being judged: nothing is bought for that.
     fn judge_stored(&mut self) {
         for index in 0..self.count {
-            let question = self.question(index);
+            let question = self.question(index, false);
             for at in 0..self.kept[index as usize].len() {
                 let kept = &self.kept[index as usize][at];
                 if kept.is_judged {
@@ -168,51 +156,19 @@ impl World {
                     ..Answer::default()
                 };
                 let verdicts = self.judge(&question, &answer).list;
-                self.kept[index as usize][at] = Kept { text: kept.text, verdicts, is_judged: true };
+                let kept = &mut self.kept[index as usize][at];
+                (kept.verdicts, kept.is_judged) = (verdicts, true);
+                self.settle(index, at);
             }
         }
     }
 
-    /// Makes a question as the reader of the input does, from what is stored.
-    fn question(&self, index: QuestionIndex) -> Question {
-        let id = QuestionId { text_hash: index.into(), ordinal: 0 };
-        let text: Arc<str> = format!("question {index}").into();
-        let question = Question {
-            index,
-            row_number: u64::from(index) + 2,
-            name: None,
-            content: Content::Text(Arc::clone(&text)),
-            text,
-            system: None,
-            params: None,
-            key: Key([index as u8; 16]),
-            id,
-            failure_key: id.hash(),
-            marked: false,
-            has_failed: false,
-            model: 0,
-            sample: 0,
-            earlier: None,
-            fields: None,
-            prefixes: None,
-        };
-        let kept = &self.kept[index as usize];
-        let Some(last) = kept.last() else { return question };
-        let content = question.content.clone();
-        let earlier = EarlierTries { count: kept.len() as u32 - 1, aside: 0, content };
-        let question = Question { earlier: Some(Arc::new(earlier)), ..question };
-        let reasons = last.verdicts.iter().flat_map(|verdict| &verdict.reasons);
-        question.another_try(last.text, reasons, self.terms.retry)
-    }
-
     fn check_end(&self) {
         for index in 0..self.count {
-            let kept = &self.kept[index as usize];
-            let standing = self.standing(index);
+            let standing = self.standing(index, false);
             assert!(standing != Standing::Another, "a run without faults asks as often as it may");
             let is_placed = self.placed.contains(&index);
             assert!(is_placed == (standing == Standing::Accepted), "what is accepted has a row");
-            assert!(kept.len() <= self.terms.tries as usize, "no question has too many tries");
         }
         for (tried, bought) in &self.bought {
             let excused = self.excused.get(tried).copied().unwrap_or(0);
@@ -224,15 +180,18 @@ impl World {
 impl<'w> Life<'w> {
     fn begin(world: &'w mut World, is_calm: bool) -> Life<'w> {
         world.judge_stored();
-        let state = |index| match world.standing(index) {
+        let is_redo = world.begins_redo(is_calm);
+        let state = |index| match world.standing(index, is_redo) {
             Standing::Accepted if world.placed.contains(&index) => Planned::Placed,
             Standing::Accepted => Planned::Unplaced,
+            _ if is_redo && !world.is_chosen(index) => Planned::LeftOut,
             Standing::Another => Planned::Pending,
             Standing::Failed => Planned::Failed,
         };
         let states: Vec<Planned> = (0..world.count).map(state).collect();
         let pending = (0..world.count).filter(|at| states[*at as usize] == Planned::Pending);
-        let mut to_read: Vec<Question> = pending.map(|index| world.question(index)).collect();
+        let mut to_read: Vec<Question> =
+            pending.map(|index| world.question(index, is_redo)).collect();
         to_read.reverse();
         let waits = [60, 120, 240].map(Duration::from_secs).into();
         let rules = Rules {
@@ -256,6 +215,7 @@ impl<'w> Life<'w> {
             machine: Machine::new(rules),
             world,
             is_calm,
+            is_redo,
             now_ms: 0,
             coming: BTreeMap::new(),
             coming_count: 0,
@@ -265,7 +225,13 @@ impl<'w> Life<'w> {
             to_read,
             finished: false,
         };
-        life.after(0, Event::Started(PlanSummary { states, ..PlanSummary::default() }));
+        let redo = if is_redo { life.world.of_redo() } else { Default::default() };
+        let is_placed = |at: &QuestionIndex| {
+            life.world.placed.contains(at) && states[*at as usize] != Planned::Placed
+        };
+        let placed_before = (0..life.world.count).filter(is_placed).collect();
+        let plan = PlanSummary { states, placed_before, redo, ..PlanSummary::default() };
+        life.after(0, Event::Started(plan));
         life
     }
 
@@ -308,7 +274,7 @@ impl<'w> Life<'w> {
         let flights = flights.filter(|flight| !flight.text.is_empty() && !flight.is_recorded);
         let mut lost: Vec<Try> = flights.map(|flight| flight.tried).collect();
         let unsynced = self.unsynced.iter().filter_map(|(_, record)| new_answer(record));
-        lost.extend(unsynced.map(|question| (question.index, question.tries())));
+        lost.extend(unsynced.map(|question| (question.index, question.try_number())));
         for tried in lost {
             *self.world.excused.entry(tried).or_default() += 1;
         }
@@ -327,6 +293,7 @@ impl<'w> Life<'w> {
         }
         if let Event::Synced { upto } = &event {
             self.commit(*upto);
+            self.world.check_accepted();
         }
         self.world.totals.events += 1;
         self.world.totals.trace.event(now, &event);
@@ -370,14 +337,23 @@ impl<'w> Life<'w> {
             }
             Effect::Emit { upto, questions } => {
                 for index in questions {
-                    assert!(self.world.is_accepted(index), "a row has an accepted, durable answer");
+                    let standing = self.world.standing(index, false);
+                    assert!(
+                        standing == Standing::Accepted,
+                        "a row has an accepted, durable answer"
+                    );
                     assert!(self.world.placed.insert(index), "a row is written once");
                 }
                 self.after(5, Event::Emitted { upto });
             }
             Effect::SetTimer(at) => self.alarm = Some(at.monotonic_ms),
             Effect::Mark(_) => self.after(5, Event::Marked { took: Duration::from_millis(5) }),
-            Effect::Finish(_) => self.finished = true,
+            Effect::Finish(ending) => {
+                self.finished = true;
+                if self.is_redo && matches!(ending.reason, EndReason::Complete) {
+                    self.world.end_redo(self.is_calm);
+                }
+            }
             Effect::Flush | Effect::Show(_) => {}
         }
     }
@@ -385,13 +361,18 @@ impl<'w> Life<'w> {
     fn ask(&mut self, ask: &Ask) {
         let world = &mut *self.world;
         world.totals.asks += 1;
-        let tried = (ask.question.index, ask.question.tries());
-        let (index, number) = tried;
-        assert!(!world.is_accepted(index), "nothing is asked for what has an accepted answer");
+        let (index, number) = (ask.question.index, ask.question.tries());
+        let tried = (index, ask.question.try_number());
+        let standing = world.standing(index, self.is_redo);
+        assert!(
+            standing == Standing::Another,
+            "nothing is asked for what has an accepted answer, or all its tries"
+        );
+        assert!(!self.is_redo || world.is_chosen(index), "no other row is asked again");
         assert!(number <= world.terms.tries, "no question has too many tries");
         let waiting = self.unsynced.iter().filter_map(|(_, record)| new_answer(record));
         let waiting = waiting.filter(|question| question.index == index);
-        let there = world.kept[index as usize].len() + waiting.count();
+        let there = world.counted(index, self.is_redo).len() + waiting.count();
         assert!(number as usize == there + 1, "a try is the next one of its question");
         let turns = if number == 1 { 1 } else { 3 };
         assert!(ask.question.content.texts().count() == turns, "a try shows the one before it");
@@ -432,11 +413,14 @@ impl<'w> Life<'w> {
         for (_, record) in self.unsynced.drain(..later) {
             let (question, answer, verdicts, is_judged) = match record {
                 JournalRecord::Answered { question, verdicts, is_known: true, .. } => {
-                    let last = self.world.kept[question.index as usize].last_mut();
+                    let kept = &mut self.world.kept[question.index as usize];
+                    let at = kept.len() - 1;
+                    let last = kept.last_mut();
                     let last = last.expect("what came before it was judged is durable before");
                     assert!(!last.is_judged, "an answer is judged once");
                     last.verdicts = verdicts.map(|verdicts| verdicts.list).unwrap_or_default();
                     last.is_judged = true;
+                    self.world.settle(question.index, at);
                     continue;
                 }
                 JournalRecord::Answered { question, answer, verdicts, .. } => {
@@ -449,9 +433,15 @@ impl<'w> Life<'w> {
             };
             let text = if answer.content == WRONG { WRONG } else { RIGHT };
             let list = verdicts.map(|verdicts| verdicts.list).unwrap_or_default();
+            let before = self.world.replaced_by(question.index, self.is_redo);
             let kept = &mut self.world.kept[question.index as usize];
-            assert!(question.tries() as usize == kept.len() + 1, "tries are stored in their order");
-            kept.push(Kept { text, verdicts: list, is_judged });
+            let at = kept.len();
+            assert!(question.try_number() as usize == at + 1, "tries are stored in their order");
+            self.world.numbers += 1;
+            let number = self.world.numbers;
+            let is_aside = false;
+            kept.push(Kept { text, verdicts: list, is_judged, number, is_aside, before });
+            self.world.settle(question.index, at);
         }
     }
 }
