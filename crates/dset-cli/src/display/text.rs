@@ -8,6 +8,7 @@ use dset_core::item::question::Question;
 use dset_core::run::{StopSignal, TERM_GRACE};
 use dset_core::settings::{JobSpec, Model, endpoint};
 use dset_core::text::is_invisible;
+use dset_engine::view::status::Rows;
 use unicode_width::UnicodeWidthChar as _;
 
 /// Makes a text safe for a terminal and one line long, see [`clean`].
@@ -282,6 +283,16 @@ pub(crate) fn quoted(argument: &str) -> String {
 pub(crate) fn written(base_url: &str) -> &str {
     let bare = base_url.strip_suffix('/');
     bare.filter(|bare| bare.matches('/').count() == 2).unwrap_or(base_url)
+}
+
+/// Names some rows of the input: `rows 3, 7 and 2 more`.
+pub(crate) fn row_numbers(rows: &Rows) -> String {
+    let named: Vec<String> = rows.first.iter().map(u64::to_string).collect();
+    let more = match rows.count - rows.first.len() as u64 {
+        0 => String::new(),
+        more => format!(" and {} more", count(more)),
+    };
+    format!("{} {}{more}", by(rows.count, "row", "rows"), named.join(", "))
 }
 
 /// Writes a moment: the time of day, with the date where it was not today.

@@ -6,7 +6,7 @@ use dset_engine::export::{CONTAINERS, ExportError};
 
 use super::{io_cause, mend};
 use crate::datasets::DatasetArgs;
-use crate::display::text::{count, of, one_line, same_command};
+use crate::display::text::{count, of, one_line, row_numbers, same_command};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::run_selector::RunSelectorArgs;
@@ -58,6 +58,9 @@ pub(crate) fn export(error: ExportError, which: &RunSelectorArgs) -> UserError {
         ExportError::OtherKind { .. } => user
             .cause("it holds lists or objects, or values of several kinds, and what is asked again would be another prompt")
             .hint("Name a file of JSON lines, which keeps all of them: `--to again.jsonl`"),
+        ExportError::Nul { rows, .. } => user
+            .cause(format!("{}: dset reads no such file again", row_numbers(&rows)))
+            .hint("Name a file of JSON lines, which keeps it: `--to again.jsonl`"),
         ExportError::UnknownEnding(_) => user
             .cause(format!("the kinds are: {}", endings()))
             .hint("Name a file like `--to sft.jsonl`, or a folder for the Hub like `--to hub/`"),

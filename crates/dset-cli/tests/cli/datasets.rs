@@ -529,3 +529,38 @@ fn what_failed_is_asked_again_with_the_same_prompts() {
         assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), asked);
     }
 }
+
+#[test]
+fn a_nul_in_csv_is_kept_and_told_and_refused_where_it_is_to_be_asked_again() {
+    let folder = Folder::new();
+    folder.write(
+        "q.jsonl",
+        "{\"question\": \"Why?\"}\n{\"question\": \"W\\u0000hat?\"}\n{\"question\": \"Who?\"}\n",
+    );
+    let answer = r#"{"metadata":{"question":"Who?"},"response":{"answer":"N\u0000body"}}"#;
+    folder.write("answers.jsonl", answer);
+    let answers = Some(folder.path("answers.jsonl"));
+    let service = Service::start(MockSettings { answers, ..MockSettings::default() });
+    folder.asks(&service);
+    folder.dset(&["run", "q.jsonl"]).exits(0);
+    let export = |to: &str, more: &[&str]| {
+        folder.dset(&[&["export", "q.jsonl", "--force", "--to", to], more].concat())
+    };
+    for more in [&["--json"][..], &["--json", "--order", "answered"]] {
+        let told = export("rows.csv", more).exits(0).json();
+        assert_eq!(told["with_nul"], serde_json::json!({ "count": 2, "first": [2, 3] }));
+        assert_eq!(export("rows.jsonl", more).exits(0).json()["with_nul"]["count"], 0);
+    }
+    export("rows.csv", &[])
+        .exits(0)
+        .tells("2 rows have a NUL character, which is kept (rows 2, 3)");
+    assert!(folder.read("rows.csv").contains("W\0hat?"));
+    folder.write("q.jsonl", folder.read("q.jsonl") + "{\"question\": \"Wh\\u0000?\"}\n");
+    export("again.csv", &["--failed"])
+        .exits(2)
+        .says("NUL character")
+        .says("row 4")
+        .says("again.jsonl");
+    assert!(!folder.path("again.csv").exists());
+    export("again.jsonl", &["--failed"]).exits(0);
+}

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::error::JobError;
 use crate::store::StoreError;
+use crate::view::status::Rows;
 
 /// Why there is no dataset. What was under its name before is as it was.
 #[derive(Debug, Error)]
@@ -54,6 +55,14 @@ pub enum ExportError {
         column: String,
         /// What the file is.
         about: &'static str,
+    },
+    /// What is to be asked again has a NUL, and the file would not be read again.
+    #[error("{about} cannot hold questions with a NUL character")]
+    Nul {
+        /// What the file is.
+        about: &'static str,
+        /// Which rows of the input.
+        rows: Rows,
     },
     /// An expression cannot be used.
     #[error("`{option} {text}` cannot be used: {error}")]

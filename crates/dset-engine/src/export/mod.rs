@@ -19,7 +19,7 @@ mod written;
 use std::path::{Path, PathBuf};
 
 use dset_core::layout::split::{Splits, shuffled};
-use dset_core::layout::{Column, Kind, Layout, ReasoningPlace, Unfit};
+use dset_core::layout::{Cell, Column, Kind, Layout, ReasoningPlace, Unfit};
 use dset_core::settings::JobSpec;
 
 pub use self::container::{CONTAINERS, ContainerKind};
@@ -30,6 +30,7 @@ use self::spool::Spool;
 use self::target::Target;
 pub use self::target::is_of_run;
 use crate::store::{Store, open_readonly};
+use crate::view::status::Rows;
 
 /// A dataset that is to be written.
 pub struct ExportRequest<'a> {
@@ -112,6 +113,8 @@ pub struct Exported {
     pub files: Vec<ExportedFile>,
     /// What has no row in it.
     pub left_out: LeftOut,
+    /// Rows of the input with a NUL in a text, in a file that not every program reads so.
+    pub with_nul: Rows,
     /// Splits without a row, which have no file: loaders of folders take none without rows.
     pub empty_splits: Vec<String>,
 }
@@ -198,17 +201,29 @@ pub fn export(
         if request.failed {
             is_kept(&prepared.columns, target.kind().0)?;
         }
-        let splits = write(store, &mut prepared, request, &target, staging.folder(), progress)?;
-        Ok::<_, ExportError>((prepared, splits))
+        let mut with_nul = Rows::default();
+        let splits = write(
+            store,
+            &mut prepared,
+            request,
+            &target,
+            staging.folder(),
+            progress,
+            &mut with_nul,
+        )?;
+        if request.failed && with_nul.count > 0 {
+            return Err(ExportError::Nul { about: target.kind().0.about, rows: with_nul });
+        }
+        Ok::<_, ExportError>((prepared, splits, with_nul))
     })?;
-    let Some((prepared, splits)) = written else { return Ok(None) };
+    let Some((prepared, splits, with_nul)) = written else { return Ok(None) };
     let left_out = prepared.selection.left_out;
     let files = target
         .commit(staging, splits, |files| hub::describe(spec, request, &prepared, &target, files))?;
     let has_file = |name: &&str| files.iter().any(|file| file.split.as_deref() == Some(name));
     let names = request.splits.into_iter().flat_map(Splits::names);
     let empty_splits = names.filter(|name| !has_file(name)).map(str::to_owned).collect();
-    Ok(Some(Exported { files, left_out, empty_splits }))
+    Ok(Some(Exported { files, left_out, with_nul, empty_splits }))
 }
 
 /// Fails where what is to be asked again would be read as something else than it was.
@@ -231,6 +246,7 @@ fn write(
     target: &Target<'_>,
     folder: &Path,
     progress: Progress<'_>,
+    with_nul: &mut Rows,
 ) -> Result<Vec<SplitFiles>, ExportError> {
     let names: Vec<Option<String>> = match (request.splits, target.is_folder()) {
         (Some(splits), _) => splits.names().map(|name| Some(name.to_owned())).collect(),
@@ -243,7 +259,7 @@ fn write(
         Shards::Count(files) => {
             // How many rows there are is known when all were made.
             let mut rows = vec![0; names.len()];
-            each_row(store, prepared, request, &mut |_, _| {}, |_, split, _| {
+            each_row(store, prepared, request, &mut |_, _| {}, |_, _, split, _| {
                 rows[split] += 1;
                 Ok(())
             })?;
@@ -252,14 +268,24 @@ fn write(
     };
     let columns = prepared.columns.clone();
     let splits = names.into_iter().zip(sizes).collect();
+    let is_awkward = target.kind().0.is_awkward;
+    let mut look = |row: u64, cells: &[Cell<'_>]| {
+        if cells.iter().any(is_awkward) {
+            with_nul.add(row);
+        }
+    };
     let mut output = Output::new(folder, target.kind(), &columns, splits);
     if request.order == Order::Input {
-        each_row(store, prepared, request, progress, |_, split, cells| output.row(split, cells))?;
+        each_row(store, prepared, request, progress, |row, _, split, cells| {
+            look(row, cells);
+            output.row(split, cells)
+        })?;
         return output.finish();
     }
     let failed = ExportError::io(folder);
     let mut spool = Spool::new(folder).map_err(&failed)?;
-    each_row(store, prepared, request, progress, |key, split, cells| {
+    each_row(store, prepared, request, progress, |row, key, split, cells| {
+        look(row, cells);
         spool.push(key, split, cells).map_err(&failed)
     })?;
     let mut result = Ok(());
@@ -274,13 +300,13 @@ fn write(
     output.finish()
 }
 
-/// Makes every row, and shows it with what it is sorted by and the place of its split.
+/// Makes every row, and shows it with its row of the input, what it is sorted by and the place of its split.
 fn each_row(
     store: &Store,
     prepared: &mut Prepared,
     request: &ExportRequest<'_>,
     progress: Progress<'_>,
-    mut emit: impl FnMut(u64, usize, &[dset_core::layout::Cell<'_>]) -> Result<(), ExportError>,
+    mut emit: impl FnMut(u64, u64, usize, &[Cell<'_>]) -> Result<(), ExportError>,
 ) -> Result<(), ExportError> {
     let Prepared { index, selection, .. } = prepared;
     selection.restart();
@@ -300,7 +326,7 @@ fn each_row(
                 Order::Answered => (made.answered_at ^ i64::MIN) as u64,
                 Order::Shuffle(seed) => shuffled(seed, made.id, made.number),
             };
-            emit(key, split, made.cells)
+            emit(made.row, key, split, made.cells)
         })
     });
     index.answers = answers;

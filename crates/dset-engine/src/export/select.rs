@@ -72,6 +72,8 @@ pub(super) struct Selection {
 /// A row of a dataset, with what decides where it goes.
 pub(super) struct Made<'a> {
     pub(super) id: &'a str,
+    /// Its row of the input.
+    pub(super) row: u64,
     /// Its number among the rows of the record.
     pub(super) number: u32,
     pub(super) answered_at: i64,
@@ -164,7 +166,7 @@ impl Selection {
             if result.is_ok() {
                 let of = rows.get(number as usize).or(rows.first());
                 let answered_at = of.map_or(0, |row| row.answered_at);
-                result = emit(Made { id: &id, number, answered_at, cells });
+                result = emit(Made { id: &id, row: record.row, number, answered_at, cells });
                 number += 1;
             }
         });

@@ -13,7 +13,7 @@ use crate::config_file::ConfigFile;
 use crate::datasets::DatasetArgs;
 use crate::display::page::{self, GOOD, Page};
 use crate::display::terminal_variables;
-use crate::display::text::{count, of};
+use crate::display::text::{by, count, of, row_numbers};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
@@ -141,7 +141,16 @@ pub(super) fn lines(exported: &Exported, said: &DatasetArgs) -> Lines {
     let counts = counts.map(|(_, number, noun, words)| format!("{} {words}", of(number, noun)));
     let empty = exported.empty_splits.iter();
     let empty = empty.map(|name| format!("no row fell to the split {name}, which is left out"));
-    Lines { files, left_out: missing.into_iter().chain(counts).chain(empty).collect() }
+    let nul = Some(&exported.with_nul).filter(|rows| rows.count > 0).map(|rows| {
+        format!(
+            "{} {} a NUL character, which is kept ({}): not every program reads such CSV, and dset does not; JSON \
+             lines are read by all",
+            of(rows.count, "row"),
+            by(rows.count, "has", "have"),
+            row_numbers(rows),
+        )
+    });
+    Lines { files, left_out: missing.into_iter().chain(counts).chain(empty).chain(nul).collect() }
 }
 
 pub(crate) fn object(exported: &Exported) -> Value {
@@ -158,6 +167,7 @@ pub(crate) fn object(exported: &Exported) -> Value {
         "rows": exported.rows(),
         "files": files.collect::<Vec<_>>(),
         "left_out": left,
+        "with_nul": { "count": exported.with_nul.count, "first": exported.with_nul.first },
         "empty_splits": exported.empty_splits,
     })
 }

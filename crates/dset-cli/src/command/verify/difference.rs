@@ -8,7 +8,7 @@ use dset_engine::view::status::Rows;
 use dset_engine::view::verify::Difference;
 
 use super::Words;
-use crate::display::text::{by, count, of, quoted, shortened};
+use crate::display::text::{by, count, of, quoted, row_numbers, shortened};
 
 const MOVE_UNFINISHED: &str = "the earlier outputs are still to be moved away, as `--again` began; the \
 next run does it";
@@ -200,13 +200,7 @@ impl Words<'_> {
 
     /// `q.csv rows 3, 7 and 2 more`.
     fn rows(&self, rows: &Rows) -> String {
-        let named: Vec<String> = rows.first.iter().map(u64::to_string).collect();
-        let more = match rows.count - rows.first.len() as u64 {
-            0 => String::new(),
-            more => format!(" and {} more", count(more)),
-        };
-        let noun = if rows.count == 1 { "row" } else { "rows" };
-        format!("{noun} {}{more} of {}", named.join(", "), self.settings.input.display())
+        format!("{} of {}", row_numbers(rows), self.settings.input.display())
     }
 }
 

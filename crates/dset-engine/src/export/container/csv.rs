@@ -19,8 +19,21 @@ pub(super) const KIND: ContainerKind = ContainerKind {
     keeps: |values| {
         values.is_some_and(|of| !matches!(of, ValueType::List(_) | ValueType::Object(_)))
     },
+    is_awkward: has_nul,
     open,
 };
+
+/// Tells whether a cell has a NUL, at which some readers stop.
+fn has_nul(cell: &Cell<'_>) -> bool {
+    match cell {
+        Cell::Text(text) => text.contains('\0'),
+        Cell::Json(value) => {
+            value.contains("\\u0000")
+                && matches!(serde_json::from_str(value), Ok(serde_json::Value::String(text)) if text.contains('\0'))
+        }
+        _ => false,
+    }
+}
 
 struct Csv {
     to: csv::Writer<Packed>,

@@ -15,6 +15,7 @@ pub(super) const LINES: ContainerKind = ContainerKind {
     packs: true,
     has_moments: false,
     keeps: |_| true,
+    is_awkward: |_| false,
     open: |file, packing, columns| open(file, packing, columns, false),
 };
 
@@ -24,6 +25,7 @@ pub(super) const ARRAY: ContainerKind = ContainerKind {
     packs: true,
     has_moments: false,
     keeps: |_| true,
+    is_awkward: |_| false,
     open: |file, packing, columns| open(file, packing, columns, true),
 };
 

@@ -37,6 +37,8 @@ pub struct ContainerKind {
     pub(super) has_moments: bool,
     /// Tells whether a column of JSON is read again as it was.
     pub(super) keeps: fn(Option<&ValueType>) -> bool,
+    /// Tells whether a cell is written as it is, and not every reader takes it so.
+    pub(super) is_awkward: fn(&Cell<'_>) -> bool,
     pub(super) open: OpenContainer,
 }
 

@@ -15,6 +15,7 @@ pub(super) const KIND: ContainerKind = ContainerKind {
     packs: false,
     has_moments: true,
     keeps: |values| values.is_some(),
+    is_awkward: |_| false,
     open,
 };
 
