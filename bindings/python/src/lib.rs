@@ -8,8 +8,10 @@ mod watched;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 
 use dset_cli::embed::{self, Failure};
+use dset_engine::run::lanes::Lanes;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyRuntimeError};
 use pyo3::prelude::*;
@@ -33,17 +35,20 @@ fn apart<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Failure> + Se
 
 /// Runs `dset run` with these words, and returns its report as JSON. `progress` is called with how many are
 /// answered, have failed, and are wanted; `warn` with each text that a terminal would be warned of. Ctrl-C lets
-/// the asks on their way come home, and raises KeyboardInterrupt then; pressed again it drops them.
+/// the asks on their way come home, and raises KeyboardInterrupt then; pressed again it drops them. `turns` is a
+/// folder in which so many runs, in folders of their own, keep limits a minute by turns.
 #[pyfunction]
-#[pyo3(signature = (words, key, progress, warn))]
+#[pyo3(signature = (words, key, progress, warn, turns=None))]
 fn run(
     py: Python<'_>,
     words: Vec<String>,
     key: Option<String>,
     progress: Option<Py<PyAny>>,
     warn: Py<PyAny>,
+    turns: Option<(PathBuf, u32)>,
 ) -> PyResult<String> {
-    let prepared = apart(py, || embed::prepare_run(&words, key.map(Into::into)))?;
+    let lanes = turns.map(|(folder, most)| Lanes { folder, most: Some(most) });
+    let prepared = apart(py, || embed::prepare_run(&words, key.map(Into::into), lanes))?;
     for text in prepared.warnings() {
         warn.call1(py, (text,))?;
     }
@@ -55,7 +60,7 @@ fn run(
 /// that are empty.
 #[pyfunction]
 fn plan(py: Python<'_>, words: Vec<String>) -> PyResult<(u64, u64, u64, u64, u64)> {
-    let plan = apart(py, || embed::prepare_run(&words, None)?.plan())?;
+    let plan = apart(py, || embed::prepare_run(&words, None, None)?.plan())?;
     Ok((plan.questions, plan.answers, plan.answered, plan.pending, plan.empty))
 }
 

@@ -344,8 +344,8 @@ def test_ctrl_c_at_the_driver_lets_the_workers_take_home_what_is_on_its_way(here
     assert 0 < kept == slow.stats()["answered"] < QUESTIONS
 
 
-#: Asks of all workers in a minute.
-A_MINUTE = 240
+#: Asks of all workers in a minute, and questions of shards that last for a part of one.
+A_MINUTE, SHORT = 240, 20
 
 SHARED = """
 import ray, dset.ray, sys
@@ -355,21 +355,23 @@ dset.ray.run(job, num_workers=count, num_cpus=0.1, rpm=int(sys.argv[3]) // count
 """
 
 
+def short_shards(place, service, questions_of_all):
+    """A job of short shards."""
+    place.mkdir()
+    rows = questions(place / "q.csv", questions_of_all)
+    return dset.split(rows, questions_of_all // SHORT, job=place / "job", **service.asks)
+
+
 @pytest.mark.long
-def test_one_two_and_four_workers_under_one_limit_ask_as_much_in_a_minute(here, cluster):
+def test_one_two_and_four_workers_with_short_shards_ask_as_much_in_a_minute(here, cluster):
     services, drivers = {}, []
     try:
         for count in (1, 2, 4):
             services[count] = service = Service("--latency-ms", "400")
-            place = here / f"of-{count}"
-            place.mkdir()
-            # No shard ends while it is looked: what a minute holds is known to its folder.
-            rows = questions(place / "q.csv", 4 * 2 * A_MINUTE)
-            split = dset.split(rows, 4, job=place / "job", **service.asks)
+            split = short_shards(here / f"of-{count}", service, 3 * A_MINUTE)
             drivers.append(begun(cluster, SHARED, split.folder, count, A_MINUTE))
-
         # Workers begin one after the other; by then all have asked for a minute.
-        until(lambda: all(service.stats()["answered"] >= 1.4 * A_MINUTE for service in services.values()))
+        until(lambda: all(service.stats()["answered"] >= 1.8 * A_MINUTE for service in services.values()))
         fullest = {count: service.stats()["asks_minute_max"] for count, service in services.items()}
     finally:
         for one in drivers:
@@ -378,3 +380,44 @@ def test_one_two_and_four_workers_under_one_limit_ask_as_much_in_a_minute(here, 
             service.end()
     print(f"\n8 asks in the fullest minute, of {A_MINUTE}, by workers: {fullest}")
     assert all(0.95 * A_MINUTE <= most <= A_MINUTE for most in fullest.values())
+
+
+@pytest.mark.long
+def test_workers_and_a_driver_that_are_killed_leave_the_limit_as_it_is(here, slow, cluster):
+    split = short_shards(here / "short", slow, A_MINUTE)
+    first = begun(cluster, SHARED, split.folder, 2, A_MINUTE)
+
+    def working():
+        holders = [json.loads(path.read_text())["pid"] for path in (here / "short" / "job").glob("*/dset.running")]
+        return [pid for pid in holders if is_a_worker(pid)]
+
+    until(lambda: slow.stats()["answered"] >= 60 and working())
+    os.kill(working()[0], signal.SIGKILL)
+    until(lambda: slow.stats()["answered"] >= 90)
+    end_of(first)
+    second = begun(cluster, SHARED, split.folder, 2, A_MINUTE)
+    try:
+        until(lambda: slow.stats()["answered"] >= 0.9 * A_MINUTE)
+    finally:
+        end_of(second)
+    fullest = slow.stats()["asks_minute_max"]
+    print(f"\n8 a worker and the driver killed: {fullest} asks in the fullest minute, of {A_MINUTE}")
+    assert fullest <= A_MINUTE
+
+
+def test_workers_keep_a_limit_by_turns_in_the_folder_that_all_see(here, service, cluster):
+    import ray.data
+
+    def turns(folder):
+        lanes = sorted((folder / ".lanes").glob("*.json"))
+        return len(lanes), [turn["folder"] for lane in lanes for turn in json.loads(lane.read_text())]
+
+    split = job(here, service)
+    dset.ray.run(split, num_workers=2, rpm=60_000)
+    count, folders = turns(split.folder)
+    assert count <= 2 and sorted(folders) == [f"shard-{n:05}" for n in range(SHARDS)]
+    rows = ray.data.from_items([{"question": f"question {n}"} for n in range(30)])
+    ds = dset.ray.answer(rows, output=here / "kept", batch_size=10, num_workers=1, rpm=60_000, **service.asks)
+    assert ds.count() == 30
+    count, folders = turns(here / "kept")
+    assert count == 1 and len(folders) == 3

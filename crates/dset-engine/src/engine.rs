@@ -22,6 +22,7 @@ use crate::http::ask::{Endpoint, EndpointError, EndpointSettings};
 use crate::observer::{LocalFailure, Observer};
 use crate::run::budget::{LimitError, payees};
 use crate::run::drive::{RunControl, Target, drive};
+use crate::run::lanes::Lanes;
 use crate::run::peer_limits::PeerLimits;
 use crate::run::prepare::{Decisions, Job, marks_known};
 use crate::run::report::PreparationReport;
@@ -73,6 +74,7 @@ pub struct Engine {
     cheap_hours: Option<OffPeakRules>,
     state: Option<PathBuf>,
     files_max: Option<u64>,
+    lanes: Option<Lanes>,
 }
 
 /// Why an engine cannot run.
@@ -189,6 +191,7 @@ impl Engine {
             cheap_hours: None,
             state: None,
             files_max: None,
+            lanes: None,
         }
     }
 
@@ -234,6 +237,14 @@ impl Engine {
         self
     }
 
+    /// Takes turns with runs in other folders: what those that went before in a lane asked in the last minute
+    /// counts for the limits a minute of this one.
+    #[must_use]
+    pub fn taking_turns_in(mut self, lanes: Option<Lanes>) -> Engine {
+        self.lanes = lanes;
+        self
+    }
+
     /// Returns what is asked.
     #[must_use]
     pub fn spec(&self) -> &JobSpec {
@@ -276,11 +287,12 @@ impl Engine {
         observer: &mut (dyn Observer + Send),
         cancel: &Cancel,
     ) -> Result<EngineReport, EngineError> {
-        self.run_spec(self.spec.clone(), observer, cancel).await
+        self.run_spec(self.spec.clone(), self.lanes.clone(), observer, cancel).await
     }
 
     /// Does the same for one shard of a job, from 0: the input, how it is read and the prompts are the
-    /// job's, the folder is the shard's.
+    /// job's, the folder is the shard's. Shards that run by turns keep the limits a minute together, and
+    /// each that runs at the same time has them for itself.
     ///
     /// # Errors
     ///
@@ -294,12 +306,14 @@ impl Engine {
     ) -> Result<EngineReport, EngineError> {
         let part = JobFile::read(job).and_then(|file| file.part(job, number, self.spec.clone()));
         let spec = part.map_err(|error| JobError::from(SourceError::from(error)))?;
-        self.run_spec(spec, observer, cancel).await
+        let of_job = Lanes { folder: job.to_owned(), most: None };
+        self.run_spec(spec, self.lanes.clone().or(Some(of_job)), observer, cancel).await
     }
 
     async fn run_spec(
         &self,
         spec: JobSpec,
+        lanes: Option<Lanes>,
         observer: &mut (dyn Observer + Send),
         cancel: &Cancel,
     ) -> Result<EngineReport, EngineError> {
@@ -321,6 +335,9 @@ impl Engine {
         let pricing = Pricing { prices: &self.prices, providers: &self.providers };
         job.limit_cost(options, pricing, payees, forgive_lost)?;
         job.fill_prompt_caches(pricing);
+        if let Some(lanes) = lanes {
+            job.take_turns(&lanes, options.minute)?;
+        }
         let found = job.report.clone();
         // The token stays whole for further runs: wishes are handed on, and lost with this one.
         let (hand_on, wishes) = mpsc::channel(WISHES_MAX);

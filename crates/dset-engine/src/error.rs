@@ -51,6 +51,14 @@ pub enum JobError {
     /// An output that is to be written.
     #[error(transparent)]
     Format(#[from] UnknownFormat),
+    /// As many runs as may take turns in a folder are at it.
+    #[error("{most} runs take turns in `{}`, and no more may", folder.display())]
+    NoLane {
+        /// The folder that those of the runs are in.
+        folder: PathBuf,
+        /// How many.
+        most: u32,
+    },
     /// The folder of the outputs cannot be made or written.
     #[error("cannot use the folder `{}`: {error}", path.display())]
     Folder {

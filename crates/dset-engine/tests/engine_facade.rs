@@ -3,13 +3,21 @@
 
 use std::path::Path;
 
-use dset_core::run::{EndReason, StopSignal};
+use dset_core::item::question::Question;
+use dset_core::run::{EndReason, Notice, RateBound, Snapshot, StopSignal};
 use dset_core::settings::Layer;
+use dset_core::time::Time;
 use dset_engine::engine::{Cancel, Engine, Quiet};
+use dset_engine::observer::{LocalFailure, Observer};
 use dset_engine::shard::split;
 use dset_mock::{Mock, MockSettings};
 
 fn engine(folder: &Path, name: &str, questions: u32, service: &Mock) -> Engine {
+    limited(folder, name, questions, service, None)
+}
+
+/// The same, with a limit of asks a minute.
+fn limited(folder: &Path, name: &str, questions: u32, service: &Mock, rpm: Option<u32>) -> Engine {
     let input = folder.join(format!("{name}.csv"));
     let rows: String = (0..questions).map(|at| format!("{name} {at}\n")).collect();
     std::fs::write(&input, format!("question\n{rows}")).unwrap();
@@ -18,6 +26,7 @@ fn engine(folder: &Path, name: &str, questions: u32, service: &Mock) -> Engine {
         output: Some(folder.join(name)),
         base_url: Some(vec![service.base_url()]),
         key: Some("none".into()),
+        rpm,
         ..Layer::default()
     };
     Engine::new(layer).unwrap()
@@ -85,4 +94,35 @@ async fn shards_of_one_engine_are_its_whole_run() {
     let error = engine.run_shard(&job, 2, &mut a, &cancel[0]).await.unwrap_err();
     assert!(error.to_string().contains("no shard 2"), "{error}");
     assert_eq!(service.stats().answered, 10);
+}
+
+/// Stops a run that the user's own limit holds up.
+struct StopWhenHeld<'a>(&'a Cancel);
+
+impl Observer for StopWhenHeld<'_> {
+    fn notice(&mut self, _: Time, _: &Notice) {}
+    fn snapshot(&mut self, _: Time, snapshot: &Snapshot) {
+        if snapshot.rate_bound == Some(RateBound::User) {
+            self.0.stop();
+        }
+    }
+    fn local_failure(&mut self, _: Time, _: &LocalFailure) {}
+    fn acknowledged(&mut self, _: &Question) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_begins_no_minute_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Mock::start(MockSettings::default()).await.unwrap();
+    let fast = limited(folder.path(), "q", 60, &service, Some(60_000));
+    let job = folder.path().join("job");
+    split(fast.spec().clone(), 3, &job, serde_json::Map::new()).unwrap();
+    fast.run_shard(&job, 0, &mut Quiet, &Cancel::new()).await.unwrap();
+    fast.run_shard(&job, 1, &mut Quiet, &Cancel::new()).await.unwrap();
+    assert_eq!(service.stats().asked, 40);
+    let slow = limited(folder.path(), "q", 60, &service, Some(40));
+    let cancel = Cancel::new();
+    let ran = slow.run_shard(&job, 2, &mut StopWhenHeld(&cancel), &cancel).await.unwrap();
+    assert!(matches!(ran.ending.reason, EndReason::Stopped(_)), "{:?}", ran.ending);
+    assert_eq!(service.stats().asked, 40, "the minute is used up by the shards before");
 }

@@ -11,7 +11,7 @@ import weakref
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
 from . import _dset
 from ._errors import call, error_of
@@ -134,6 +134,7 @@ def run(
     api_key: Optional[str] = None,
     progress: Progress = False,
     check: bool = True,
+    _turns: Optional[Tuple[str, int]] = None,
     **options: Any,
 ) -> Report:
     """Ask the questions of a file that have no answer yet.
@@ -165,7 +166,7 @@ def run(
     told = bar if bar is not None else (progress or None)
     try:
         with _said({"output": output, "model": model, **options}, schema, questions) as said:
-            ended = json.loads(call(_dset.run, said, api_key, told, _warn))
+            ended = json.loads(call(_dset.run, said, api_key, told, _warn, _turns))
     finally:
         if bar is not None:
             bar.close()

@@ -79,8 +79,10 @@ def _unlocked(ask: Callable[[], Any]) -> Any:
             time.sleep(0.5)
 
 
-def _shard(job: str, shard: int, to: Optional[str], layout: Optional[str], options: Any) -> Manifest:
-    report = _unlocked(lambda: _run_here(job=job, shard=shard, **options))
+def _shard(
+    job: str, shard: int, to: Optional[str], layout: Optional[str], workers: int, options: Any
+) -> Manifest:
+    report = _unlocked(lambda: _run_here(job=job, shard=shard, _turns=(job, workers), **options))
     if to is None:
         return Manifest(shard, report)
     # A fixed name, complete or not there at all: a second worker writes the same bytes.
@@ -109,7 +111,7 @@ def run(
         shards: Which shards; all where it is left out.
         to: A folder for a Parquet file of each shard, named by its number.
         layout: What its rows are.
-        **options: Those of :func:`dset.run`, for every shard: ``rpm=60`` is the limit of one.
+        **options: Those of :func:`dset.run`: ``rpm=60`` is the limit of each worker, whichever shards it has.
 
     Returns:
         A manifest for each shard, in their order.
@@ -129,14 +131,15 @@ def run(
         Path(target).mkdir(parents=True, exist_ok=True)
     task = ray.remote(_shard).options(num_cpus=num_cpus, max_retries=RETRIES)
     waiting = list(range(count) if shards is None else shards)[::-1]
+    workers = max(num_workers, 1)
     going: Dict[Any, int] = {}
     done: List[Manifest] = []
     failed: Optional[BaseException] = None
     try:
         while going or (waiting and failed is None):
-            while waiting and len(going) < max(num_workers, 1) and failed is None:
+            while waiting and len(going) < workers and failed is None:
                 shard = waiting.pop()
-                going[task.remote(str(folder.absolute()), shard, target, layout, options)] = shard
+                going[task.remote(str(folder.absolute()), shard, target, layout, workers, options)] = shard
             (ready, *_), _ = ray.wait(list(going), num_returns=1)
             shard = going.pop(ready)
             try:
@@ -193,7 +196,7 @@ def _joined(answers: "pyarrow.Table", batch: "pyarrow.Table") -> "pyarrow.Table"
     return answers
 
 
-def _batch(batch: "pyarrow.Table", output: str, options: Dict[str, Any]) -> "pyarrow.Table":
+def _batch(batch: "pyarrow.Table", output: str, workers: int, options: Dict[str, Any]) -> "pyarrow.Table":
     import pyarrow
 
     if batch.num_rows == 0:
@@ -203,7 +206,7 @@ def _batch(batch: "pyarrow.Table", output: str, options: Dict[str, Any]) -> "pya
     for row in batch.to_pylist():
         sink.update(json.dumps(row, sort_keys=True, default=str).encode() + b"\n")
     folder = Path(output) / f"batch-{sink.hexdigest()}"
-    answers = _unlocked(lambda: _answer_here(batch, output=folder, progress=False, **options))
+    answers = _unlocked(lambda: _answer_here(batch, output=folder, progress=False, _turns=(output, workers), **options))
     if answers.report.answered == 0:
         return pyarrow.table({"question": pyarrow.array([], pyarrow.string())})
     return _columns(_joined(answers.report.open().to_arrow(), batch))
@@ -227,7 +230,7 @@ def answer(
         batch_size: Rows that are asked together, and that one folder holds.
         num_workers: Batches that are asked at once, at most.
         num_cpus: What Ray reserves for each.
-        **options: Those of :func:`dset.answer`, for every batch.
+        **options: Those of :func:`dset.answer`; ``rpm=60`` is the limit of each worker, whichever batches it has.
 
     Returns:
         The rows that were answered, with the columns of :func:`dset.answer`. Nothing is asked before it is
@@ -236,12 +239,13 @@ def answer(
     _refuse_key(options)
     folder = str(Path(path_text(output)).absolute())
     Path(folder).mkdir(parents=True, exist_ok=True)
+    workers = max(num_workers, 1)
     return ds.map_batches(
-        functools.partial(_batch, output=folder, options=options),
+        functools.partial(_batch, output=folder, workers=workers, options=options),
         batch_size=batch_size,
         batch_format="pyarrow",
         num_cpus=num_cpus,
-        concurrency=max(num_workers, 1),
+        concurrency=workers,
     )
 
 

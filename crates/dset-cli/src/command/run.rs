@@ -13,6 +13,7 @@ use dset_engine::os::files::real_place;
 use dset_engine::os::lock::{LockError, Running, running};
 use dset_engine::os::open_files::raise_open_files_max;
 use dset_engine::run::drive::{Target, drive};
+use dset_engine::run::lanes::Lanes;
 use dset_engine::run::peer_limits::PeerLimits;
 use dset_engine::run::prepare::{Decisions, Job, try_to_read};
 use dset_engine::run::redo::RedoSelector;
@@ -188,7 +189,10 @@ pub(super) fn run_rows(
     let keys = Keys { keys: &keys, from: key_from, environment: &environment };
     let yes = args.decisions.yes;
     let deadline = args.decisions.deadline;
-    let extras = Extras { acks, datasets: datasets.as_ref(), yes, deadline, ..Extras::default() };
+    let lanes = shard.as_ref().and_then(|shard| shard.lanes(options.minute));
+    let datasets_at_end = datasets.as_ref();
+    let extras =
+        Extras { acks, datasets: datasets_at_end, yes, deadline, lanes, ..Extras::default() };
     let settings = RunSettings { spec: spec.clone(), options, terminal };
     let (ending, agreed) = ask(settings, decisions, &keys, state.as_deref(), extras)?;
     datasets.map_or(Ok(()), |datasets| datasets.write(&spec, terminal, &ending))?;
@@ -292,6 +296,8 @@ pub(super) struct Extras<'a> {
     pub(super) datasets: Option<&'a DatasetsAtEnd>,
     /// Whatever it costs is agreed to.
     pub(super) yes: bool,
+    /// Where it takes turns with other folders.
+    pub(super) lanes: Option<Lanes>,
     /// When it is to be done, at whatever price.
     pub(super) deadline: Option<jiff::Timestamp>,
     /// What it has in common with runs on other machines.
@@ -309,7 +315,7 @@ pub(super) fn ask(
     extras: Extras<'_>,
 ) -> Result<(Ending, bool), UserError> {
     let RunSettings { spec, options, terminal } = settings;
-    let Extras { demo, acks, datasets, yes, deadline, .. } = extras;
+    let Extras { demo, acks, datasets, yes, deadline, lanes, .. } = extras;
     let runtime = super::shared::runtime()?;
     #[cfg(unix)]
     runtime.block_on(async { signals::survive_file_limit() });
@@ -364,6 +370,9 @@ pub(super) fn ask(
     if demo.is_none() {
         let left = job.left_by_model(decisions.limit);
         forecast::before_run(&spec, options.cost, &money, &left, yes, terminal)?;
+    }
+    if let Some(lanes) = lanes {
+        job.take_turns(&lanes, options.minute).map_err(explain::job)?;
     }
     let agreed = job.report.presumed_agreed;
     let (wish, wishes) = mpsc::channel(8);

@@ -9,6 +9,7 @@ use dset_engine::engine::{Cancel, Engine, EngineError, EnginePlan, EngineReport}
 use dset_engine::error::JobError;
 use dset_engine::observer::Observer;
 use dset_engine::os::open_files::open_files_max;
+use dset_engine::run::lanes::Lanes;
 use dset_engine::run::prepare::Decisions;
 use dset_engine::source::spool::STDIN;
 use secrecy::SecretString;
@@ -40,14 +41,18 @@ pub struct PreparedRun {
 }
 
 /// Prepares `dset run` with the words that follow `run`; `key` is used for every model in place of those
-/// of the environment.
+/// of the environment, and limits a minute are kept by turns in `lanes`, a shard's in its job where none are said.
 ///
 /// # Errors
 ///
 /// The words are none that `dset run` takes, or contradict each other.
-pub fn prepare_run(words: &[String], key: Option<SecretString>) -> Result<PreparedRun, Failure> {
+pub fn prepare_run(
+    words: &[String],
+    key: Option<SecretString>,
+    lanes: Option<Lanes>,
+) -> Result<PreparedRun, Failure> {
     let Command::Run(args) = read(&["run"], words)? else { return Err(wrong_command()) };
-    Ok(prepared(*args, key)?)
+    Ok(prepared(*args, key, lanes)?)
 }
 
 /// Nothing is printed.
@@ -55,7 +60,11 @@ fn silent(terminal: TerminalOptions) -> TerminalOptions {
     TerminalOptions { json: false, quiet: true, ..terminal }
 }
 
-fn prepared(args: RunArgs, key: Option<SecretString>) -> Result<PreparedRun, UserError> {
+fn prepared(
+    args: RunArgs,
+    key: Option<SecretString>,
+    lanes: Option<Lanes>,
+) -> Result<PreparedRun, UserError> {
     let environment = Environment::read(Path::new("."))?;
     let shard = args.shard.open(&environment)?;
     let datasets = shard.is_none().then(|| datasets(&args, &environment)).transpose()?;
@@ -76,13 +85,18 @@ fn prepared(args: RunArgs, key: Option<SecretString>) -> Result<PreparedRun, Use
             .cause("it is the program's that runs it")
             .hint("Name a file"));
     }
+    let lanes = match &shard {
+        Some(shard) => shard.lanes(options.minute).map(|of_job| lanes.unwrap_or(of_job)),
+        None => lanes,
+    };
     let money = Money::of(&environment);
     let deadline = args.decisions.deadline;
     let engine = Engine::of(spec.clone(), options.clone())
         .with_decisions(decisions(&args.decisions))
         .with_prices(environment.providers.clone(), environment.prices())
         .keeping_to_cheap_hours(off_peak::rules(&spec, &options, &money, deadline)?)
-        .with_open_files_max(open_files_max());
+        .with_open_files_max(open_files_max())
+        .taking_turns_in(lanes);
     let engine = match environment.state_folder().filter(|_| options.share_pace) {
         Some(state) => engine.sharing_limits_in(state),
         None => engine,

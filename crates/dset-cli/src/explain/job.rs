@@ -54,6 +54,11 @@ fn words(error: JobError, is_there: bool) -> UserError {
             folder_in_use("another `dset run` is using this folder", holder)
                 .hint(format!("Wait for it to end; `{}` shows how far it is", status_command()))
         }
+        JobError::NoLane { .. } => UserError::new(Exit::Locked, one_line(&error.to_string()))
+            .cause(
+                "each has the limits a minute for itself, and one more would exceed them together",
+            )
+            .hint("Wait for one of them to end"),
         JobError::Lock(LockError::Io(error)) => {
             UserError::new(Exit::Ours, "cannot lock the folder")
                 .cause(io_cause(&error))

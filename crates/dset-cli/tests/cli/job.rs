@@ -28,6 +28,21 @@ fn split(folder: &Folder, service: &Service, more: &[&str]) {
 }
 
 #[test]
+fn shards_take_turns_under_a_limit_of_the_run_and_not_under_the_jobs_own() {
+    let (folder, service) = (Folder::with(QUESTIONS), Service::friendly());
+    split(&folder, &service, &["--rpm", "90000"]);
+    let run = |more: &[&str]| folder.dset(&[&["run", "--job", "job"], more].concat()).exits(0);
+    run(&["--shard", "0"]);
+    assert!(!folder.path("job/.lanes").exists(), "what all may ask is divided already");
+    run(&["--shard", "1", "--rpm", "60000"]);
+    run(&["--shard", "2", "--rpm", "60000"]);
+    let turns: Value = serde_json::from_str(&folder.read("job/.lanes/0.json")).unwrap();
+    let turns: Vec<_> = turns.as_array().unwrap().iter().map(|turn| &turn["folder"]).collect();
+    assert_eq!(turns, ["shard-00001", "shard-00002"]);
+    folder.dset(&["job", "merge", "job"]).exits(0);
+}
+
+#[test]
 fn shards_have_the_keys_of_the_whole_run_and_ask_nothing_twice() {
     let (folder, service) = (Folder::with(QUESTIONS), Service::friendly());
     let url = service.url();

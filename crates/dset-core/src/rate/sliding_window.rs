@@ -78,8 +78,8 @@ impl SlidingWindowLimit {
             sum: 0.0,
             squares: 0.0,
             largest: 0,
-            due_ms: 0.0,
-            tokens_due_ms: 0.0,
+            due_ms: f64::NEG_INFINITY,
+            tokens_due_ms: f64::NEG_INFINITY,
         }
     }
 
@@ -97,12 +97,17 @@ impl SlidingWindowLimit {
         let usual = self.typical_tokens();
         let mut taken: Vec<(i64, u64)> =
             earlier.iter().map(|ask| (at(ask.back_unix_ms), ask.tokens.unwrap_or(usual))).collect();
+        sent.sort_unstable();
+        sent.iter().for_each(|at| self.spread(*at as f64));
+        // However many there were without this limit, they count for a minute.
+        let a_minute_on = (now.monotonic_ms as i64 + WINDOW_MS) as f64;
+        self.due_ms = self.due_ms.min(a_minute_on);
+        self.tokens_due_ms = self.tokens_due_ms.min(a_minute_on);
         if killed {
             let full = self.limits.asks.unwrap_or(0) as usize;
             sent.extend(std::iter::repeat_n(now.monotonic_ms as i64, full));
             taken.extend(self.limits.tokens.map(|most| (now.monotonic_ms as i64, most)));
         }
-        sent.sort_unstable();
         taken.sort_unstable();
         self.taken_tokens = taken.iter().map(|(_, tokens)| tokens).sum();
         (self.sent, self.taken) = (sent.into(), taken.into());
@@ -199,17 +204,25 @@ impl SlidingWindowLimit {
 
     /// Takes the sending of an ask.
     pub fn on_sent(&mut self, now: Time) {
-        let now_ms = now.monotonic_ms as f64;
-        if let Some(most) = self.limits.asks {
+        if self.limits.asks.is_some() {
             self.sent.push_back(now.monotonic_ms as i64);
-            self.due_ms = self.due_ms.max(now_ms) + WINDOW_MS as f64 / f64::from(most.max(1));
+        }
+        if self.limits.tokens.is_some() {
+            self.on_the_way += 1;
+        }
+        self.spread(now.monotonic_ms as f64);
+    }
+
+    /// Keeps the next ask apart from one that was sent then.
+    fn spread(&mut self, sent_ms: f64) {
+        if let Some(most) = self.limits.asks {
+            self.due_ms = self.due_ms.max(sent_ms) + WINDOW_MS as f64 / f64::from(most.max(1));
         }
         if let Some(most) = self.limits.tokens {
-            self.on_the_way += 1;
             // Before the first answer the reserve alone keeps asks apart.
             let mean = self.sum / self.last.len().max(1) as f64;
             let share = (mean / most.max(1) as f64).min(1.0);
-            self.tokens_due_ms = self.tokens_due_ms.max(now_ms) + share * WINDOW_MS as f64;
+            self.tokens_due_ms = self.tokens_due_ms.max(sent_ms) + share * WINDOW_MS as f64;
         }
     }
 
@@ -321,6 +334,75 @@ mod tests {
             let wait = minute.wait(at(0)).unwrap();
             assert!(wait >= Duration::from_secs(31), "{limits:?}: {wait:?}");
         }
+    }
+
+    /// Runs one after the other, each of so many asks that take 300 ms and `tokens`, half a second apart,
+    /// in which whatever the last minute had is taken over. Returns when asks were sent.
+    fn in_turns(limits: MinuteLimits, asks: &[u8], tokens: u64) -> Vec<u64> {
+        let (mut ms, mut earlier) = (0, Vec::<EarlierAsk>::new());
+        for asks in asks {
+            let mut minute = SlidingWindowLimit::new(limits);
+            minute.restore(at(ms), &earlier, false);
+            let (mut left, mut on_its_way) = (*asks, VecDeque::new());
+            while left > 0 || !on_its_way.is_empty() {
+                while on_its_way.front().is_some_and(|&back| back <= ms) {
+                    on_its_way.pop_front();
+                    minute.on_return(at(ms), Some(tokens), false);
+                }
+                while left > 0 && minute.wait(at(ms)) == Some(Duration::ZERO) {
+                    minute.on_sent(at(ms));
+                    on_its_way.push_back(ms + 300);
+                    let [sent_unix_ms, back_unix_ms] = [ms, ms + 300].map(|ms| at(ms).unix_ms);
+                    earlier.push(EarlierAsk { sent_unix_ms, back_unix_ms, tokens: Some(tokens) });
+                    left -= 1;
+                }
+                ms += 10;
+            }
+            ms += 500;
+        }
+        earlier.iter().map(|ask| (ask.sent_unix_ms - at(0).unix_ms) as u64).collect()
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn short_runs_in_turns_are_within_the_limit_of_one(
+            most in 20..200_u32,
+            asks in proptest::collection::vec(1..40_u8, 1..20),
+        ) {
+            for limits in [
+                MinuteLimits { asks: Some(most), tokens: None },
+                MinuteLimits { asks: None, tokens: Some(u64::from(most) * 100) },
+            ] {
+                let sent = in_turns(limits, &asks, 100);
+                proptest::prop_assert!(most_in_a_minute(&sent) <= most as usize);
+            }
+        }
+    }
+
+    #[test]
+    fn runs_in_turns_are_spread_and_use_nearly_all_of_the_limit() {
+        let limits = MinuteLimits { asks: Some(600), tokens: None };
+        let sent = in_turns(limits, &[60; 30], 1);
+        let minutes = *sent.last().unwrap() as f64 / 60_000.0;
+        let (most, usual) = (most_in_a_minute(&sent), 1800.0 / minutes);
+        assert!((570..=600).contains(&most), "{most}");
+        assert!(usual > 540.0, "{usual}");
+        let in_a_second = |from: usize| sent[from..].partition_point(|&ms| ms < sent[from] + 1000);
+        let burst = (0..sent.len()).map(in_a_second).max();
+        assert!(burst <= Some(21), "{burst:?}");
+    }
+
+    #[test]
+    fn asks_of_before_without_a_limit_hold_nothing_up_for_longer_than_a_minute() {
+        let ask = EarlierAsk {
+            sent_unix_ms: at(0).unix_ms - 1_000,
+            back_unix_ms: at(0).unix_ms,
+            tokens: Some(1_000),
+        };
+        let limits = MinuteLimits { asks: Some(10), tokens: Some(10_000) };
+        let mut minute = SlidingWindowLimit::new(limits);
+        minute.restore(at(0), &[ask; 5_000], false);
+        assert_eq!(minute.wait(at(61_000)), Some(Duration::ZERO));
     }
 
     #[test]

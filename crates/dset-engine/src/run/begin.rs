@@ -90,6 +90,7 @@ pub(crate) fn begin(
         settings_ids,
         folder: folder.path,
         lock: folder.lock,
+        lane: None,
         shared: None,
         replaced: Replaced::default(),
         redo: None,

@@ -9,6 +9,7 @@ pub mod drive;
 pub(crate) mod feeder;
 mod former;
 pub(crate) mod ids;
+pub mod lanes;
 pub mod peer_limits;
 pub(crate) mod plan_input;
 pub mod prepare;

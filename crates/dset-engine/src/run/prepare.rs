@@ -11,6 +11,7 @@ use std::sync::Arc;
 use dset_core::item::error_marks::MarksColumn;
 use dset_core::item::question::QuestionIndex;
 use dset_core::plan::{AnswerId, Plan};
+use dset_core::rate::sliding_window::MinuteLimits;
 use dset_core::run::{BudgetRules, OffPeakRules};
 use dset_core::settings::JobSpec;
 use dset_core::template::Prompts;
@@ -29,6 +30,7 @@ use crate::recover::{Recovered, Site, Traces, pending};
 use crate::run::accepting::{Accepting, decide};
 use crate::run::begin::{Preliminaries, begin, check_settings};
 use crate::run::bookmark::bare_bookmark;
+use crate::run::lanes::{Lane, Lanes};
 use crate::run::redo::{RedoSelector, choose, redo};
 use crate::run::report::PreparationReport;
 use crate::run::run_plan::{RunPlan, ScannedInput};
@@ -93,6 +95,8 @@ pub struct Job {
     pub(crate) settings_ids: Vec<i64>,
     pub(crate) folder: PathBuf,
     pub(crate) lock: Lock,
+    /// Where it takes turns with other folders, if it does.
+    pub(crate) lane: Option<Lane>,
     /// What it has in common with runs of other machines.
     pub(crate) shared: Option<Box<dyn SharedWork>>,
 }
@@ -104,6 +108,20 @@ pub(crate) fn marks_known(folder: &Path) -> MarksColumn {
 }
 
 impl Job {
+    /// Takes turns with runs in other folders: what those asked in the last minute counts for these limits.
+    /// Where there are none, or nothing to ask, it does nothing.
+    pub fn take_turns(&mut self, lanes: &Lanes, minute: MinuteLimits) -> Result<(), JobError> {
+        if minute == MinuteLimits::default() || self.report.pending == 0 {
+            return Ok(());
+        }
+        let lane = lanes.take(&self.folder, unix_ms());
+        self.lane = lane.map_err(|error| JobError::folder(&lanes.folder, error))?;
+        match (&self.lane, lanes.most) {
+            (None, Some(most)) => Err(JobError::NoLane { folder: lanes.folder.clone(), most }),
+            _ => Ok(()),
+        }
+    }
+
     /// Works out what is left to do. `can_ask` says whether there is a key for every model that
     /// wants one.
     pub fn prepare(

@@ -38,8 +38,8 @@ pub use sqlite::{
     Session, SnippetPart, Store, StoredCheckpoint,
 };
 pub(crate) use sqlite::{
-    CsvWish, IdSet, MeasuredAnswer, NewVerdicts, OpenRedo, RateHistory, Rejudged, SearchTerms,
-    StoredCall, Tokenizer, Wanted,
+    CsvWish, IdSet, MeasuredAnswer, NewVerdicts, OpenRedo, RATE_HISTORY_BACK_MS, RateHistory,
+    Rejudged, SearchTerms, StoredCall, Tokenizer, Wanted,
 };
 pub(crate) use writer::replaced::Replaced;
 pub use writer::{Checkpoint, OutputOrder, Placed, ToStore, Writer, WriterSettings};

@@ -4,8 +4,10 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use dset_core::rate::sliding_window::MinuteLimits;
 use dset_core::settings::{JobSpec, Layer, resolve_with_providers};
 use dset_engine::error::JobError;
+use dset_engine::run::lanes::Lanes;
 use dset_engine::shard::JobFile;
 use dset_engine::source::SourceError;
 
@@ -113,6 +115,13 @@ fn of_scheduler(environment: &Environment) -> Result<u32, UserError> {
 }
 
 impl OpenShard {
+    /// Returns where it takes turns with other shards under these limits a minute. The job's own, which are
+    /// divided among its shards, hold for all of them together however these are run.
+    pub(crate) fn lanes(&self, minute: MinuteLimits) -> Option<Lanes> {
+        let of_job = MinuteLimits { asks: self.layer.rpm, tokens: self.layer.tpm };
+        (minute != of_job).then(|| Lanes { folder: self.folder.clone(), most: None })
+    }
+
     /// Returns what is asked in this shard; `input` is where the questions are, where that is not
     /// where they were split. Fails where settings would make other shards of them.
     pub(crate) fn spec(&self, spec: JobSpec, input: Option<PathBuf>) -> Result<JobSpec, UserError> {

@@ -14,6 +14,7 @@ use dset_core::settings::{CostLimits, JobSpec, Layer, Resolved, RunOptions};
 use dset_engine::error::JobError;
 use dset_engine::os::clock::unix_ms;
 use dset_engine::os::lock::Lock;
+use dset_engine::run::lanes::Lanes;
 use dset_engine::run::prepare::Decisions;
 use dset_engine::run::redo::RedoSelector;
 use dset_engine::store::postgres::{Brought, Claim, Lease, SharedJob, SharedLimits};
@@ -304,7 +305,9 @@ impl Worker<'_> {
         let spec = JobSpec { input: self.input.clone(), ..part };
         let keys = Keys { keys, from: *key_from, environment: self.environment };
         let shared = Some(job.work(lease, limits));
-        let extras = Extras { shared, yes: true, ..Extras::default() };
+        // What is said of limits here is the worker's, whichever shard it has.
+        let lanes = Some(Lanes { folder: self.folder.clone(), most: None });
+        let extras = Extras { shared, lanes, yes: true, ..Extras::default() };
         let total = [options.cost.total, limits.cost].into_iter().flatten().min();
         let cost = CostLimits { total, ..options.cost };
         let options = RunOptions { cost, ..options.clone() };

@@ -31,6 +31,7 @@ use crate::output::live::ToSinks;
 use crate::run::drive::effects::JudgedResult;
 pub use crate::run::drive::peers::Target;
 use crate::run::drive::workers::WorkerMessage;
+use crate::run::lanes::Lane;
 use crate::run::prepare::Job;
 use crate::source::error_marks::Marker;
 use crate::store::{SharedWork, StoreError, ToStore, Writer};
@@ -174,4 +175,6 @@ struct Run {
     judge: Arc<Judge>,
     shared: Option<Box<dyn SharedWork>>,
     lock: crate::os::lock::Lock,
+    /// Ours while anything may be asked.
+    _lane: Option<Lane>,
 }

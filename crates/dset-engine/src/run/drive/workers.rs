@@ -72,10 +72,13 @@ impl Run {
         } = job;
         let (tell, told) = unbounded_channel();
         let plan = Arc::new(plan);
-        let earlier = match options.minute == MinuteLimits::default() {
-            true => RateHistory::default(),
-            false => store.rate_history(unix_ms())?,
-        };
+        let (mut earlier, mut lane) = (RateHistory::default(), job.lane);
+        if options.minute != MinuteLimits::default() {
+            earlier = store.rate_history(unix_ms())?;
+        }
+        if let Some(lane) = &mut lane {
+            earlier.add(std::mem::take(&mut lane.history));
+        }
         // A run that has nothing to ask says nothing of where the answers are from.
         let before = if job.report.pending == 0 { store.last_life()? } else { None };
         let endpoint = before.map_or_else(|| spec.model().endpoint(), |(before, _)| before);
@@ -175,6 +178,7 @@ impl Run {
             spec,
             shared,
             lock: job.lock,
+            _lane: lane,
         })
     }
 }

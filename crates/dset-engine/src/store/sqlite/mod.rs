@@ -35,7 +35,7 @@ mod tries;
 
 pub(crate) use crate::store::sqlite::lengths::MeasuredAnswer;
 pub use crate::store::sqlite::open_readonly::{FailedAsks, IntegrityError, Session, open_readonly};
-pub(crate) use crate::store::sqlite::rate_history::RateHistory;
+pub(crate) use crate::store::sqlite::rate_history::{RATE_HISTORY_BACK_MS, RateHistory};
 pub use crate::store::sqlite::tokenizer::SnippetPart;
 pub(crate) use crate::store::sqlite::tokenizer::{SearchTerms, Tokenizer};
 pub(crate) use attempts::AttemptOfRow;

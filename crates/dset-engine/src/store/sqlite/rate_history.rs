@@ -8,7 +8,7 @@ use super::store::Store;
 use crate::store::error::StoreError;
 
 /// How far back asks may still count: a minute, and what clocks may be apart.
-const BACK_MS: i64 = 62_000;
+pub(crate) const RATE_HISTORY_BACK_MS: i64 = 62_000;
 
 /// The asks of the minute before a run.
 #[derive(Debug, Default)]
@@ -19,10 +19,18 @@ pub(crate) struct RateHistory {
     pub(crate) unknown: bool,
 }
 
+impl RateHistory {
+    /// Takes what was asked elsewhere under the same limits.
+    pub(crate) fn add(&mut self, other: RateHistory) {
+        self.asks.extend(other.asks);
+        self.unknown |= other.unknown;
+    }
+}
+
 impl Store {
     /// Returns what was asked in the minute before `now`.
     pub(crate) fn rate_history(&self, now_unix_ms: i64) -> Result<RateHistory, StoreError> {
-        let from = now_unix_ms - BACK_MS;
+        let from = now_unix_ms - RATE_HISTORY_BACK_MS;
         let connection = &self.reader.connection;
         // Newest first, so that the first that is too old ends it. Nothing is in the future: a
         // clock was set back, and those count as just now.
