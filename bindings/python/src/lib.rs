@@ -52,8 +52,7 @@ fn run(
     for text in prepared.warnings() {
         warn.call1(py, (text,))?;
     }
-    let report = watched::run(py, prepared, progress.as_ref())?;
-    Ok(embed::report(&report).to_string())
+    Ok(watched::run(py, prepared, progress.as_ref())?.to_string())
 }
 
 /// Works out what a run with these words would ask: questions, answers wanted, answered, to be asked, rows
@@ -64,10 +63,12 @@ fn plan(py: Python<'_>, words: Vec<String>) -> PyResult<(u64, u64, u64, u64, u64
     Ok((plan.questions, plan.answers, plan.answered, plan.pending, plan.empty))
 }
 
-/// Runs `dset export` with these words, and returns what was written as JSON.
+/// Runs `dset export` with these words, and returns what was written as JSON. `of_run` is the `as_asked` of a
+/// report, whose rows are written whatever the folder was asked with since.
 #[pyfunction]
-fn export(py: Python<'_>, words: Vec<String>) -> PyResult<String> {
-    Ok(apart(py, || embed::export(&words))?.to_string())
+#[pyo3(signature = (words, of_run=None))]
+fn export(py: Python<'_>, words: Vec<String>, of_run: Option<String>) -> PyResult<String> {
+    Ok(apart(py, || embed::export(&words, of_run.as_deref()))?.to_string())
 }
 
 /// Tells where the run of a folder stands, as JSON; without questions, of those that it was asked from.

@@ -8,9 +8,10 @@ use dset_cli::embed::{Failure, PreparedRun};
 use dset_core::item::question::Question;
 use dset_core::run::{Notice, Snapshot};
 use dset_core::time::Time;
-use dset_engine::engine::{Cancel, EngineReport};
+use dset_engine::engine::Cancel;
 use dset_engine::observer::{LocalFailure, Observer};
 use pyo3::prelude::*;
+use serde_json::Value;
 
 use crate::{died, raised};
 
@@ -25,7 +26,7 @@ const WORKERS: usize = 2;
 enum Told {
     /// How many are answered, have failed, and are wanted.
     Progress(u64, u64, u64),
-    Ended(Box<Result<EngineReport, Failure>>),
+    Ended(Box<Result<Value, Failure>>),
     Died,
 }
 
@@ -58,7 +59,7 @@ pub(crate) fn run(
     py: Python<'_>,
     prepared: PreparedRun,
     progress: Option<&Py<PyAny>>,
-) -> PyResult<EngineReport> {
+) -> PyResult<Value> {
     let cancel = Cancel::new();
     let (tell, told) = channel();
     let stop = cancel.clone();
@@ -80,11 +81,7 @@ pub(crate) fn run(
     }
 }
 
-fn asked(
-    prepared: &PreparedRun,
-    mut watch: Watch,
-    cancel: &Cancel,
-) -> Result<EngineReport, Failure> {
+fn asked(prepared: &PreparedRun, mut watch: Watch, cancel: &Cancel) -> Result<Value, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .enable_all()
@@ -104,7 +101,7 @@ fn wait(
     told: Receiver<Told>,
     progress: Option<&Py<PyAny>>,
     stop: &Cancel,
-) -> (Option<Result<EngineReport, Failure>>, Option<PyErr>) {
+) -> (Option<Result<Value, Failure>>, Option<PyErr>) {
     let mut interrupted: Option<PyErr> = None;
     // Held by one thread after another, which a receiver does not know by itself.
     let told = std::sync::Mutex::new(told);

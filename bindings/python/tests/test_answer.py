@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import json
 import os
 import subprocess
 import sys
@@ -228,6 +229,41 @@ def test_calls_that_take_turns_in_one_folder_have_their_own_rows(here, service):
     second = dset.answer([{"question": "b"}], **ask)
     assert [row["question"] for row in first.report.open().rows()] == ["a"]
     assert [row["question"] for row in second.report.open().rows()] == ["b"]
+
+
+@pytest.mark.parametrize("other, count", [({"model": "another"}, 4), ({"limit": 2}, 2)])
+def test_a_call_has_its_own_rows_where_another_asks_otherwise_before_they_are_read(
+    here, service, monkeypatch, other, count
+):
+    ask = dict(output="kept", progress=False, **service.asks)
+    records = [{"question": f"q {n}", "own": f"own {n}"} for n in range(4)]
+    alone = list(dset.answer(records, system="First.", model="one", **{**ask, "output": "alone"}))
+    real = dset._answer.run
+
+    def run_and_then_another(*arguments, **options):
+        report = real(*arguments, **options)
+        real(here / "all.jsonl", **{**ask, "system": "Second.", "model": "one", "again": True, **other})
+        return report
+
+    (here / "all.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    monkeypatch.setattr(dset._answer, "run", run_and_then_another)
+    answers = dset.answer(records, system="First.", model="one", **ask)
+    told = ("question", "answer", "model", "own")
+    assert [[row[name] for name in told] for row in answers] == [[row[name] for name in told] for row in alone]
+    # Whoever opens the folder has those of the other call.
+    assert len(list(dset.open("kept").rows())) == count
+
+
+def test_a_report_opens_its_own_rows_whatever_was_asked_in_the_folder_since(here, service):
+    (here / "q.jsonl").write_text("".join(json.dumps({"question": f"q {n}", "level": n}) + "\n" for n in range(6)))
+    ask = dict(output="kept", **service.asks)
+    easy = dset.run("q.jsonl", where="level|int < 4", limit=3, **ask)
+    own = [row["question"] for row in easy.open().rows()]
+    dset.run("q.jsonl", system="Be brief.", continue_=True, **ask)
+    # What the other call has bought for rows that this one left is not its own.
+    assert [row["question"] for row in easy.open().rows()] == own and len(own) == 3
+    assert len(list(dset.open("kept", "q.jsonl").rows())) == 6
+    assert easy.left_out == 2
 
 
 def test_rows_are_joined_to_their_records_whatever_columns_these_have(here, service):

@@ -1,5 +1,6 @@
 """Runs, shards, errors, signals and processes, against the simulated service."""
 
+import json
 import multiprocessing
 import os
 import pickle
@@ -66,6 +67,33 @@ def test_errors_have_three_parts_and_a_kind(here, service):
     with pytest.raises(dset.UsageError, match="nothing was asked"):
         next(dset.open("empty").rows())
     assert service.stats()["asked"] == 0
+
+
+def test_a_report_says_what_the_events_of_the_command_say(here, service):
+    folder = here / "in"
+    folder.mkdir()
+    rows = [("a", 1), ("", 2), ("b", 9)]
+    (folder / "a.jsonl").write_text("".join(json.dumps({"question": q, "level": n}) + "\n" for q, n in rows))
+    (folder / "b.xlsx").write_text("none that is read")
+    options = {"samples": 2, "where": "level < 5", "max_output_bound": 4_000, "max_cost": 1}
+    asks = {**options, "base_url": service.asks["base_url"], "key": "none", "model": "m"}
+    (here / "dset.toml").write_text("[prices.m]\ninput = 0.3\noutput = 1.2\n")
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in {**asks, "share_pace": "off"}.items()]
+    command = [sys.executable, "-m", "dset", "run", "in", "-o", "events", "--json", *flags]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    events = [json.loads(line) for line in ran.stdout.splitlines()]
+    said = {**events[0], **next(event for event in events if event["event"] == "end")}
+    told = json.loads(dset._dset.run(["-o", "report", *flags, "--", "in"], None, None, print))
+    of_event, of_report = {"v", "time", "event"}, {"reason", "detail", "answered_before", "as_asked"}
+    assert set(said) - of_event == set(told) - of_report
+    differs = {name for name in set(said) - of_event if said[name] != told[name]}
+    assert differs <= {"output", "seconds", "spent", "budget"}
+    with pytest.warns(UserWarning):
+        report = dset.run("in", output="once", progress=False, share_pace=False, **asks)
+    assert (report.empty, report.left_out, len(report.unread_files)) == (1, 1, 1)
+    assert report.seconds > 0 and report.budget["max_cost"] == "1" and report.spent
+    assert report == pickle.loads(pickle.dumps(report)) and hash(report)
 
 
 def test_changed_settings_are_a_decision(here, service):

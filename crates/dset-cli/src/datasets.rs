@@ -188,6 +188,7 @@ impl DatasetArgs {
             reviews: self.reviews,
             reviews_in: None,
             force,
+            of_run: None,
         }))
     }
 }

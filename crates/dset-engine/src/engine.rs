@@ -29,7 +29,7 @@ use crate::run::report::PreparationReport;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::shard::JobFile;
 use crate::source::SourceError;
-use crate::store::{StoreError, open_readonly};
+use crate::store::{AsAsked, StoreError, open_readonly};
 use crate::view::expenses::Pricing;
 
 /// What is asked, of whom, and how.
@@ -120,6 +120,8 @@ pub struct EngineReport {
     pub folder: PathBuf,
     /// What was asked.
     pub input: PathBuf,
+    /// What its rows are found by, also when the folder was asked with other settings since.
+    pub as_asked: AsAsked,
 }
 
 /// Stops a run, from any thread. Clones stop the same run.
@@ -338,7 +340,7 @@ impl Engine {
         if let Some(lanes) = lanes {
             job.take_turns(&lanes, options.minute)?;
         }
-        let found = job.report.clone();
+        let (found, as_asked) = (job.report.clone(), job.as_asked.clone());
         // The token stays whole for further runs: wishes are handed on, and lost with this one.
         let (hand_on, wishes) = mpsc::channel(WISHES_MAX);
         let handing_on = async {
@@ -351,7 +353,7 @@ impl Engine {
             ending = drive(job, options, targets, self.files_max, wishes, observer) => ending?,
             () = handing_on => unreachable!("the token is here, and can be used"),
         };
-        Ok(EngineReport { found, ending, folder, input })
+        Ok(EngineReport { found, ending, folder, input, as_asked })
     }
 
     fn targets(&self, spec: &JobSpec) -> Result<Vec<Target>, EndpointError> {

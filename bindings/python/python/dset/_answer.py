@@ -157,11 +157,11 @@ def _rows(report: Report) -> Iterator[Dict[str, Any]]:
     place = Path(tempfile.mkdtemp(prefix="dset-"))
     try:
         path = place / "rows.jsonl"
-        found = exported(report.folder, path, questions=report.input)["rows"]
+        found = exported(report.folder, path, questions=report.input, of_run=report.as_asked)["rows"]
         if found < report.answered:
             raise DsetError(
                 f"of {report.answered:,} answers {found:,} were found again",
-                f"another run has {report.folder} with other settings",
+                f"another call has changed which answers count in {report.folder}",
                 ["Call again: nothing is bought twice; calls with different settings need folders of their own"],
             )
         return Rows(path)

@@ -9,7 +9,7 @@ import tempfile
 import warnings
 import weakref
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
@@ -63,6 +63,17 @@ class Report:
         empty: Rows without a question, which were skipped.
         bad_rows: Rows that cannot be asked and were skipped, with ``on_bad_row="skip"``.
         input: What was asked.
+        left_out: Rows that ``where`` and ``sample`` left out.
+        gone: Rows of the outputs whose question is gone from the input.
+        outdated: Rows of the outputs that have another answer than the one that counts.
+        keep_answer: Failed questions that still have the answer from before they were asked again.
+        dropped: Asks that were dropped, and may be billed.
+        unsent_reasoning: Chats whose earlier turns have reasoning, which is not sent.
+        unread_files: Files in the folder of questions that are not read.
+        seconds: How long it took.
+        budget: Where it stands with its limit of money, in dollars as texts; ``None`` without one.
+        spent: What all runs of the folder have spent, in dollars as texts; ``None`` where that is not known.
+        as_asked: What :meth:`open` finds its rows by.
     """
 
     exit_code: int
@@ -77,10 +88,29 @@ class Report:
     empty: int = 0
     bad_rows: int = 0
     input: Optional[Path] = None
+    left_out: int = 0
+    gone: int = 0
+    outdated: int = 0
+    keep_answer: int = 0
+    dropped: int = 0
+    unsent_reasoning: int = 0
+    unread_files: Tuple[str, ...] = ()
+    seconds: float = 0.0
+    budget: Optional[Dict[str, Any]] = field(default=None, hash=False)
+    spent: Optional[Dict[str, Any]] = field(default=None, hash=False)
+    as_asked: Optional[str] = field(default=None, repr=False)
 
     def open(self) -> "Folder":
-        """Return the folder, to read the rows of what was asked."""
-        return Folder(self.folder, self.input)
+        """Return the folder, to read the rows of what was asked, whatever other calls asked there since."""
+        return Folder(self.folder, self.input, self.as_asked)
+
+
+def _report(ended: Dict[str, Any]) -> Report:
+    """Make a report of what is said of a run; the rest of it is known to who began it."""
+    places = {"folder": Path(ended["output"]), "input": Path(ended["input"])}
+    files = tuple(ended.get("unread_files", ()))
+    said = {**ended, **places, "exit_code": ended["exit"], "unread_files": files}
+    return Report(**{one.name: said[one.name] for one in fields(Report) if one.name in said})
 
 
 class _Bar:
@@ -170,9 +200,7 @@ def run(
     finally:
         if bar is not None:
             bar.close()
-    detail = ended.pop("detail")
-    places = {"folder": Path(ended.pop("folder")), "input": Path(ended.pop("input"))}
-    report = Report(exit_code=ended.pop("exit"), **places, **ended)
+    report = _report(ended)
     for skipped, why in [(report.empty, "empty"), (report.bad_rows, "none that can be asked")]:
         if skipped:
             _warn(f"rows that are {why}, and were skipped: {skipped:,}")
@@ -181,7 +209,7 @@ def run(
         if report.reason == "the limit of cost is reached":
             # The same call would reach it at once.
             hint = "Call again with a higher `max_cost` (or `max_cost_run`): what is answered is kept"
-        raise error_of(report.reason, detail, [hint], report.exit_code, report)
+        raise error_of(report.reason, ended["detail"], [hint], report.exit_code, report)
     return report
 
 
@@ -214,14 +242,19 @@ def export(
 
 
 def exported(
-    folder: PathLike, to: PathLike, *, questions: Optional[PathLike] = None, **options: Any
+    folder: PathLike,
+    to: PathLike,
+    *,
+    questions: Optional[PathLike] = None,
+    of_run: Optional[str] = None,
+    **options: Any,
 ) -> Dict[str, Any]:
-    """Do the same, and return what is known of it."""
+    """Do the same, of a run that need not be the last, and return what is known of it."""
     target = path_text(to)
     if os.path.isdir(target):
         target = os.path.join(target, "")
     with _said({"output": folder, "to": target, **options}, None, questions) as said:
-        found: Dict[str, Any] = json.loads(call(_dset.export, said))
+        found: Dict[str, Any] = json.loads(call(_dset.export, said, of_run))
     return found
 
 
@@ -256,9 +289,12 @@ class Rows(Iterator[Dict[str, Any]]):
 class Folder:
     """The folder of a run: its rows, and where it stands. Made by :func:`open`."""
 
-    def __init__(self, folder: PathLike, questions: Optional[PathLike] = None) -> None:
+    def __init__(
+        self, folder: PathLike, questions: Optional[PathLike] = None, of_run: Optional[str] = None
+    ) -> None:
         self.folder = Path(path_text(folder))
         self.questions = None if questions is None else Path(path_text(questions))
+        self._of_run = of_run
 
     def __repr__(self) -> str:
         return f"dset.open({str(self.folder)!r})"
@@ -272,7 +308,8 @@ class Folder:
     def _export(self, ending: str, options: Dict[str, Any]) -> Path:
         place = Path(tempfile.mkdtemp(prefix="dset-"))
         try:
-            return export(self.folder, place / f"rows.{ending}", **{"questions": self.questions, **options})[0]
+            said = {"questions": self.questions, "of_run": self._of_run, **options}
+            return Path(exported(self.folder, place / f"rows.{ending}", **said)["files"][0]["path"])
         except BaseException:
             remove(place)
             raise

@@ -87,7 +87,9 @@ def _shard(
         return Manifest(shard, report)
     # A fixed name, complete or not there at all: a second worker writes the same bytes.
     target = Path(to) / f"part-{shard:05}.parquet"
-    written = exported(report.folder, target, questions=report.input, layout=layout, force=True)
+    written = exported(
+        report.folder, target, questions=report.input, of_run=report.as_asked, layout=layout, force=True
+    )
     data = target.read_bytes()
     return Manifest(shard, report, target, written["rows"], hashlib.blake2b(data, digest_size=16).hexdigest())
 

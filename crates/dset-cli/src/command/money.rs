@@ -13,6 +13,7 @@ use crate::error::UserError;
 use crate::layers::Environment;
 
 /// The prices that hold in this folder, and whose address is whose.
+#[derive(Debug)]
 pub(crate) struct Money {
     pub(super) prices: Prices,
     providers: Providers,
@@ -37,7 +38,7 @@ impl Money {
 
     /// Works out what was spent in a folder; nothing where its store cannot be read, which whoever
     /// reads it next says better.
-    pub(super) fn expenses(&self, folder: &Path) -> Option<Expenses> {
+    pub(crate) fn expenses(&self, folder: &Path) -> Option<Expenses> {
         expenses(folder, self.pricing()).ok().flatten()
     }
 

@@ -18,7 +18,7 @@ use dset_engine::run::peer_limits::PeerLimits;
 use dset_engine::run::prepare::{Decisions, Job, try_to_read};
 use dset_engine::run::redo::RedoSelector;
 use dset_engine::source::spool::{STDIN, spool};
-use dset_engine::store::Store;
+use dset_engine::store::{AsAsked, Store};
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 
@@ -194,8 +194,9 @@ pub(super) fn run_rows(
     let extras =
         Extras { acks, datasets: datasets_at_end, yes, deadline, lanes, ..Extras::default() };
     let settings = RunSettings { spec: spec.clone(), options, terminal };
-    let (ending, agreed) = ask(settings, decisions, &keys, state.as_deref(), extras)?;
-    datasets.map_or(Ok(()), |datasets| datasets.write(&spec, terminal, &ending))?;
+    let Asked { ending, agreed, as_asked } =
+        ask(settings, decisions, &keys, state.as_deref(), extras)?;
+    datasets.map_or(Ok(()), |datasets| datasets.write(&spec, terminal, &ending, &as_asked))?;
     Ok(Exit::of(&ending, agreed))
 }
 
@@ -305,15 +306,23 @@ pub(super) struct Extras<'a> {
     pub(super) shared: Option<dset_engine::store::postgres::SharedRun>,
 }
 
-/// Runs with these settings, and shows it; returns how it ended, and whether somebody has said that
-/// rows are to be taken as answered.
+/// A run that has ended.
+pub(super) struct Asked {
+    pub(super) ending: Ending,
+    /// Somebody has said that rows are to be taken as answered.
+    pub(super) agreed: bool,
+    /// What its rows are found by.
+    as_asked: AsAsked,
+}
+
+/// Runs with these settings, and shows it.
 pub(super) fn ask(
     settings: RunSettings,
     decisions: Decisions,
     keys: &Keys<'_>,
     state: Option<&Path>,
     extras: Extras<'_>,
-) -> Result<(Ending, bool), UserError> {
+) -> Result<Asked, UserError> {
     let RunSettings { spec, options, terminal } = settings;
     let Extras { demo, acks, datasets, yes, deadline, lanes, .. } = extras;
     let runtime = super::shared::runtime()?;
@@ -374,7 +383,7 @@ pub(super) fn ask(
     if let Some(lanes) = lanes {
         job.take_turns(&lanes, options.minute).map_err(explain::job)?;
     }
-    let agreed = job.report.presumed_agreed;
+    let (agreed, as_asked) = (job.report.presumed_agreed, job.as_asked.clone());
     let (wish, wishes) = mpsc::channel(8);
     let opening = RunContext {
         settings: &spec,
@@ -427,7 +436,7 @@ pub(super) fn ask(
     if is_of_money && demo.is_none() && !terminal.quiet {
         say_balances(&spec, keys.keys);
     }
-    Ok((ending, agreed))
+    Ok(Asked { ending, agreed, as_asked })
 }
 
 /// Says what is left to spend where a service tells it; each is asked once.

@@ -8,18 +8,18 @@
 use std::time::Instant;
 
 use dset_core::item::question::Question;
-use dset_core::money::{Expenses, PriceTable};
+use dset_core::money::Expenses;
 use dset_core::run::{Ending, Notice, Snapshot};
 use dset_core::settings::JobSpec;
 use dset_core::time::Time;
 use dset_engine::observer::{LocalFailure, Observer};
 use dset_engine::os::clock::Clock;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::run_object::{self, Ended};
 use super::text::{self, model, moment, number, place};
-use super::{Display, RunContext, money, plain};
+use super::{Display, RunContext, plain};
 use crate::display::background_writer::{BackgroundWriter, DRAIN_TIMEOUT, Lines, Stream};
-use crate::exit::Exit;
 
 /// The version of the events; a new one where a program that reads them could be misled.
 const VERSION: u32 = 1;
@@ -37,35 +37,8 @@ pub(super) struct Json {
 impl Json {
     pub(super) fn open(opening: &RunContext<'_>) -> Json {
         let (settings, found) = (opening.settings, opening.found);
-        let mut line = json!({
-            "event": "start",
-            "input": settings.input,
-            "output": settings.output,
-            "model": settings.model().request.model,
-            "questions": found.questions,
-            "answered": found.answered,
-            "presumed": found.presumed,
-            "pending": found.pending,
-            "empty": found.empty,
-            "gone": found.removed,
-        });
-        if found.bad_rows.count > 0 {
-            line["bad_rows"] = json!(found.bad_rows.count);
-        }
-        if found.bad_rows.reasoning > 0 {
-            line["unsent_reasoning"] = json!(found.bad_rows.reasoning);
-        }
-        if !found.unread.is_empty() {
-            line["unread_files"] = json!(found.unread);
-        }
-        if found.left_out.count() > 0 {
-            line["left_out"] = json!(found.left_out.count());
-        }
-        if found.answers != found.questions {
-            line["answers"] = json!(found.answers);
-            line["models"] = settings.models.iter().map(|model| &*model.request.model).collect();
-            line["samples"] = json!(settings.samples);
-        }
+        let mut line = json!({ "event": "start" });
+        extend(&mut line, run_object::found(settings, found));
         let talk = BackgroundWriter::open(Lines, Stream::Out, usize::MAX);
         let presumed_agreed = found.presumed_agreed;
         let json = Json {
@@ -91,8 +64,8 @@ impl Json {
             "model": model(&self.settings, question),
             "sample": question.sample,
         });
-        if let (Value::Object(line), Value::Object(rest)) = (&mut line, rest) {
-            line.extend(rest);
+        if let Value::Object(rest) = rest {
+            extend(&mut line, rest);
         }
         self.print(now, line);
     }
@@ -103,10 +76,16 @@ pub(crate) fn event_now(event: Value) -> String {
     versioned(Clock::start().now(), event) + "\n"
 }
 
+fn extend(line: &mut Value, fields: Map<String, Value>) {
+    if let Value::Object(line) = line {
+        line.extend(fields);
+    }
+}
+
 fn versioned(now: Time, event: Value) -> String {
     let mut line = json!({ "v": VERSION, "time": moment(now.unix_ms, true) });
-    if let (Value::Object(line), Value::Object(event)) = (&mut line, event) {
-        line.extend(event);
+    if let Value::Object(event) = event {
+        extend(&mut line, event);
     }
     let mut line = line.to_string();
     // Many of them may wait for their reader.
@@ -228,26 +207,15 @@ impl Observer for Json {
 
 impl Display for Json {
     fn end(&mut self, ending: &Ending, spent: Option<&Expenses>) {
-        let ledger = &ending.ledger;
-        let mut end = json!({
-            "event": "end",
-            "questions": ledger.questions,
-            "answered": ledger.answered,
-            "presumed": ledger.presumed,
-            "failed": ledger.failed(),
-            "left": ledger.pending,
-            "keep_answer": ending.standing,
-            "outdated": self.outdated + ending.outdated,
-            "dropped": ending.dropped,
-            "seconds": self.began.elapsed().as_secs_f64(),
-            "exit": Exit::of(ending, self.presumed_agreed) as u8,
-        });
-        if let Some(budget) = &ending.budget {
-            end["budget"] = money::budget_object(budget);
-        }
-        if let Some(spent) = spent {
-            end["spent"] = money::object(spent, PriceTable::built_in());
-        }
+        let mut end = json!({ "event": "end" });
+        let ended = Ended {
+            ending,
+            presumed_agreed: self.presumed_agreed,
+            outdated: self.outdated,
+            took: self.began.elapsed(),
+            spent,
+        };
+        extend(&mut end, run_object::ended(&ended));
         let patience = ending.was_stopped.then_some(DRAIN_TIMEOUT);
         self.writer.end(versioned(Clock::start().now(), end) + "\n", patience);
     }

@@ -18,6 +18,7 @@ pub(crate) mod pager;
 mod plain;
 pub(crate) mod plot;
 pub(crate) mod preamble;
+pub(crate) mod run_object;
 mod screen;
 pub(crate) mod settings_hints;
 pub(crate) mod stdout;

@@ -9,11 +9,12 @@ use std::path::Path;
 
 use dset_core::settings::Layer;
 use dset_engine::export::{ExportRequest, export as write_export};
+use dset_engine::store::AsAsked;
 use dset_engine::view::browse::SideFiles;
 use dset_engine::view::status::run_status;
 use serde_json::{Value, json};
 
-pub use self::run::{PreparedRun, prepare_run, report};
+pub use self::run::{PreparedRun, prepare_run};
 use crate::cli::{self, Command};
 use crate::command::job::{JobCommand, split::split_quietly};
 use crate::command::{export, shared};
@@ -70,17 +71,21 @@ fn warning((text, hint): (String, Option<String>)) -> String {
     hint.map_or(text.clone(), |hint| format!("{text} ({hint})"))
 }
 
-/// Writes a dataset, by the words that follow `dset export`; returns what was written.
+/// Writes a dataset, by the words that follow `dset export`; returns what was written. `of_run` is the `as_asked`
+/// of the report of a run: the rows are that run's, whatever the folder was asked with since.
 ///
 /// # Errors
 ///
 /// The words are none that `dset export` takes, nothing was asked yet, or the dataset cannot be written.
-pub fn export(words: &[String]) -> Result<Value, Failure> {
+pub fn export(words: &[String], of_run: Option<&str>) -> Result<Value, Failure> {
     let Command::Export(args) = read(&["export"], words)? else { return Err(wrong_command()) };
-    Ok(exported(&args)?)
+    let of_run = of_run.map(serde_json::from_str).transpose().map_err(|error| {
+        UserError::new(Exit::Ours, "this is the report of no run").cause(error.to_string())
+    })?;
+    Ok(exported(&args, of_run.as_ref())?)
 }
 
-fn exported(args: &export::ExportArgs) -> Result<Value, UserError> {
+fn exported(args: &export::ExportArgs, of_run: Option<&AsAsked>) -> Result<Value, UserError> {
     let environment = Environment::read(Path::new("."))?;
     let (spec, _) = shared::settings_under(&environment, args.which.layer())?;
     let request = args.request()?.ok_or_else(|| {
@@ -88,7 +93,7 @@ fn exported(args: &export::ExportArgs) -> Result<Value, UserError> {
             .hint("Name a file or a folder to write")
     })?;
     let side = SideFiles::beside(&spec.output, &cache_folder());
-    let request = ExportRequest { reviews_in: Some(&side.folder), ..request };
+    let request = ExportRequest { reviews_in: Some(&side.folder), of_run, ..request };
     let exported = write_export(&spec, &request, &mut |_, _| {})
         .map_err(|error| explain::export(error, &args.which))?
         .ok_or_else(|| shared::nothing_asked(&args.which, &spec))?;

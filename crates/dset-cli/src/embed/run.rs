@@ -1,9 +1,10 @@
 //! A run within another program.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use dset_core::provider::Providers;
-use dset_core::run::{EndReason, Ending};
+use dset_core::run::EndReason;
 use dset_core::settings::Resolved;
 use dset_engine::engine::{Cancel, Engine, EngineError, EnginePlan, EngineReport};
 use dset_engine::error::JobError;
@@ -22,6 +23,7 @@ use crate::command::money::Money;
 use crate::command::oddities::oddities;
 use crate::command::run::{DecisionArgs, RunArgs, datasets, resolved};
 use crate::command::{cost_limit, off_peak, shared};
+use crate::display::run_object::{self, Ended};
 use crate::display::text::one_line;
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -37,6 +39,7 @@ pub struct PreparedRun {
     /// What is written when it has gone to its end; a shard writes none.
     datasets: Option<DatasetsAtEnd>,
     providers: Providers,
+    money: Money,
     warnings: Vec<String>,
 }
 
@@ -105,7 +108,7 @@ fn prepared(
     let odd = oddities(&spec, &warnings, &environment.providers);
     let providers = environment.providers;
     let warnings = environment.warnings.into_iter().chain(odd).map(warning).collect();
-    Ok(PreparedRun { engine, without_key, datasets, providers, warnings })
+    Ok(PreparedRun { engine, without_key, datasets, providers, money, warnings })
 }
 
 fn decisions(args: &DecisionArgs) -> Decisions {
@@ -162,7 +165,9 @@ impl PreparedRun {
         self.engine.plan().map_err(|error| self.explained(error.into()))
     }
 
-    /// Asks, and writes the datasets that settings name where the run goes to its end.
+    /// Asks, and writes the datasets that settings name where the run goes to its end. Returns what the events
+    /// `start` and `end` of `dset run --json` say, the second over the first, and beside that `reason` and
+    /// `detail` of the end, `answered_before`, and `as_asked`, by which [`super::export`] finds its rows.
     ///
     /// # Errors
     ///
@@ -171,16 +176,38 @@ impl PreparedRun {
         &self,
         observer: &mut (dyn Observer + Send),
         cancel: &Cancel,
-    ) -> Result<EngineReport, Failure> {
+    ) -> Result<Value, Failure> {
+        let began = Instant::now();
         let spec = self.engine.spec();
         if let Some(datasets) = &self.datasets {
             datasets.check(spec)?;
         }
         let ran = self.engine.run(observer, cancel).await.map_err(|error| self.explained(error))?;
         if let Some(datasets) = &self.datasets {
-            datasets.write(spec, silent(TerminalOptions::default()), &ran.ending)?;
+            let terminal = silent(TerminalOptions::default());
+            datasets.write(spec, terminal, &ran.ending, &ran.as_asked)?;
         }
-        Ok(ran)
+        Ok(self.report(&ran, began.elapsed()))
+    }
+
+    fn report(&self, ran: &EngineReport, took: Duration) -> Value {
+        let (found, ending) = (&ran.found, &ran.ending);
+        let spent = self.money.expenses(&ran.folder);
+        let (presumed_agreed, outdated) = (found.presumed_agreed, found.outdated);
+        let ended = Ended { ending, presumed_agreed, outdated, took, spent: spent.as_ref() };
+        let mut report = run_object::found(self.engine.spec(), found);
+        report.extend(run_object::ended(&ended));
+        let (reason, detail) = reason_words(&ending.reason);
+        let as_asked = serde_json::to_string(&ran.as_asked).expect("settings are plain values");
+        for (name, value) in [
+            ("reason", json!(reason)),
+            ("detail", json!(detail)),
+            ("answered_before", json!(found.answered)),
+            ("as_asked", json!(as_asked)),
+        ] {
+            report.insert(name.to_owned(), value);
+        }
+        Value::Object(report)
     }
 
     fn explained(&self, error: EngineError) -> Failure {
@@ -197,28 +224,6 @@ impl PreparedRun {
             }
         }
     }
-}
-
-/// Returns what a run came to: `exit`, `reason`, `detail`, `folder`, `input`, `empty`, `bad_rows`, and where the questions stand.
-#[must_use]
-pub fn report(report: &EngineReport) -> Value {
-    let Ending { reason, ledger, .. } = &report.ending;
-    let (reason, detail) = reason_words(reason);
-    json!({
-        "exit": Exit::of(&report.ending, report.found.presumed_agreed) as u8,
-        "reason": reason,
-        "detail": detail,
-        "folder": report.folder.display().to_string(),
-        "input": report.input.display().to_string(),
-        "questions": ledger.questions,
-        "answered": ledger.answered,
-        "failed": ledger.failed(),
-        "left": ledger.pending,
-        "presumed": ledger.presumed,
-        "answered_before": report.found.answered,
-        "empty": report.found.empty,
-        "bad_rows": report.found.bad_rows.count,
-    })
 }
 
 fn reason_words(reason: &EndReason) -> (&'static str, Option<String>) {

@@ -29,7 +29,7 @@ use self::prepare::{Moment, Prepared, prepare};
 use self::spool::Spool;
 use self::target::Target;
 pub use self::target::is_of_run;
-use crate::store::{Store, open_readonly};
+use crate::store::{AsAsked, Store, open_readonly};
 use crate::view::status::Rows;
 
 /// A dataset that is to be written.
@@ -71,6 +71,8 @@ pub struct ExportRequest<'a> {
     pub reviews_in: Option<&'a Path>,
     /// Files that are there are replaced.
     pub force: bool,
+    /// The run whose answers are written, where that is not the last.
+    pub of_run: Option<&'a AsAsked>,
 }
 
 /// Which answers of a question.

@@ -48,7 +48,10 @@ pub(super) fn prepare(
     request: &ExportRequest<'_>,
     moment: Moment,
 ) -> Result<Prepared, ExportError> {
-    let mut index = RunIndex::load_chosen(store, spec)?;
+    let mut index = match request.of_run {
+        Some(run) => RunIndex::load_of_run(store, spec, run)?,
+        None => RunIndex::load_chosen(store, spec)?,
+    };
     let layout: &'static dyn Layout = if request.failed { &Failed } else { request.layout };
     let missing = count_missing(&index.answers, &index.plan.states);
     if request.strict && missing > 0 && moment == Moment::Now {
@@ -63,7 +66,7 @@ pub(super) fn prepare(
         return Err(ExportError::Reviews { layout: layout.name() });
     }
     let wants_rank = layout.wants_rank() || request.samples == Samples::Best;
-    let terms = store.terms()?;
+    let terms = index.terms.clone();
     let has_checks = terms.as_ref().is_some_and(|terms| !terms.are_of_whole_alone());
     let by_checks = layout.compares_answers() && request.rank.is_none() && has_checks;
     if wants_rank && request.rank.is_none() && !by_checks {

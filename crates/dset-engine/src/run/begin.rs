@@ -19,7 +19,7 @@ use crate::run::prepare::{Decisions, Job, RunFolder};
 use crate::run::report::PreparationReport;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::Source;
-use crate::store::{CsvWish, Invocation, Replaced, Store};
+use crate::store::{AsAsked, CsvWish, Invocation, KnownSettings, Replaced, Store};
 
 /// What was said and found on the way to the plan, beside what it says itself.
 pub(crate) struct Preliminaries {
@@ -54,6 +54,16 @@ pub(crate) fn begin(
     invocation.reading.id = input.scanned.id_field.clone();
     folder.store.save_invocation(&invocation)?;
     let last_life = folder.store.last_life()?;
+    let as_asked = AsAsked {
+        known: KnownSettings {
+            generation: run_plan.generation,
+            last: folder.store.last_settings_number()?,
+        },
+        requests: input.requests.iter().map(RequestSettings::canonical_json).collect(),
+        samples: input.samples,
+        terms: before.accepting.terms.clone(),
+        call: invocation,
+    };
     let outputs = open_outputs(&mut folder, &settings, run_plan.generation)?;
     let endpoint = settings.model().endpoint();
     let report = PreparationReport {
@@ -91,6 +101,7 @@ pub(crate) fn begin(
         folder: folder.path,
         lock: folder.lock,
         lane: None,
+        as_asked,
         shared: None,
         replaced: Replaced::default(),
         redo: None,

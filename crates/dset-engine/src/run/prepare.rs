@@ -35,7 +35,7 @@ use crate::run::redo::{RedoSelector, choose, redo};
 use crate::run::report::PreparationReport;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::Source;
-use crate::store::{OpenRedo, Replaced, SharedWork, Store, open_readonly};
+use crate::store::{AsAsked, OpenRedo, Replaced, SharedWork, Store, open_readonly};
 use crate::view::check::JudgedAnswers;
 
 /// What only one run is told.
@@ -68,6 +68,8 @@ pub struct Decisions {
 pub struct Job {
     /// What was found and done.
     pub report: PreparationReport,
+    /// What its rows are found by.
+    pub as_asked: AsAsked,
     pub(crate) spec: JobSpec,
     pub(crate) decisions: Decisions,
     /// What it may spend, where that is limited.

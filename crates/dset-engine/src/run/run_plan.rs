@@ -15,7 +15,7 @@ use crate::run::former::former_requests;
 use crate::run::plan_input::{PlannedInput, plan_input};
 use crate::run::prompts::{CheckedPrompts, check_prompts};
 use crate::source::{self, Source, SourceOptions};
-use crate::store::{Anew, Rejudged, Store, Wanted, open_readonly};
+use crate::store::{Anew, KnownSettings, Rejudged, Store, Wanted, open_readonly};
 
 /// An input that was read once, as these requests would ask it.
 pub(crate) struct ScannedInput {
@@ -36,6 +36,8 @@ pub(crate) struct ScannedInput {
     pub(crate) rejudged: Rejudged,
     /// What the rows expect of their answers, hashed, where all are judged by that.
     pub(crate) expected: Option<String>,
+    /// The settings whose answers may count, where those of later ones do not.
+    known: Option<KnownSettings>,
 }
 
 impl ScannedInput {
@@ -49,22 +51,23 @@ impl ScannedInput {
         let source = source::open(&settings.input, &SourceOptions::new(settings, marks))?;
         let CheckedPrompts { prompts, system_as_before } = check_prompts(settings, source.shape())?;
         let (requests, samples) = (settings.requests(), settings.samples);
-        let input = ScannedInput::read(source, prompts, requests, samples, settings)?;
+        let input = ScannedInput::read(source, prompts, requests, samples, settings, None)?;
         Ok(ScannedInput { system_as_before, ..input })
     }
 
     /// Reads the input to look at it, as it was asked last or, where `asked` does not say, as these
-    /// settings would ask it.
+    /// settings would ask it; with the answers of `known` settings alone, where they are said.
     pub(crate) fn to_look_at(
         settings: &JobSpec,
         marks: MarksColumn,
         asked: Option<(Vec<RequestSettings>, u32)>,
+        known: Option<KnownSettings>,
     ) -> Result<ScannedInput, JobError> {
         let (requests, samples) = asked.unwrap_or_else(|| (settings.requests(), settings.samples));
         let options = SourceOptions::new(settings, marks).asked_with(&requests[0]);
         let source = source::open(&settings.input, &options)?;
         let prompts = Prompts::new(&requests[0], source.shape())?;
-        ScannedInput::read(source, prompts, requests, samples, settings)
+        ScannedInput::read(source, prompts, requests, samples, settings, known)
     }
 
     fn read(
@@ -73,10 +76,12 @@ impl ScannedInput {
         requests: Vec<RequestSettings>,
         samples: u32,
         settings: &JobSpec,
+        known: Option<KnownSettings>,
     ) -> Result<ScannedInput, JobError> {
         let scanned = plan_input(&mut *source, &prompts, &requests, samples, &settings.reading)?;
         // A store that cannot be read is an error of whoever opens it.
-        let former = open_readonly(&settings.output, |store| store.former_settings(&requests));
+        let former =
+            open_readonly(&settings.output, |store| store.former_settings(&requests, known));
         let former = former.ok().flatten().unwrap_or_default();
         let is_question_alone = scanned.planner.prompts_are_questions();
         let former =
@@ -93,6 +98,7 @@ impl ScannedInput {
             anew,
             rejudged,
             expected: None,
+            known,
         })
     }
 }
@@ -145,7 +151,7 @@ impl RunPlan {
         let settings_ids = settings_ids.collect::<Result<_, _>>()?;
         let planner = &input.scanned.planner;
         let (former, anew, rejudged) = (&input.former[..], &input.anew, &input.rejudged);
-        let wanted = Wanted { planner, former, anew, rejudged };
+        let wanted = Wanted { planner, former, anew, rejudged, known: input.known };
         let plan = store.plan(&wanted, generation, requests, terms, answered)?;
         Ok(RunPlan { generation, plan, settings_ids })
     }

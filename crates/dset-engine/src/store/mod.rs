@@ -4,6 +4,7 @@
 //! a run and by the views goes through [`Store`]; during a run the one connection that writes
 //! belongs to the writer's thread.
 
+mod as_asked;
 mod entry;
 mod error;
 mod invocation;
@@ -16,6 +17,8 @@ mod server_fault;
 mod sqlite;
 mod writer;
 
+pub use crate::store::as_asked::AsAsked;
+pub(crate) use crate::store::as_asked::KnownSettings;
 pub use crate::store::invocation::{Invocation, InvocationEndpoint, last_input};
 pub use crate::store::row_cache::CachedRow;
 pub use crate::store::sqlite::open_readonly;

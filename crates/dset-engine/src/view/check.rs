@@ -72,7 +72,7 @@ pub fn check(settings: &JobSpec) -> Result<Option<CheckReport>, JobError> {
     let report = open_readonly(&settings.output, |store| -> Result<_, JobError> {
         let generation = store.edition()?;
         let asked = store.last_requests(generation)?;
-        let mut input = ScannedInput::to_look_at(settings, store.marks_column()?, asked)?;
+        let mut input = ScannedInput::to_look_at(settings, store.marks_column()?, asked, None)?;
         let Some(mut accepting) = Accepting::new(settings, &input)? else { return Ok(None) };
         let before = store.terms()?;
         let enough = accepting.terms.enough.or(before.and_then(|before| before.enough));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use dset_core::acceptance::{Consequence, Verdict};
+use dset_core::acceptance::{Consequence, Terms, Verdict};
 use dset_core::csv::HeaderMode;
 use dset_core::item::Status;
 use dset_core::item::question::QuestionIndex;
@@ -19,7 +19,7 @@ use crate::run::plan_input::{PlannedInput, PlannedRow, for_each_planned, try_for
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::Source;
 use crate::source::bad_row::BadRows;
-use crate::store::{Store, StoreError};
+use crate::store::{AsAsked, Invocation, Store, StoreError};
 use crate::view::status::RowMarks;
 
 /// The input held against a store that is only looked at, under the settings that the store was
@@ -28,6 +28,8 @@ pub(crate) struct RunIndex {
     pub(crate) generation: u32,
     /// What each model is asked with.
     pub(crate) requests: Vec<RequestSettings>,
+    /// What answers are accepted by; absent where all are.
+    pub(crate) terms: Option<Terms>,
     pub(crate) plan: Plan,
     /// The answer of each entry of the plan that has one.
     pub(crate) answers: Vec<Option<AnswerId>>,
@@ -50,8 +52,14 @@ pub(crate) struct IndexedInput {
 /// Returns these settings with the input read as the last run read it, wherever the user says nothing
 /// else.
 pub(crate) fn as_it_was_read(store: &Store, settings: &JobSpec) -> Result<JobSpec, JobError> {
+    Ok(match store.last_invocation()? {
+        Some(last) => read_as(last, settings),
+        None => settings.clone(),
+    })
+}
+
+fn read_as(last: Invocation, settings: &JobSpec) -> JobSpec {
     let mut settings = settings.clone();
-    let Some(last) = store.last_invocation()? else { return Ok(settings) };
     if settings.column.is_none() {
         settings.column = last.column;
     }
@@ -65,7 +73,7 @@ pub(crate) fn as_it_was_read(store: &Store, settings: &JobSpec) -> Result<JobSpe
             settings.reading.id_before = settings.reading.id.take();
         }
     }
-    Ok(settings)
+    settings
 }
 
 impl RunIndex {
@@ -81,18 +89,40 @@ impl RunIndex {
         RunIndex::load_as_read(store, &as_it_was_read(store, settings)?)
     }
 
+    /// Does the same for another run than the last.
+    pub(crate) fn load_of_run(
+        store: &Store,
+        settings: &JobSpec,
+        run: &AsAsked,
+    ) -> Result<RunIndex, JobError> {
+        let settings = read_as(run.call.clone(), settings);
+        let asked = Some((run.requests()?, run.samples));
+        let marks = store.marks_column()?;
+        let input = ScannedInput::to_look_at(&settings, marks, asked, Some(run.known))?;
+        let terms = store.terms_that_reject(run.terms.clone())?;
+        RunIndex::held_against(store, input, run.known.generation, terms)
+    }
+
     fn load_as_read(store: &Store, settings: &JobSpec) -> Result<RunIndex, JobError> {
         let generation = store.edition()?;
         let asked = store.last_requests(generation)?;
-        let input = ScannedInput::to_look_at(settings, store.marks_column()?, asked)?;
+        let input = ScannedInput::to_look_at(settings, store.marks_column()?, asked, None)?;
+        RunIndex::held_against(store, input, generation, store.terms()?)
+    }
+
+    fn held_against(
+        store: &Store,
+        input: ScannedInput,
+        generation: u32,
+        terms: Option<Terms>,
+    ) -> Result<RunIndex, JobError> {
         let mut answers = vec![None; input.scanned.planner.answers() as usize];
         let note = |at: QuestionIndex, id: AnswerId| answers[at as usize] = Some(id);
-        let plan =
-            RunPlan::with_answers(&input, store, generation, store.terms()?.as_ref(), note)?.plan;
+        let plan = RunPlan::with_answers(&input, store, generation, terms.as_ref(), note)?.plan;
         let ScannedInput { source, prompts, requests, scanned, .. } = input;
         let PlannedInput { empty, bad_rows, left_out, .. } = scanned;
         let found = IndexedInput { empty, bad_rows, left_out };
-        Ok(RunIndex { generation, requests, plan, answers, input: found, source, prompts })
+        Ok(RunIndex { generation, requests, terms, plan, answers, input: found, source, prompts })
     }
 
     /// Goes through the input again and shows every row of the plan, and the plan. Fails where the
@@ -136,7 +166,7 @@ impl RunIndex {
         store: &Store,
     ) -> Result<HashMap<QuestionIndex, AnswerId>, StoreError> {
         let mut rejected = HashMap::new();
-        let Some(terms) = store.terms()? else { return Ok(rejected) };
+        let Some(terms) = &self.terms else { return Ok(rejected) };
         let tries = store.tries_by_answer(Some(self.generation))?;
         for (at, accepted) in (0..).zip(&self.answers) {
             let last = self.plan.not_accepted(at).map(|one| one.answer);

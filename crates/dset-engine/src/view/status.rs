@@ -207,7 +207,7 @@ fn outputs(store: &Store, settings: &JobSpec) -> Result<Vec<(&'static str, u64, 
 
 /// Without a store every question is pending.
 fn nothing_yet(settings: &JobSpec, running: Running) -> Result<RunStatus, JobError> {
-    let mut input = ScannedInput::to_look_at(settings, MarksColumn::Unknown, None)?;
+    let mut input = ScannedInput::to_look_at(settings, MarksColumn::Unknown, None, None)?;
     let plan = RunPlan::without_store(&input).plan;
     let questions = plan.states.len() as u64 - plan.count(Planned::LeftOut);
     let mut marks = RowMarks::default();

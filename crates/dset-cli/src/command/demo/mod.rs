@@ -73,7 +73,7 @@ pub(super) fn run() -> Result<Exit, UserError> {
     let environment = Environment::default();
     let keys = super::run::Keys { keys: &[None], from: None, environment: &environment };
     let extras = super::run::Extras { demo: Some(&demo), ..Default::default() };
-    let (ending, _) = super::run::ask(settings, Decisions::default(), &keys, None, extras)?;
+    let ending = super::run::ask(settings, Decisions::default(), &keys, None, extras)?.ending;
     drop(mock);
     // A refusal is part of the show.
     Ok(match Exit::of(&ending, true) {

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use dset_core::run::{EndReason, Ending};
 use dset_core::settings::JobSpec;
-use dset_engine::export::check;
+use dset_engine::export::{ExportRequest, check};
 use dset_engine::os::files::real_place;
+use dset_engine::store::AsAsked;
 use serde_json::json;
 
 use super::dataset::{Lines, lines, object, write};
@@ -54,6 +55,7 @@ impl DatasetsAtEnd {
         spec: &JobSpec,
         terminal: TerminalOptions,
         ending: &Ending,
+        of_run: &AsAsked,
     ) -> Result<(), UserError> {
         if !matches!(ending.reason, EndReason::Complete) {
             if !self.datasets.is_empty() && !terminal.quiet {
@@ -61,7 +63,7 @@ impl DatasetsAtEnd {
             }
             return Ok(());
         }
-        let results = self.datasets.iter().map(|said| self.write_one(spec, terminal, said));
+        let results = self.datasets.iter().map(|said| self.write_one(spec, terminal, said, of_run));
         results.fold(Ok(()), Result::and)
     }
 
@@ -70,8 +72,10 @@ impl DatasetsAtEnd {
         spec: &JobSpec,
         terminal: TerminalOptions,
         said: &DatasetArgs,
+        of_run: &AsAsked,
     ) -> Result<(), UserError> {
         let Some(request) = said.request(false)? else { return Ok(()) };
+        let request = ExportRequest { of_run: Some(of_run), ..request };
         let exported =
             write(spec, &request, !terminal.quiet).map_err(|error| self.explained(error, said))?;
         let Some(exported) = exported else { return Ok(()) };

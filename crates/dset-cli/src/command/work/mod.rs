@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use dset_core::run::{EndReason, Ending};
+use dset_core::run::EndReason;
 use dset_core::settings::{CostLimits, JobSpec, Layer, Resolved, RunOptions};
 use dset_engine::error::JobError;
 use dset_engine::os::clock::unix_ms;
@@ -22,7 +22,7 @@ use dset_engine::store::postgres::{Brought, Claim, Lease, SharedJob, SharedLimit
 use self::patience::Patience;
 use self::server::ServerArgs;
 use super::job::settings::of_shard;
-use super::run::{Extras, Keys, RunSettings, ask, keys_of, resolved};
+use super::run::{Asked, Extras, Keys, RunSettings, ask, keys_of, resolved};
 use crate::display;
 use crate::display::text::{by, count, of};
 use crate::error::UserError;
@@ -263,7 +263,7 @@ impl Worker<'_> {
             return Ok(Some(patience.stopped()));
         };
         let asked = self.ask(job, lease, limits);
-        let (ending, agreed) = match asked {
+        let Asked { ending, agreed, .. } = match asked {
             Ok(ended) => ended,
             Err(error) => {
                 let _ = job.release(lease, None, None);
@@ -298,7 +298,7 @@ impl Worker<'_> {
         job: &SharedJob,
         lease: &Lease,
         limits: SharedLimits,
-    ) -> Result<(Ending, bool), UserError> {
+    ) -> Result<Asked, UserError> {
         let Settings { spec, options, terminal, keys, key_from, state } = &self.settings;
         let part = job.file.part(&self.folder, lease.number, spec.clone());
         let part = part.map_err(explain::job_file)?;

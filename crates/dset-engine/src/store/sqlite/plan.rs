@@ -16,6 +16,7 @@ use super::limits::{INPUT_IS_SHARED, MARKS_COLUMN};
 use super::store::Store;
 use super::tries::Rejudged;
 use super::{facts, tries};
+use crate::store::as_asked::KnownSettings;
 use crate::store::error::StoreError;
 
 /// What counts as if it were not there, because its rows are asked again on purpose.
@@ -34,6 +35,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) anew: &'a Anew,
     /// What is thought of answers in place of what is stored.
     pub(crate) rejudged: &'a Rejudged,
+    /// The settings whose answers may count, where those of later ones do not.
+    pub(crate) known: Option<KnownSettings>,
 }
 
 impl Store {
@@ -170,6 +173,12 @@ impl Store {
         Ok(Some((requests, samples)))
     }
 
+    /// Returns the number of the last settings of any run.
+    pub(crate) fn last_settings_number(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT ifnull(max(id), 0) FROM settings";
+        Ok(self.reader.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
     /// Holds the questions against what is stored of this edition, as each model is asked and as these
     /// terms accept it, and calls
     /// `answered` for each answered entry with the answer that counts.
@@ -181,9 +190,9 @@ impl Store {
         terms: Option<&Terms>,
         answered: impl FnMut(QuestionIndex, AnswerId),
     ) -> Result<Plan, StoreError> {
-        let Wanted { planner, former, anew, rejudged } = *wanted;
+        let Wanted { planner, former, anew, rejudged, known: known_settings } = *wanted;
         let max_tokens = requests.first().and_then(|first| first.max_tokens);
-        let purchases = self.purchases(edition, requests)?;
+        let purchases = self.purchases(edition, requests, known_settings)?;
         let primary_model = match requests.len() {
             0 | 1 => None,
             _ => self.first_model(edition)?,
@@ -276,6 +285,7 @@ impl Store {
         &self,
         edition: u32,
         requests: &[RequestSettings],
+        known: Option<KnownSettings>,
     ) -> Result<HashMap<i64, Purchase>, StoreError> {
         let sql = "SELECT id, hash, text, together FROM settings WHERE edition = ?1 OR id = 0";
         let mut statement = self.reader.connection.prepare(sql)?;
@@ -296,6 +306,10 @@ impl Store {
         let purchase = |(id, hash, text, is_beside): &(i64, Vec<u8>, String, bool)| {
             if *id == 0 {
                 return (Provenance::Imported, 0);
+            }
+            // Of a later run, which is none of those that this one kept.
+            if known.is_some_and(|known| *id > known.last) {
+                return (Provenance::OtherModel, 0);
             }
             if let Some(model) = of(hash) {
                 return (Provenance::Current, model as u16);
@@ -319,9 +333,13 @@ impl Store {
     pub(crate) fn former_settings(
         &self,
         requests: &[RequestSettings],
+        known: Option<KnownSettings>,
     ) -> Result<Vec<RequestSettings>, StoreError> {
-        let edition = self.edition()?;
-        let purchases = self.purchases(edition, requests)?;
+        let edition = match known {
+            Some(known) => known.generation,
+            None => self.edition()?,
+        };
+        let purchases = self.purchases(edition, requests, known)?;
         let is_other = |one: &Purchase| one.provenance == Provenance::OtherSettings;
         let mut former = Vec::new();
         if !purchases.values().any(is_other) {

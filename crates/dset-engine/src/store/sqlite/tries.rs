@@ -132,7 +132,11 @@ impl Store {
     /// Returns the terms on which the last run accepted answers; `None` where it accepted all: of a run
     /// that holds answers against nothing, where none was cut.
     pub(crate) fn terms(&self) -> Result<Option<Terms>, StoreError> {
-        let Some(terms) = self.saved_terms()? else { return Ok(None) };
+        self.saved_terms()?.map_or(Ok(None), |terms| self.terms_that_reject(terms))
+    }
+
+    /// Returns these terms, of a run of before; `None` where it accepted all.
+    pub(crate) fn terms_that_reject(&self, terms: Terms) -> Result<Option<Terms>, StoreError> {
         if !terms.are_of_whole_alone() {
             return Ok(Some(terms));
         }
