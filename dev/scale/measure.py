@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What a job takes in every way in which it can be asked, and what kills leave of one. `run` begins it.
+"""What a job takes in every way in which it can be asked, what Ray takes for each shard, and what kills leave of a job. `run`
+begins it.
 
 All rows are there in the end, none is doubled, and the service's audit has as many answers as the job has rows: or this
 fails. Figures are of this machine; asks take 200 ms.
@@ -27,17 +28,27 @@ LATENCY_MS = 200
 WIDTH, KILLED_WIDTH = 64, 8
 #: Shards that workers take one after the other.
 SHARDS = 8
+#: Rows of each shard, and how many shards, where it is looked what Ray takes for one: the fewer for what it takes once.
+SHARD_ROWS, FEW, MANY = 1_000, 4, 24
 TICKS = os.sysconf("SC_CLK_TCK")
 
+#: Without workers it asks the shards itself, by turns.
 DRIVER = """
 import json, sys, time
-import ray, dset.ray
-job, workers, rpm = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+import dset
+job, workers, rpm, shards = sys.argv[1], *map(int, sys.argv[2:])
+if workers:
+    import ray, dset.ray
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+print("begun", flush=True)
 began = time.monotonic()
-limit = {"rpm": rpm // workers} if rpm else {}
-dset.ray.run(job, num_workers=workers, num_cpus=0.1, **limit)
-print(json.dumps({"seconds": time.monotonic() - began}))
+limit = {"rpm": rpm // max(workers, 1)} if rpm else {}
+if workers:
+    dset.ray.run(job, num_workers=workers, num_cpus=0.1, **limit)
+else:
+    for shard in range(shards):
+        dset.run(job=job, shard=shard, **limit)
+print(json.dumps({"seconds": time.monotonic() - began}), flush=True)
 """
 
 
@@ -71,10 +82,13 @@ class Marked:
                     if stat:
                         self.seen[pid] = processor_time(stat)[0]
 
+    def now(self):
+        return sum(list(self.seen.values()))
+
     def seconds(self):
         self.is_over.set()
         self.thread.join()
-        return sum(self.seen.values())
+        return self.now()
 
 
 class Arm:
@@ -174,17 +188,21 @@ def of_server(server):
     return total
 
 
-def on_ray(workers):
+def on_ray(workers, shards=SHARDS):
     def ask(arm, _):
-        arm.split(SHARDS, "-c", str(WIDTH))
+        arm.split(shards, "-c", str(WIDTH))
         python = os.path.join(PLACE, "..", "..", "target", "python", "bin", "python")
         word = os.path.basename(arm.folder)
         marked = Marked(f"SCALE={word}")
         job = os.path.join(arm.folder, "job")
-        driver = arm.begin(python, "-c", DRIVER, job, str(workers), str(arm.rpm or 0), SCALE=word,
+        driver = arm.begin(python, "-c", DRIVER, job, str(workers), str(arm.rpm or 0), str(shards), SCALE=word,
                            RAY_USAGE_STATS_ENABLED="0", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0")
-        said, _ = driver.communicate()
-        arm.processor = marked.seconds()
+        said = driver.stdout.readline()
+        # What the cluster takes to begin is none of the job's.
+        began = marked.now() if said == "begun\n" else 0.0
+        rest, _ = driver.communicate()
+        said += rest
+        arm.processor = marked.seconds() - began
         assert driver.returncode == 0, said
         arm.seconds = json.loads(said.strip().splitlines()[-1])["seconds"]
         arm.done("job", "merge", "job")
@@ -228,6 +246,27 @@ def table(dset, given):
         server.close()
 
 
+def shards(dset, given):
+    """What a shard takes more where Ray hands it out to one worker than where one process asks all by turns."""
+    print(f"shards of {SHARD_ROWS:,} rows, {given.latency_ms} ms an ask, {WIDTH} asks at once\n")
+    print("| how | shards | s | CPU s |\n| --- | --- | --- | --- |", flush=True)
+    took = {}
+    for name, workers in (("one process by turns", 0), ("Ray, 1 worker", 1)):
+        for count in (FEW, MANY):
+            arm = Arm(dset, count * SHARD_ROWS, None, given.latency_ms)
+            try:
+                twice = arm.check(on_ray(workers, count)(arm, None))
+            finally:
+                arm.close()
+            assert twice == 0, f"{name}: {twice} paid twice"
+            took[workers, count] = arm.seconds, arm.processor
+            print(f"| {name} | {count} | {arm.seconds:.1f} | {arm.processor:.1f} |", flush=True)
+    for what, at in (("s", 0), ("CPU s", 1)):
+        turns, on = ((took[workers, MANY][at] - took[workers, FEW][at]) / (MANY - FEW) for workers in (0, 1))
+        once = took[1, FEW][at] - took[0, FEW][at] - FEW * (on - turns)
+        print(f"\na shard takes {turns:.3f} {what} by turns and {on:.3f} on Ray, which takes {once:.2f} {what} once", flush=True)
+
+
 def kills(dset, given):
     """Shards that are killed at random throughout, until all are done."""
     arm, at_once = Arm(dset, given.rows, None, given.latency_ms), 4
@@ -266,17 +305,17 @@ def kills(dset, given):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dset")
-    parser.add_argument("mode", nargs="?", choices=["table", "kills"], default="table")
+    parser.add_argument("mode", nargs="?", choices=["table", "shards", "kills"], default="table")
     parser.add_argument("--rows", type=int, default=4_000)
     parser.add_argument("--rpm", type=int, help="the one limit of all, so that a job takes a minute where it is not said")
     parser.add_argument("--only", help="ways with this in their names")
     parser.add_argument("--shards", type=int, default=16, help="of kills")
-    parser.add_argument("--latency-ms", type=int, default=LATENCY_MS, help="of kills")
+    parser.add_argument("--latency-ms", type=int, default=LATENCY_MS, help="of shards and kills")
     parser.add_argument("--width", type=int, default=KILLED_WIDTH, help="asks at once of a shard, of kills")
     parser.add_argument("--every", type=float, default=0.4, help="seconds between kills, in the middle")
     given = parser.parse_args()
     OPEN.things = []
-    {"table": table, "kills": kills}[given.mode](given.dset, given)
+    {"table": table, "shards": shards, "kills": kills}[given.mode](given.dset, given)
 
 
 if __name__ == "__main__":
