@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What a job takes in every way in which it can be asked, what Ray takes for each shard, and what kills leave of a job. `run`
-begins it.
+"""What a job takes in every way in which it can be asked, what Ray takes for each shard, what short shards ask in
+a minute, and what kills leave of a job. `run` begins it.
 
 All rows are there in the end, none is doubled, and the service's audit has as many answers as the job has rows: or this
 fails. Figures are of this machine; asks take 200 ms.
@@ -30,6 +30,8 @@ WIDTH, KILLED_WIDTH = 64, 8
 SHARDS = 8
 #: Rows of each shard, and how many shards, where it is looked what Ray takes for one: the fewer for what it takes once.
 SHARD_ROWS, FEW, MANY = 1_000, 4, 24
+#: Shards of a job that takes a minute and a half under its limit.
+RATE_SHARDS = 36
 TICKS = os.sysconf("SC_CLK_TCK")
 
 #: Without workers it asks the shards itself, by turns.
@@ -267,6 +269,23 @@ def shards(dset, given):
         print(f"\na shard takes {turns:.3f} {what} by turns and {on:.3f} on Ray, which takes {once:.2f} {what} once", flush=True)
 
 
+def rate(dset, given):
+    """Short shards on Ray under one limit: the fullest minute is nearly the limit, and never more."""
+    rpm = given.rpm or 1_200
+    rows = rpm * 3 // 2
+    print(f"--rpm {rpm:,} for all workers, {rows:,} rows in {RATE_SHARDS} shards\n")
+    print("| workers | seconds of a shard | in the fullest minute | seconds of all |\n| --- | --- | --- | --- |", flush=True)
+    for workers in (1, 2, 4):
+        arm = Arm(dset, rows, rpm)
+        try:
+            arm.check(on_ray(workers, RATE_SHARDS)(arm, None))
+            fullest = arm.service.stats()["asks_minute_max"]
+        finally:
+            arm.close()
+        print(f"| {workers} | {60 * rows * workers / rpm / RATE_SHARDS:.1f} | {fullest:,} | {arm.seconds:.0f} |", flush=True)
+        assert 0.95 * rpm <= fullest <= rpm, f"{workers} workers: {fullest} in a minute, of {rpm}"
+
+
 def kills(dset, given):
     """Shards that are killed at random throughout, until all are done."""
     arm, at_once = Arm(dset, given.rows, None, given.latency_ms), 4
@@ -305,9 +324,9 @@ def kills(dset, given):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dset")
-    parser.add_argument("mode", nargs="?", choices=["table", "shards", "kills"], default="table")
+    parser.add_argument("mode", nargs="?", choices=["table", "shards", "rate", "kills"], default="table")
     parser.add_argument("--rows", type=int, default=4_000)
-    parser.add_argument("--rpm", type=int, help="the one limit of all, so that a job takes a minute where it is not said")
+    parser.add_argument("--rpm", type=int, help="the one limit of all; as many as rows in the table where it is not said")
     parser.add_argument("--only", help="ways with this in their names")
     parser.add_argument("--shards", type=int, default=16, help="of kills")
     parser.add_argument("--latency-ms", type=int, default=LATENCY_MS, help="of shards and kills")
@@ -315,7 +334,7 @@ def main():
     parser.add_argument("--every", type=float, default=0.4, help="seconds between kills, in the middle")
     given = parser.parse_args()
     OPEN.things = []
-    {"table": table, "shards": shards, "kills": kills}[given.mode](given.dset, given)
+    {"table": table, "shards": shards, "rate": rate, "kills": kills}[given.mode](given.dset, given)
 
 
 if __name__ == "__main__":
