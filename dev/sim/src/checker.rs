@@ -185,16 +185,21 @@ impl Checker {
         !self.reasons.is_empty()
     }
 
+    /// There is an answer, of this run or before.
+    fn has_worked(&self) -> bool {
+        self.answers > 0 || self.begin.answered_before
+    }
+
     /// All that was in flight is back, and what is suspected is so.
     fn is_systemic(&self) -> bool {
-        let enough = match self.answers {
-            0 if self.suspects.are_forbidden => 1,
-            0 if self.suspects.are_certain => ALIKE_IF_CERTAIN,
-            0 => ALIKE_AT_FIRST,
-            _ => ALIKE_LATER,
+        let enough = match self.has_worked() {
+            true => ALIKE_LATER,
+            false if self.suspects.are_forbidden => 1,
+            false if self.suspects.are_certain => ALIKE_IF_CERTAIN,
+            false => ALIKE_AT_FIRST,
         };
         let is_idle = self.flights.is_empty() && !self.pace.is_out() && !self.is_held;
-        let is_last = self.answers > 0 && self.read_ended && self.held.is_empty();
+        let is_last = self.has_worked() && self.read_ended && self.held.is_empty();
         self.suspects.alike.len() >= enough && is_idle && !is_last
     }
 
@@ -363,12 +368,16 @@ impl Checker {
             FailureClass::Refused(Refusal::Address) => {
                 unreachable!("no simulated service is at a wrong address")
             }
-            FailureClass::KeyRefused => self.key_refused(now_ms),
+            FailureClass::KeyRefused => drop(self.reasons.insert(Reason::Key)),
             FailureClass::OutOfMoney => drop(self.reasons.insert(Reason::Money)),
             FailureClass::Refused(Refusal::Request | Refusal::Question)
-            | FailureClass::Forbidden => self.suspect(index, failure),
+            | FailureClass::Forbidden => {
+                if !self.pace.asks_elsewhere(index, flight.place) {
+                    self.suspect(flight, failure);
+                }
+            }
             FailureClass::Refused(Refusal::Moderation) | FailureClass::CutByLength => {
-                self.pace.works();
+                self.pace.works_at(flight.place);
                 if failure.partial.is_some() {
                     self.suspects_are_refused();
                 }
@@ -378,19 +387,12 @@ impl Checker {
         Verdict::default()
     }
 
-    /// Before any success nothing in flight is worth waiting for; after one it may be paid.
-    fn key_refused(&mut self, now_ms: u64) {
-        self.reasons.insert(Reason::Key);
-        if self.answers == 0 {
-            self.drop_from(now_ms);
-        }
-    }
-
-    fn suspect(&mut self, index: QuestionIndex, failure: &Failure) {
-        self.pace.works();
+    fn suspect(&mut self, flight: &InFlight, failure: &Failure) {
+        let index = flight.index;
+        self.pace.works_at(flight.place);
         let is_certain = failure.class == FailureClass::Refused(Refusal::Question);
         // Whatever the settings are, it would be refused.
-        if self.answers > 0 && is_certain {
+        if self.has_worked() && is_certain {
             self.refuse(index);
             return;
         }
@@ -408,10 +410,10 @@ impl Checker {
         let question = &self.begin.questions[index as usize];
         self.suspects.are_forbidden = failure.class == FailureClass::Forbidden;
         self.suspects.are_certain = is_certain;
-        if self.suspects.are_forbidden || !question.has_failed {
+        if self.suspects.are_forbidden && !self.has_worked() || !question.has_failed {
             self.suspects.alike.insert(question.id);
         }
-        if self.answers > 0 {
+        if self.has_worked() {
             self.refuse(index);
         } else {
             self.held.remove(&index);

@@ -117,7 +117,9 @@ impl<'a> Life<'a> {
     /// Lives until the end; no ending where the life was cut short by a crash.
     pub(crate) fn run(mut self) -> Option<LifeResult> {
         let mut effects = Vec::new();
-        let mut event = Some(Event::Started(self.checker.begin.plan.summary()));
+        let mut plan = self.checker.begin.plan.summary();
+        plan.answered_before = self.checker.begin.answered_before;
+        let mut event = Some(Event::Started(plan));
         for _ in 0..EVENTS_MAX {
             if let Some(event) = event.take() {
                 if let Some(ending) = self.handle(event, &mut effects) {

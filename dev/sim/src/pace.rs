@@ -75,6 +75,11 @@ pub(crate) struct ServiceChecker {
     outage: Option<Outage>,
     /// The number of endpoints at which each model is asked.
     endpoints: u32,
+    /// Places that are left alone while another answers, how often each has refused since its last answer
+    /// (absent before the first), and which have refused a question.
+    left_alone: BTreeSet<(u16, u16)>,
+    refusals: BTreeMap<(u16, u16), u32>,
+    refused_by: BTreeMap<QuestionIndex, BTreeSet<u16>>,
     /// The question that failed last.
     failed_last: Option<QuestionIndex>,
     /// Questions that failed throughout an outage while the service answered another after it.
@@ -88,6 +93,9 @@ impl ServiceChecker {
             several,
             endpoints: endpoints.max(1),
             failed_last: None,
+            left_alone: BTreeSet::new(),
+            refusals: BTreeMap::new(),
+            refused_by: BTreeMap::new(),
             alone: BTreeSet::new(),
             refused_since: BTreeMap::new(),
             named: None,
@@ -109,7 +117,8 @@ impl ServiceChecker {
     /// Takes an answer of an endpoint: ends an outage.
     pub(crate) fn answered(&mut self, place: (u16, u16)) {
         self.refused_since.remove(&place);
-        self.works();
+        self.refusals.insert(place, 0);
+        self.works_at(place);
     }
 
     /// The question whose own fault an outage was, where this ask is answered: with one at a time
@@ -125,9 +134,28 @@ impl ServiceChecker {
     }
 
     /// Takes a reply that is about its question: the service is there.
-    pub(crate) fn works(&mut self) {
+    pub(crate) fn works_at(&mut self, place: (u16, u16)) {
+        self.left_alone.remove(&place);
         self.works += 1;
         self.failed = 0;
+    }
+
+    /// Takes that a place refused a question; true if another is to be asked before that counts.
+    pub(crate) fn asks_elsewhere(&mut self, index: QuestionIndex, place: (u16, u16)) -> bool {
+        if !self.several || self.is_out() {
+            return false;
+        }
+        let is_doubted = match self.refusals.get_mut(&place) {
+            Some(refusals) => {
+                *refusals += 1;
+                *refusals > FAILURES_MIN
+            }
+            None => true,
+        };
+        let by = self.refused_by.entry(index).or_default();
+        by.insert(place.1);
+        let mut others = (0..self.endpoints as u16).filter(|endpoint| !by.contains(endpoint));
+        is_doubted && others.any(|other| !self.left_alone.contains(&(place.0, other)))
     }
 
     /// Takes that an ask failed or was refused; in an outage it may have been the light probe.
@@ -230,6 +258,11 @@ impl ServiceChecker {
         match notice {
             Notice::OutageBegan { wait, .. } => {
                 assert!(self.outage.is_none(), "an outage begins once");
+                let models = 0..=u16::from(self.several);
+                let endpoints = self.endpoints as u16;
+                self.left_alone = models
+                    .flat_map(|model| (0..endpoints).map(move |endpoint| (model, endpoint)))
+                    .collect();
                 self.outage = Some(Outage {
                     retries: 0,
                     next_at_ms: None,
@@ -244,6 +277,9 @@ impl ServiceChecker {
                     another_ask: None,
                 });
                 self.waits(now_ms, wait.expect("there are retries"));
+            }
+            Notice::EndpointDown { model, endpoint, .. } => {
+                self.left_alone.insert((*model, *endpoint));
             }
             Notice::OutageRetry { retry, .. } => {
                 let outage = self.outage.as_mut().expect("a retry in an outage");

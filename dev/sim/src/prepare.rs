@@ -32,6 +32,8 @@ pub(crate) struct Prepared {
     /// The settings of each model, by their numbers.
     pub(crate) settings: Vec<i64>,
     pub(crate) max_tokens: Option<u64>,
+    /// Every model has answered with these settings before.
+    pub(crate) answered_before: bool,
 }
 
 impl Prepared {
@@ -74,6 +76,8 @@ impl World {
         if decision != Some(true) && undecided.any(|(_, otherwise)| *otherwise > 0) {
             return self.prepare(Some(true));
         }
+        let answered = plan.count(Planned::Placed) + plan.count(Planned::Unplaced);
+        let answered_before = answered > 0 && held.iter().all(Option::is_some);
         let mut ids = Vec::new();
         for (settings, held) in settings.iter().zip(held) {
             ids.push(held.unwrap_or_else(|| {
@@ -84,7 +88,8 @@ impl World {
         let (questions, places) = self.questions(&settings, &plan);
         let requests = questions.iter().map(|question| self.request(question)).collect();
         let max_tokens = settings[0].max_tokens;
-        Some(Prepared { plan, questions, requests, places, settings: ids, max_tokens })
+        let settings = ids;
+        Some(Prepared { plan, questions, requests, places, settings, max_tokens, answered_before })
     }
 
     /// What each model is asked with.

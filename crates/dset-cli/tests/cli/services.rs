@@ -111,3 +111,46 @@ fn a_place_that_is_gone_is_left_alone_and_the_other_answers_everything() {
     assert_eq!(folder.agreed().len(), 60);
     assert_eq!(service.stats().questions_answered_again, 0);
 }
+
+#[test]
+fn a_place_that_refuses_what_the_other_answers_marks_no_row() {
+    let folder = Folder::with(&questions(60));
+    let service = Service::start(MockSettings { latency_ms: 100, ..MockSettings::default() });
+    let refusing = Service::with(&["Question=403"]);
+    let places = ["--base-url", &service.url(), "--base-url", &refusing.url()];
+    let arguments = [&["run", "--key", "none", "-c", "8"][..], &places].concat();
+    folder.dset(&arguments).exits(0).says("does not answer");
+    assert_eq!(folder.agreed().len(), 60);
+    assert!(!folder.read("q.csv").contains("ERROR"));
+    assert!(refusing.stats().asked < 12, "{}", refusing.stats().asked);
+}
+
+#[test]
+fn a_key_that_one_place_refuses_drops_nothing_that_another_is_paid_for() {
+    let folder = Folder::with(&questions(12));
+    let service = Service::start(MockSettings { latency_ms: 500, ..MockSettings::default() });
+    let refusing = Service::with(&["Question=401"]);
+    let places = ["--base-url", &service.url(), "--base-url", &refusing.url()];
+    let arguments = [&["run", "--key", "none", "-c", "8"][..], &places].concat();
+    folder.dset(&arguments).exits(4);
+    let answered = service.stats().asked;
+    assert!(answered > 0);
+    assert_eq!(folder.agreed().len() as u64, answered, "what was paid for is kept");
+}
+
+#[test]
+fn rows_that_are_refused_again_in_a_later_run_are_marked_and_new_ones_are_asked() {
+    for fault in ["403", "404", "400"] {
+        let row = |at: usize| format!("Good {at}\nBad {at}\n");
+        let folder = Folder::with(&format!("question\n{}", (0..20).map(row).collect::<String>()));
+        let service = Service::with(&[&*format!("Bad={fault}")]);
+        service.run(&folder, &[]).exits(3);
+        service.run(&folder, &[]).exits(3);
+        let more: String = (0..5).map(|at| format!("Good new {at}\n")).collect();
+        let before = folder.read("q.csv");
+        folder.write("q.csv", format!("{before}{more}"));
+        service.run(&folder, &[]).exits(3);
+        assert_eq!(folder.agreed().len(), 25, "{fault}");
+        assert_eq!(folder.read("q.csv").matches("ERROR").count(), 20, "{fault}");
+    }
+}

@@ -248,6 +248,7 @@ impl Plan {
                 .filter_map(|one| one.placed.then_some(one.index))
                 .collect(),
             redo: self.redo.clone(),
+            answered_before: false,
         }
     }
 

@@ -263,8 +263,10 @@ impl Machine {
 
     fn on_started(&mut self, now: Time, plan: PlanSummary) {
         self.gates.restore(now, &std::mem::take(&mut self.rules.earlier), self.rules.killed);
+        let answered_before = plan.answered_before;
         self.custody.start(plan);
-        self.dispatch.start(now, self.custody.ledger().pending, self.custody.per_row());
+        let pending = self.custody.ledger().pending;
+        self.dispatch.start(now, pending, self.custody.per_row(), answered_before);
     }
 
     fn on_stop_signal(&mut self, now: Time, signal: StopSignal, effects: &mut Vec<Effect>) {

@@ -52,6 +52,8 @@ pub(crate) fn begin(
     }
     let mut invocation = Invocation::from_settings(&settings);
     invocation.reading.id = input.scanned.id_field.clone();
+    let endpoint = settings.model().endpoint();
+    let answered_before = have_answered(&folder.store, &run_plan, &invocation, &endpoint)?;
     folder.store.save_invocation(&invocation)?;
     let last_life = folder.store.last_life()?;
     let as_asked = AsAsked {
@@ -65,7 +67,6 @@ pub(crate) fn begin(
         call: invocation,
     };
     let outputs = open_outputs(&mut folder, &settings, run_plan.generation)?;
-    let endpoint = settings.model().endpoint();
     let report = PreparationReport {
         presumed_agreed: folder.store.has_agreed_to_presumed()?,
         starts_at_row: before.starts_at_row,
@@ -98,6 +99,7 @@ pub(crate) fn begin(
         generation: run_plan.generation,
         accepting: before.accepting,
         settings_ids,
+        answered_before,
         folder: folder.path,
         lock: folder.lock,
         lane: None,
@@ -106,6 +108,26 @@ pub(crate) fn begin(
         replaced: Replaced::default(),
         redo: None,
     })
+}
+
+/// Tells whether every model has answered with these settings, at the places and with the keys of the
+/// last run, which are those of this one.
+fn have_answered(
+    store: &Store,
+    run_plan: &RunPlan,
+    invocation: &Invocation,
+    endpoint: &str,
+) -> Result<bool, JobError> {
+    if store.last_invocation()?.is_none_or(|last| last.places != invocation.places) {
+        return Ok(false);
+    }
+    for settings in &run_plan.settings_ids {
+        let Some(settings) = settings else { return Ok(false) };
+        if !store.has_answers_from(*settings, endpoint)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Reports what the input and its plan say.

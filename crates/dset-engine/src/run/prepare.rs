@@ -95,6 +95,8 @@ pub struct Job {
     pub(crate) accepting: Accepting,
     /// Of each model.
     pub(crate) settings_ids: Vec<i64>,
+    /// See [`dset_core::run::PlanSummary::answered_before`].
+    pub(crate) answered_before: bool,
     pub(crate) folder: PathBuf,
     pub(crate) lock: Lock,
     /// Where it takes turns with other folders, if it does.

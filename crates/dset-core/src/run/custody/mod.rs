@@ -149,11 +149,6 @@ impl Custody {
         self.redo.stands.iter().filter(|at| self.has_failed_question(**at)).count() as u64
     }
 
-    /// Returns true if there are answers of these settings or others, of this run or before.
-    pub(crate) fn has_answers(&self) -> bool {
-        self.ledger.answered + self.redo.answered_beside > 0 || !self.redo.stands.is_empty()
-    }
-
     /// Counts the answers that came while the outputs have another for their rows.
     pub(crate) fn outdated_count(&self) -> u64 {
         self.outdated

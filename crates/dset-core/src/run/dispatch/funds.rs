@@ -30,7 +30,7 @@ impl Dispatch {
         }
         let mut least = Amount::MAX;
         for model in 0..self.router.models() {
-            let route = self.may_send(cx, model);
+            let route = self.may_send(cx, model, None);
             let lanes: Vec<EndpointIndex> = match route {
                 Route::Now(lane) => vec![lane],
                 Route::NotBefore(_) | Route::NotYet => self.router.lanes_of(model),

@@ -72,6 +72,8 @@ pub(crate) struct Dispatch {
     dropped: u64,
     marked_question: Option<Arc<Question>>,
     answers_count: u64,
+    /// See [`crate::run::PlanSummary::answered_before`].
+    answered_before: bool,
 }
 
 /// A question whose text is held.
@@ -94,6 +96,8 @@ struct ActiveQuestion {
     /// An ask for it was dropped because it seemed to hang: it may just be slow, and only the
     /// timeout ends the next.
     seemed_stalled: bool,
+    /// The places that have refused it, where another was asked for that.
+    refused_at: Vec<EndpointIndex>,
 }
 
 impl ActiveQuestion {
@@ -109,6 +113,7 @@ impl ActiveQuestion {
             first_throttled_at: 0,
             first_failed_at: None,
             seemed_stalled: false,
+            refused_at: Vec::new(),
         }
     }
 }
@@ -188,12 +193,13 @@ impl Dispatch {
             dropped: 0,
             marked_question: None,
             answers_count: 0,
+            answered_before: false,
         }
     }
 
     /// Takes over what other runs have found out about the endpoints. Without `pending` questions
     /// nothing will be read.
-    pub(crate) fn start(&mut self, now: Time, pending: u64, per_row: u32) {
+    pub(crate) fn start(&mut self, now: Time, pending: u64, per_row: u32, answered_before: bool) {
         for endpoint in self.router.endpoints_mut() {
             if let Some((limits, age)) = endpoint.spec.limits {
                 endpoint.rate.restore(now, &limits, age);
@@ -201,6 +207,13 @@ impl Dispatch {
         }
         self.read.ended = pending == 0;
         self.per_row = per_row;
+        self.answered_before = answered_before;
+    }
+
+    /// Key, settings and address have been good for an answer, in this run or before: what is refused
+    /// is the questions' own fault until much speaks against it.
+    pub(crate) fn has_worked(&self) -> bool {
+        self.answers_count > 0 || self.answered_before
     }
 
     /// The input has no more questions, or none that the plan knows.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Dispatch;
 use super::on_response::ReturnedAsk;
+use super::router::EndpointIndex;
 use crate::answer::{Failure, FailureClass, Refusal};
 use crate::item::question::Question;
 use crate::plan::ledger::Fault;
@@ -32,6 +33,9 @@ impl Dispatch {
         if let Some(held) = self.active.get_mut(&back.index) {
             held.failed_with = Some(failure.cause);
         }
+        if self.ask_elsewhere(cx, &back, &failure) {
+            return;
+        }
         match failure.class {
             // What was written before it was paid for, and is bought anew: that is bounded.
             FailureClass::Throttled { wait, .. }
@@ -58,7 +62,7 @@ impl Dispatch {
                 cx.shutdown.stop(EndReason::WrongSettings(Box::new(failure)));
             }
             FailureClass::Refused(Refusal::Address) => self.on_misdirected(cx, back, failure),
-            FailureClass::Refused(Refusal::Question) if self.answers_count > 0 => {
+            FailureClass::Refused(Refusal::Question) if self.has_worked() => {
                 self.on_service_responded(cx, back.endpoint);
                 self.reject(cx, back.question, failure);
             }
@@ -164,12 +168,10 @@ impl Dispatch {
     /// What answers is no API, or not there. Before the first answer it is the address, unless it is
     /// one reply among others that are still on their way.
     fn on_misdirected(&mut self, cx: &mut Context<'_>, back: ReturnedAsk, failure: Failure) {
-        if self.answers_count > 0 {
-            match failure.status {
-                Some(400..=499) => self.on_refused(cx, back, failure),
-                _ => self.on_transient(cx, &back, failure),
-            }
-            return;
+        match failure.status {
+            Some(400..=499) if self.has_worked() => return self.on_refused(cx, back, failure),
+            _ if self.answers_count > 0 => return self.on_transient(cx, &back, failure),
+            _ => {}
         }
         self.misdirected += 1;
         if cx.is_ending() {
@@ -220,10 +222,7 @@ impl Dispatch {
         let was_dead = lane.is_circuit_open();
         let dies = is_new && lane.on_failure(slots_max);
         if dies {
-            lane.open_circuit(cx.now);
-            let (model, endpoint) = (lane.spec.model, lane.spec.endpoint);
-            let failure = Box::new(failure.clone());
-            cx.effects.push(Effect::Show(Notice::EndpointDown { model, endpoint, failure }));
+            self.leave_alone(cx, back.endpoint, failure);
         }
         if (dies || was_dead) && self.is_out() {
             self.begin_outage(cx, back, failure.clone());
@@ -235,6 +234,51 @@ impl Dispatch {
         // What probes a dead place costs a retry all the same: it may be the question's own fault,
         // and would be asked for ever.
         dies
+    }
+
+    /// A place that answers nothing says no to a question: true where another is to be asked before that
+    /// counts. Once it has said so a few times, it is left alone.
+    fn ask_elsewhere(
+        &mut self,
+        cx: &mut Context<'_>,
+        back: &ReturnedAsk,
+        failure: &Failure,
+    ) -> bool {
+        let may_be_the_place = match failure.class {
+            FailureClass::Empty
+            | FailureClass::OtherApi
+            | FailureClass::Forbidden
+            | FailureClass::Refused(Refusal::Request | Refusal::Question) => true,
+            FailureClass::Refused(Refusal::Address) => self.answers_count > 0,
+            _ => false,
+        };
+        if !may_be_the_place || !self.router.are_several() || self.outage.is_some() {
+            return false;
+        }
+        let slots_max = cx.rules.bounds.slots_max;
+        let is_doubted = self.router.endpoint_mut(back.endpoint).on_refusal();
+        let held = self.active.get_mut(&back.index).expect("a failed question is held");
+        if !held.refused_at.contains(&back.endpoint) {
+            held.refused_at.push(back.endpoint);
+        }
+        if !is_doubted || !self.router.has_another(back.endpoint, &held.refused_at) {
+            return false;
+        }
+        let lane = self.router.endpoint_mut(back.endpoint);
+        if lane.on_failure(slots_max) {
+            self.leave_alone(cx, back.endpoint, failure);
+        }
+        self.make_ready(cx.now, back.index);
+        self.show_retry(cx, back, failure.clone(), Duration::ZERO);
+        true
+    }
+
+    fn leave_alone(&mut self, cx: &mut Context<'_>, lane: EndpointIndex, failure: &Failure) {
+        let lane = self.router.endpoint_mut(lane);
+        lane.open_circuit(cx.now);
+        let (model, endpoint) = (lane.spec.model, lane.spec.endpoint);
+        let failure = Box::new(failure.clone());
+        cx.effects.push(Effect::Show(Notice::EndpointDown { model, endpoint, failure }));
     }
 
     pub(crate) fn show_retry(
@@ -254,8 +298,8 @@ impl Dispatch {
     fn on_key_refused(&mut self, cx: &mut Context<'_>, back: &ReturnedAsk, failure: Failure) {
         self.make_ready(cx.now, back.index);
         cx.shutdown.stop(EndReason::KeyRefused(Box::new(failure)));
-        // Before any success nothing on its way can be worth waiting for; after one it may be paid.
-        if self.answers_count == 0 || planted(Mutant::PaidAsksDroppedWithTheKey) {
+        // What is on its way may be paid for: it went with another key, or before this one was refused.
+        if planted(Mutant::PaidAsksDroppedWithTheKey) {
             self.abandon_all(cx.effects);
         }
     }
@@ -271,8 +315,8 @@ impl Dispatch {
             return;
         }
         self.let_go(back.index);
-        for (question, failure) in
-            self.systemic_failure.refused(back.question, failure, self.answers_count > 0)
+        let has_worked = self.has_worked();
+        for (question, failure) in self.systemic_failure.refused(back.question, failure, has_worked)
         {
             self.reject(cx, question, failure);
         }
@@ -282,10 +326,10 @@ impl Dispatch {
     /// may be refused whatever it is. Where all that was on its way is back, and no answer among it,
     /// the run ends.
     pub(crate) fn detect_systemic_failure(&mut self, cx: &mut Context<'_>) -> bool {
-        let verdict = self.systemic_failure.verdict(self.answers_count > 0);
+        let verdict = self.systemic_failure.verdict(self.has_worked());
         let Some(failure) = verdict.filter(|_| self.outage.is_none()) else { return false };
         // Nothing is left that could be marked wrongly.
-        if self.answers_count > 0 && self.read.ended && self.active.is_empty() {
+        if self.has_worked() && self.read.ended && self.active.is_empty() {
             return false;
         }
         if self.asks_in_flight.is_empty() {

@@ -198,6 +198,7 @@ impl Dispatch {
     ) {
         let over = self.on_service_responded(cx, back.endpoint);
         self.answers_count += 1;
+        self.router.endpoint_mut(back.endpoint).on_answer();
         self.clear_useless(cx.now);
         self.clear_systemic_failure(cx);
         if let Some((outage, failure)) = over {

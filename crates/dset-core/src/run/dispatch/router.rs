@@ -42,6 +42,9 @@ pub(crate) struct EndpointState {
     pub(crate) in_flight: usize,
     /// Failures since the last success.
     failed: u32,
+    has_answered: bool,
+    /// Questions that it refused, since its last answer.
+    refused: u32,
     open_circuit: Option<OpenCircuit>,
 }
 
@@ -77,6 +80,17 @@ impl EndpointState {
         self.failed += 1;
         let enough = FAILURES_MIN.min(slots_max).max(1);
         !self.is_circuit_open() && self.failed >= enough && self.failed as usize >= self.in_flight
+    }
+
+    /// Takes the refusal of a question; true if that may be the place's fault as well as the question's.
+    pub(crate) fn on_refusal(&mut self) -> bool {
+        self.refused += 1;
+        !self.has_answered || self.refused > FAILURES_MIN
+    }
+
+    /// Takes an answer.
+    pub(crate) fn on_answer(&mut self) {
+        (self.has_answered, self.refused) = (true, 0);
     }
 
     pub(crate) fn open_circuit(&mut self, now: Time) {
@@ -152,6 +166,8 @@ impl Router {
             latency: Latency::default(),
             in_flight: 0,
             failed: 0,
+            has_answered: false,
+            refused: 0,
             open_circuit: None,
         };
         let lanes = places.iter().map(lane).collect();
@@ -196,8 +212,18 @@ impl Router {
         slots.min(self.slots_max)
     }
 
-    /// Where the next ask of a model may go: to the emptiest of its places.
-    pub(crate) fn choose(&mut self, now: Time, model: u16) -> Route {
+    /// Tells whether there is another place of the same model that is not left alone and not among `tried`.
+    pub(crate) fn has_another(&self, lane: EndpointIndex, tried: &[EndpointIndex]) -> bool {
+        let model = self.endpoints[lane].spec.model;
+        let mut lanes = self.endpoints.iter().enumerate();
+        lanes.any(|(at, other)| {
+            other.spec.model == model && !other.is_circuit_open() && !tried.contains(&at)
+        })
+    }
+
+    /// Where the next ask of a model may go: to the emptiest of its places, but for those that have
+    /// refused it where there are others.
+    pub(crate) fn choose(&mut self, now: Time, model: u16, refused_at: &[EndpointIndex]) -> Route {
         if let [only] = &mut self.endpoints[..] {
             return match only.may_send(now) {
                 Permit::Now => Route::Now(0),
@@ -208,6 +234,9 @@ impl Router {
         let mut of_model: Vec<EndpointIndex> = (0..self.endpoints.len())
             .filter(|&at| self.endpoints[at].spec.model == model)
             .collect();
+        if refused_at.first().is_some_and(|&lane| self.has_another(lane, refused_at)) {
+            of_model.retain(|at| !refused_at.contains(at));
+        }
         if of_model.len() > 1 {
             of_model
                 .sort_by(|&a, &b| self.endpoints[a].load().total_cmp(&self.endpoints[b].load()));

@@ -92,11 +92,20 @@ impl Dispatch {
         cx.gates.has_room(self.asks_in_flight.len(), cx.custody.unsynced_count())
     }
 
-    /// Where another ask of a model may be sent, as far as gates and endpoints go.
-    pub(crate) fn may_send(&mut self, cx: &mut Context<'_>, model: u16) -> Route {
+    /// Where the next ask of a model, for this question, may be sent, as far as gates and endpoints go.
+    pub(crate) fn may_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        model: u16,
+        index: Option<QuestionIndex>,
+    ) -> Route {
         match cx.gates.wait(cx.now) {
             None => Route::NotYet,
-            Some(Duration::ZERO) => self.router.choose(cx.now, model),
+            Some(Duration::ZERO) => {
+                let held = index.and_then(|index| self.active.get(&index));
+                let refused_at = held.map_or(&[][..], |held| &held.refused_at);
+                self.router.choose(cx.now, model, refused_at)
+            }
             Some(wait) => {
                 cx.gates.rate_bound = Some(cx.gates.bound());
                 Route::NotBefore(cx.now.after(wait))
@@ -207,7 +216,7 @@ impl Dispatch {
         while self.has_room(cx)
             && let Some(index) = self.next_in_line(cx.now, model)
         {
-            match self.may_send(cx, model) {
+            match self.may_send(cx, model, Some(index)) {
                 Route::Now(lane) => match self.reserve(cx, index, lane) {
                     Ok(reservation) => {
                         self.leave_line(index);

@@ -4,7 +4,7 @@
 //! quota is used up; neither must mark a whole file ERROR. So questions that are refused one after the
 //! other in the same words, with no answer between them, become suspicious: nothing more is asked until
 //! what is on its way is back. An answer among that clears them; without one it is the settings. While
-//! nothing has succeeded at all, the questions themselves wait for that verdict. A question that
+//! nothing has ever worked, the questions themselves wait for that verdict. A question that
 //! failed in an earlier run, too, says nothing of the settings.
 
 use std::collections::BTreeSet;
@@ -32,13 +32,13 @@ pub(crate) struct SystemicFailureDetector {
 }
 
 impl SystemicFailureDetector {
-    /// Takes a refusal of a question that was not refused before in this run, whether anything `has
-    /// succeeded` in it; returns the questions that are refused, each on its own account.
+    /// Takes a refusal of a question that was not refused before in this run, whether
+    /// anything [worked](super::Dispatch::has_worked); returns the questions that are refused, each on its own account.
     pub(crate) fn refused(
         &mut self,
         question: Arc<Question>,
         failure: Failure,
-        has_succeeded: bool,
+        has_worked: bool,
     ) -> Vec<(Arc<Question>, Failure)> {
         let words = crate::provider::refusal_signature(&failure.message);
         let mut refused = match self.words.as_ref() == Some(&words) {
@@ -46,21 +46,22 @@ impl SystemicFailureDetector {
             false => self.clear(),
         };
         self.words = Some(words);
-        if !question.has_failed || failure.class == FailureClass::Forbidden {
+        // A key without rights is refused everything, whatever was refused before.
+        let is_key = failure.class == FailureClass::Forbidden && !has_worked;
+        if !question.has_failed || is_key {
             self.alike.insert(question.id);
         }
         self.last = Some(failure.clone());
-        let list = if has_succeeded { &mut refused } else { &mut self.waiting };
+        let list = if has_worked { &mut refused } else { &mut self.waiting };
         list.push((question, failure));
         refused
     }
 
     /// Returns the last refusal where there are enough of them to suspect the settings, or the key.
-    pub(crate) fn verdict(&self, has_succeeded: bool) -> Option<&Failure> {
+    pub(crate) fn verdict(&self, has_worked: bool) -> Option<&Failure> {
         let last = self.last.as_ref()?;
-        let most = match has_succeeded {
+        let most = match has_worked {
             true => ALIKE_LATER,
-            // A key without rights is refused everything.
             false if last.class == FailureClass::Forbidden => 1,
             false if last.class == FailureClass::Refused(Refusal::Question) => ALIKE_IF_CERTAIN,
             false => ALIKE_AT_FIRST,

@@ -7,12 +7,14 @@
 //! is asked again says nothing new: those that are so by themselves are what is left in the end.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Dispatch;
 use super::on_response::ReturnedAsk;
 use crate::answer::{Failure, FailureClass};
 use crate::item::question::{QuestionId, QuestionIndex};
+use crate::plan::ledger::Fault;
 use crate::rate::retry::TRANSIENT_RETRIES_MAX;
 use crate::run::EndReason;
 use crate::run::context::Context;
@@ -74,9 +76,9 @@ impl Dispatch {
         if failure.class == FailureClass::Empty {
             self.clear_systemic_failure(cx);
         }
-        let has_succeeded = self.has_succeeded(cx);
+        let has_worked = self.has_worked();
         let held = self.active.get_mut(&back.index).expect("a failed question is held");
-        if counts && !has_succeeded && !self.useless.has_no_others && !cx.rules.pause_on_error {
+        if counts && !has_worked && !self.useless.has_no_others && !cx.rules.pause_on_error {
             held.failures += 1;
             self.useless.parked.insert(back.index);
             self.show_retry(cx, back, failure, Duration::ZERO);
@@ -110,9 +112,18 @@ impl Dispatch {
         }
     }
 
-    /// An answer of an earlier run is one, too.
-    fn has_succeeded(&self, cx: &Context<'_>) -> bool {
-        self.answers_count > 0 || cx.custody.has_answers()
+    fn give_up_all(
+        &mut self,
+        cx: &mut Context<'_>,
+        questions: &BTreeSet<QuestionIndex>,
+        last: &Failure,
+    ) {
+        for index in questions {
+            let Some(held) = self.active.get(index) else { continue };
+            let question = Arc::clone(&held.question);
+            self.dequeue(*index);
+            self.end_question(cx, question, Fault::GaveUp, last.clone());
+        }
     }
 
     /// Judges whether no question gets an answer: true while nothing is asked for that.
@@ -120,15 +131,15 @@ impl Dispatch {
         let Some(last) = self.useless.last.as_ref().filter(|_| self.outage.is_none()) else {
             return false;
         };
-        let has_succeeded = self.has_succeeded(cx);
+        let has_worked = self.has_worked();
         let is_other = last.class == FailureClass::OtherApi;
-        let most = match has_succeeded {
+        let most = match has_worked {
             true => ALIKE_LATER,
             false if is_other => OTHER_API_AT_FIRST,
             false => ALIKE_AT_FIRST,
         };
         let is_alone = || self.active.keys().all(|index| self.useless.questions.contains(index));
-        let is_all = is_other && !has_succeeded && self.read.ended && is_alone();
+        let is_all = is_other && !has_worked && self.read.ended && is_alone();
         if self.useless.rows.len() < most && !is_all {
             self.retry_parked_if_idle(cx.now);
             return false;
@@ -138,9 +149,13 @@ impl Dispatch {
             return false;
         }
         if self.asks_in_flight.is_empty() {
-            let last = Box::new(last.clone());
-            self.useless = UselessReplies::default();
-            cx.shutdown.stop(EndReason::WrongSettings(last));
+            let last = last.clone();
+            let useless = std::mem::take(&mut self.useless);
+            cx.shutdown.stop(EndReason::WrongSettings(Box::new(last.clone())));
+            // The settings are known to be good: the next run is to begin behind these.
+            if has_worked && self.answers_count == 0 {
+                self.give_up_all(cx, &useless.questions, &last);
+            }
         }
         true
     }

@@ -50,6 +50,8 @@ struct Bench {
     prefixes: fn(QuestionIndex) -> Option<Arc<[u64]>>,
     /// So many of the first questions failed in an earlier run.
     failed_before: QuestionIndex,
+    /// The models have answered these settings in an earlier run.
+    answered_before: bool,
     /// How many asks were sent.
     sent: u32,
     alarm: Option<Time>,
@@ -159,6 +161,7 @@ impl Bench {
             read: 0,
             prefixes: |_| None,
             failed_before: 0,
+            answered_before: false,
             sent: 0,
             alarm: None,
         }
@@ -171,6 +174,7 @@ impl Bench {
             states,
             per_row,
             marks,
+            answered_before: self.answered_before,
             ..PlanSummary::default()
         }));
     }
@@ -453,11 +457,17 @@ fn a_question_that_fails_while_others_succeed_is_given_up_after_eight_retries() 
 }
 
 #[test]
-fn a_wrong_key_stops_at_once_and_drops_what_is_on_its_way() {
+fn a_key_that_is_refused_stops_at_once_and_what_is_on_its_way_is_waited_for() {
     let mut bench = Bench::new(rules(8), 20);
     bench.reply(3, failure(FailureClass::KeyRefused));
+    assert_eq!(bench.on_their_way(), [0, 1, 2, 4, 5, 6, 7], "another key may have paid for these");
+    bench.run_out(|question| match question {
+        4 => answer(),
+        _ => failure(FailureClass::KeyRefused),
+    });
     assert!(matches!(bench.why(), EndReason::KeyRefused(_)));
-    assert_eq!(bench.ending.unwrap().dropped, 7);
+    assert_eq!((bench.emitted.clone(), bench.marked_rows()), (vec![4], vec![]));
+    assert_eq!(bench.ending.unwrap().dropped, 0);
 }
 
 #[test]

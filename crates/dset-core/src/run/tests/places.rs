@@ -156,3 +156,73 @@ fn a_model_that_does_not_answer_holds_up_no_other() {
         assert_eq!(bench.machine.ledger().answered, 1_500, "{class:?}");
     }
 }
+
+/// Plays three minutes in which the second place says no to everything at once, and the first answers
+/// a question in a second, but for those that are `bad`.
+fn play_beside(says_no: &ParsedReply, answered: u64, bad: fn(QuestionIndex) -> bool) -> Bench {
+    let mut bench = Bench::new(two_places(8), 60);
+    let mut sent_ms = BTreeMap::new();
+    let mut told_no = 0;
+    while bench.ending.is_none() && bench.now_ms < 180_000 {
+        for (ask, _) in &bench.asks {
+            sent_ms.entry(*ask).or_insert(bench.now_ms);
+        }
+        let no = bench.asks.iter().find(|(ask, _)| bench.endpoints[ask] == 1).copied();
+        let is_due = |ask: &AskId| sent_ms[ask] + 1_000 <= bench.now_ms;
+        let due = bench.asks.iter().find(|(ask, _)| is_due(ask)).copied();
+        match (no, due) {
+            (Some((_, question)), _) => {
+                told_no += 1;
+                let is_good = told_no <= answered && !bad(question);
+                bench.reply(question, if is_good { answer() } else { says_no.clone() });
+            }
+            (None, Some((_, question))) => {
+                bench.reply(question, if bad(question) { says_no.clone() } else { answer() });
+            }
+            (None, None) => {
+                bench.now_ms += 100;
+                bench.event(Event::TimerFired);
+            }
+        }
+    }
+    bench
+}
+
+#[test]
+fn a_place_that_refuses_what_another_answers_marks_no_row_and_is_left_alone() {
+    for class in [FailureClass::Forbidden, REFUSED, FailureClass::Empty] {
+        let bench = play_beside(&failure(class), 0, |_| false);
+        assert!(matches!(bench.why(), EndReason::Complete), "{class:?} {:?}", bench.why());
+        assert_eq!((bench.marked_rows().len(), bench.machine.ledger().answered), (0, 60));
+        assert!(bench.told.contains(&"EndpointDown".to_owned()), "{class:?}");
+        assert!(bench.sent < 60 + 20, "{class:?}: {} asks", bench.sent);
+    }
+}
+
+#[test]
+fn a_place_that_refuses_everything_after_a_while_marks_a_few_rows_at_most() {
+    for class in [FailureClass::Forbidden, REFUSED] {
+        let bench = play_beside(&failure(class), 10, |_| false);
+        assert!(matches!(bench.why(), EndReason::Complete), "{class:?} {:?}", bench.why());
+        assert!(bench.marked_rows().len() <= 5, "{class:?} {:?}", bench.marked_rows());
+    }
+}
+
+#[test]
+fn a_question_that_every_place_refuses_is_marked() {
+    for class in [FailureClass::Forbidden, REFUSED] {
+        let bench = play_beside(&failure(class), u64::MAX, |question| question % 10 == 3);
+        assert!(matches!(bench.why(), EndReason::Complete), "{class:?} {:?}", bench.why());
+        assert_eq!(bench.marked_rows(), [5, 15, 25, 35, 45, 55], "{class:?}");
+    }
+}
+
+#[test]
+fn where_every_place_refuses_everything_it_is_the_settings_and_no_row_is_marked() {
+    for (class, ends) in [(FailureClass::Forbidden, "KeyRefused"), (REFUSED, "WrongSettings")] {
+        let mut bench = Bench::new(two_places(8), 60);
+        bench.run_out(|_| failure(class));
+        assert!(format!("{:?}", bench.why()).starts_with(ends), "{class:?} {:?}", bench.why());
+        assert!(bench.marked.is_empty(), "{class:?}");
+    }
+}

@@ -317,3 +317,62 @@ fn one_page_for_people_among_answers_is_asked_again_and_a_404_after_one_is_its_q
     assert!(matches!(bench.why(), EndReason::Complete));
     assert_eq!(bench.marked_rows(), [3]);
 }
+
+/// A run of `count` questions of which the first `failed` failed in an earlier run that had answers.
+fn resumed(count: u32, failed: u32) -> Bench {
+    let mut bench = Bench::idle(rules(4), count);
+    (bench.answered_before, bench.failed_before) = (true, failed);
+    bench.start(1, InputMarks::default());
+    bench
+}
+
+fn not_found() -> ParsedReply {
+    let ParsedReply::Failure(failure) = failure(FailureClass::Refused(Refusal::Address)) else {
+        unreachable!("it is a failure")
+    };
+    ParsedReply::Failure(Failure { status: Some(404), ..failure })
+}
+
+/// Whatever may be said of a question that an earlier run was told, too.
+fn refusals() -> [ParsedReply; 5] {
+    [
+        failure(FailureClass::Forbidden),
+        failure(REFUSED),
+        failure(FailureClass::Refused(Refusal::Question)),
+        failure(FailureClass::Empty),
+        not_found(),
+    ]
+}
+
+#[test]
+fn what_failed_before_and_fails_again_is_marked_and_what_is_behind_it_is_asked() {
+    for reading in refusals() {
+        let mut bench = resumed(45, 40);
+        let again = reading.clone();
+        bench.run_out(|question| if question < 40 { again.clone() } else { answer() });
+        assert!(matches!(bench.why(), EndReason::Complete), "{reading:?} {:?}", bench.why());
+        assert_eq!(bench.marked_rows().len(), 40, "{reading:?}");
+        assert_eq!(bench.machine.ledger().answered, 5);
+    }
+}
+
+#[test]
+fn a_few_new_questions_that_are_refused_first_are_marked_where_there_were_answers_before() {
+    for reading in refusals() {
+        let mut bench = resumed(20, 0);
+        let again = reading.clone();
+        bench.run_out(|question| if question < 8 { again.clone() } else { answer() });
+        assert!(matches!(bench.why(), EndReason::Complete), "{reading:?} {:?}", bench.why());
+        assert_eq!(bench.marked_rows().len(), 8, "{reading:?}");
+    }
+}
+
+#[test]
+fn many_that_are_refused_first_end_the_run_and_the_next_one_begins_behind_them() {
+    for class in [FailureClass::Forbidden, REFUSED, FailureClass::Empty] {
+        let mut bench = resumed(60, 0);
+        bench.run_out(|question| if question < 40 { failure(class) } else { answer() });
+        assert!(!matches!(bench.why(), EndReason::Complete), "{class:?}");
+        assert!((10..=14).contains(&bench.marked_rows().len()), "{class:?} {:?}", bench.marked);
+    }
+}

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use dset_core::item::question::Question;
 use dset_core::plan::Plan;
 use dset_core::run::ask::AskId;
-use dset_core::run::{Ending, Event, Machine, Seq, StopSignal};
+use dset_core::run::{Ending, Event, Machine, PlanSummary, Seq, StopSignal};
 use dset_core::settings::{JobSpec, RunOptions};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
@@ -72,6 +72,7 @@ pub async fn drive(
     mut wishes: Receiver<RunControl>,
     watcher: &mut (dyn Observer + Send),
 ) -> Result<Ending, StoreError> {
+    let answered_before = job.answered_before;
     let mut run = Run::start(job, options, asked, files_max)?;
     let mut effects = Vec::new();
     let mut ticker = tokio::time::interval(SNAPSHOT_EVERY);
@@ -80,7 +81,8 @@ pub async fn drive(
     let mut reporting = tokio::time::interval(REPORT_EVERY);
     reporting.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     sharing.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    run.machine.handle(run.clock.now(), Event::Started(run.plan.summary()), &mut effects);
+    let plan = PlanSummary { answered_before, ..run.plan.summary() };
+    run.machine.handle(run.clock.now(), Event::Started(plan), &mut effects);
     loop {
         for effect in effects.drain(..) {
             if let Some(ending) = run.perform(effect, watcher) {

@@ -248,6 +248,15 @@ impl Store {
             .optional()?)
     }
 
+    /// Tells whether there is an answer under these settings that a run got whose first endpoint was this.
+    pub fn has_answers_from(&self, settings: i64, endpoint: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM keys k CROSS JOIN answers a ON a.id = k.answer
+          CROSS JOIN lives l ON l.id = a.life WHERE k.settings = ?1 AND l.endpoint = ?2)";
+        let found =
+            self.reader.connection.query_row(sql, params![settings, endpoint], |row| row.get(0));
+        Ok(found?)
+    }
+
     /// Returns what ended without an answer, and rows to be marked.
     pub(crate) fn failed(&self, edition: u32) -> Result<HashSet<[u8; 16]>, StoreError> {
         let sql = "SELECT question FROM ended WHERE edition = ?1 UNION SELECT question FROM marks";
