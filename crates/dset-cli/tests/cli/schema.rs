@@ -1,6 +1,6 @@
 //! What services are sent of a schema, and which answers fit.
 
-use crate::common::Folder;
+use crate::common::{Folder, Service};
 use serde_json::{Value, json};
 
 const SCHEMA: &str = r#"{
@@ -42,6 +42,20 @@ fn what_each_service_is_sent_is_shown_without_an_ask_or_a_key() {
         .tells("/properties/note/maxLength")
         .tells(r#""strict": true"#);
     assert!(!folder.path("dset_generator").exists());
+}
+
+#[test]
+fn a_schema_that_refers_to_itself_with_something_beside_is_sent() {
+    let folder = Folder::with("question\nq\n");
+    folder.write(
+        "s.json",
+        r##"{"type": "object", "properties": {"v": {"type": "integer"}, "next": {"$ref": "#", "nullable": true}}}"##,
+    );
+    for model in ["openai/gpt-6-luna", "vllm/m", "gemini/gemini-4-hydrogen"] {
+        assert!(tried(&folder, &["-m", model])["fields"].to_string().contains("$ref"), "{model}");
+    }
+    let service = Service::friendly();
+    service.run(&folder, &["--schema", "s.json"]).exits(0);
 }
 
 #[test]

@@ -199,6 +199,48 @@ fn what_refers_to_itself_is_sent_where_that_is_taken() {
     assert_eq!(anthropic.obstacle.unwrap().why, "it refers to itself");
 }
 
+const DIALECTS: [Structured; 9] = [
+    Structured::JsonSchema,
+    Structured::Openai,
+    Structured::Openrouter,
+    Structured::Groq,
+    Structured::Mistral,
+    Structured::Gemini,
+    Structured::Anthropic,
+    Structured::JsonObject,
+    Structured::Prompt,
+];
+
+#[test]
+fn what_refers_to_itself_with_something_beside_the_reference_is_sent_too() {
+    for beside in [
+        json!({"nullable": true}),
+        json!({"type": "object"}),
+        json!({"type": ["object", "null"]}),
+        json!({"required": ["v"]}),
+        json!({"not": {"required": ["z"]}}),
+        json!({"const": {"v": 1}}),
+        json!({"unevaluatedProperties": true}),
+        json!({"properties": {"next": {"required": ["v"]}}}),
+        json!({"anyOf": [{"required": ["v"]}, {"$ref": "#", "required": ["next"]}]}),
+        json!({"allOf": [{"$ref": "#"}, {"required": ["v"]}]}),
+    ] {
+        let mut next = json!({"$ref": "#"});
+        next.as_object_mut().unwrap().extend(beside.as_object().unwrap().clone());
+        let schema =
+            json!({"type": "object", "properties": {"v": {"type": "integer"}, "next": next}});
+        for structured in DIALECTS {
+            let conveyed = convey(schema.clone(), structured);
+            if matches!(conveyed.method, Method::Strict | Method::Schema) {
+                let reduced = Schema::new(sent(&conveyed).clone());
+                assert!(reduced.is_ok(), "{structured:?}: {}", sent(&conveyed));
+            }
+        }
+        let engines = convey(schema.clone(), Structured::JsonSchema);
+        assert!(sent(&engines).to_string().contains("$ref"), "{}", sent(&engines));
+    }
+}
+
 #[test]
 fn a_service_that_counts_what_may_be_absent_gets_nulls_instead_or_words() {
     let schema = |count: usize| {
@@ -486,6 +528,75 @@ proptest! {
                 })
             };
             prop_assert!(values.is_empty() || values.iter().any(can_be_written), "{:?} {}", structured, sent);
+        }
+    }
+}
+
+/// Schemas of objects whose properties refer to the whole or to each other, with something beside that.
+fn any_recursive() -> impl Strategy<Value = Value> {
+    let targets = || prop::sample::select(vec!["#", "#/$defs/a", "#/$defs/b"]);
+    let beside = || {
+        prop::sample::select(vec![
+            json!({}),
+            json!({"description": "it"}),
+            json!({"nullable": true}),
+            json!({"type": "object"}),
+            json!({"type": ["object", "null"]}),
+            json!({"required": ["v"]}),
+            json!({"minProperties": 1}),
+            json!({"properties": {"v": {"minimum": 1}}}),
+            json!({"properties": {"a": {"required": ["v"]}}}),
+            json!({"additionalProperties": true}),
+        ])
+    };
+    let with = |reference: &str, beside: Value| {
+        let mut schema = json!({"$ref": reference});
+        schema.as_object_mut().unwrap().extend(beside.as_object().unwrap().clone());
+        schema
+    };
+    let leaf = (targets(), beside()).prop_map(move |(reference, beside)| with(reference, beside));
+    let property = leaf.prop_recursive(2, 6, 2, move |inner| {
+        let two = (inner.clone(), inner.clone());
+        let union = (two.clone(), beside()).prop_map(|((one, other), beside)| {
+            let mut schema = json!({"anyOf": [one, other]});
+            schema.as_object_mut().unwrap().extend(beside.as_object().unwrap().clone());
+            schema
+        });
+        prop_oneof![
+            inner.clone(),
+            union,
+            two.prop_map(|(one, other)| json!({"allOf": [one, other]})),
+            inner.prop_map(|items| json!({"type": "array", "items": items})),
+        ]
+    });
+    let object = || {
+        (property.clone(), property.clone()).prop_map(|(a, b)| {
+            json!({"type": "object", "properties": {"v": {"type": "integer"}, "a": a, "b": b}})
+        })
+    };
+    (object(), object(), object()).prop_map(|(mut whole, a, b)| {
+        whole["$defs"] = json!({"a": a, "b": b});
+        whole
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_refers_to_itself_is_written_in_every_dialect_and_rules_nothing_out(schema in any_recursive()) {
+        let whole = Schema::new(schema).unwrap();
+        let node = |a: Value| json!({"v": 1, "a": a, "b": {"v": 2}});
+        let values = [json!({"v": 1}), node(json!({"v": 3})), node(node(json!({"v": 4})))];
+        for structured in DIALECTS {
+            let conveyed = whole.convey(structured, "m");
+            if !matches!(conveyed.method, Method::Strict | Method::Schema) || conveyed.restore.nullable {
+                continue;
+            }
+            let reduced = Schema::new(sent(&conveyed).clone()).unwrap();
+            for value in values.iter().filter(|value| reasons(&whole, value).is_empty()) {
+                prop_assert_eq!(reasons(&reduced, value), [], "{:?}: {}", structured, sent(&conveyed));
+            }
         }
     }
 }

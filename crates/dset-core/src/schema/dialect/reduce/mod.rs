@@ -21,6 +21,9 @@ use judge::{refers_to_itself, size};
 /// How many schemas a reduction may have: what is merged multiplies.
 const SCHEMAS_MAX: usize = 20_000;
 
+/// How deep one may lie in another: a file has at most so many levels.
+const DEPTH_MAX: usize = 128;
+
 type Members = Map<String, Value>;
 
 /// Reduces one schema.
@@ -30,15 +33,27 @@ pub(super) struct Reducer<'a> {
     optional: Optional,
     ignores_beside_reference: bool,
     pub(super) changes: Vec<Change>,
-    /// Schemas that are referred to: where they are in the file, and their names in what is sent.
-    definitions: Vec<(String, String)>,
+    definitions: Vec<Definition>,
     waiting: VecDeque<usize>,
+    /// Schemas that are being written and may lead to themselves.
+    writing: Vec<Value>,
+    depth: usize,
     /// References that are being written out.
     open: Vec<String>,
     schemas: usize,
     unions: usize,
     optionals: usize,
     pub(super) has_nullable: bool,
+}
+
+/// A schema that is referred to.
+struct Definition {
+    /// Where it is in the file.
+    place: String,
+    /// What it is called in what is sent.
+    name: String,
+    /// What it is where it is not what the file has there: something stands beside a reference to it.
+    merged: Option<Value>,
 }
 
 /// A schema whose `allOf` is merged, and whether properties were lost in that.
@@ -65,6 +80,8 @@ impl<'a> Reducer<'a> {
             changes: Vec::new(),
             definitions: Vec::new(),
             waiting: VecDeque::new(),
+            writing: Vec::new(),
+            depth: 0,
             open: Vec::new(),
             schemas: 0,
             unions: 0,
@@ -79,9 +96,13 @@ impl<'a> Reducer<'a> {
         let mut sent = self.schema(self.root, "")?;
         let mut named = Members::new();
         while let Some(at) = self.waiting.pop_front() {
-            let (pointer, name) = self.definitions[at].clone();
-            let target = self.root.pointer(&pointer).unwrap_or(&Value::Null);
-            named.insert(name, self.schema(target, &pointer)?);
+            let Definition { place, name, merged } = &self.definitions[at];
+            let (place, name, merged) = (place.clone(), name.clone(), merged.clone());
+            let written = match merged {
+                Some(merged) => self.in_place(&merged, &place)?,
+                None => self.schema(self.root.pointer(&place).unwrap_or(&Value::Null), &place)?,
+            };
+            named.insert(name, written);
         }
         // Services take no reference for the whole; one of a union is wrapped anyhow.
         if let Some(own) = sent.get("$ref").and_then(Value::as_str) {
@@ -117,11 +138,41 @@ impl<'a> Reducer<'a> {
         Ok(())
     }
 
+    /// Writes a schema. One that merges others, and leads to itself over them, becomes a definition.
     fn schema(&mut self, schema: &Value, place: &str) -> Result<Value, Obstacle> {
+        let merges = ["$ref", "allOf", "anyOf", "oneOf"];
+        if !merges.iter().any(|keyword| schema.get(keyword).is_some()) {
+            return self.in_place(schema, place);
+        }
+        let known = self.definitions.iter().position(|own| own.merged.as_ref() == Some(schema));
+        if let Some(at) = known {
+            return Ok(self.refer(at));
+        }
+        if self.writing.contains(schema) {
+            let at = self.define(place, Some(schema.clone()));
+            return Ok(self.refer(at));
+        }
+        self.writing.push(schema.clone());
+        let written = self.in_place(schema, place);
+        self.writing.pop();
+        written
+    }
+
+    fn in_place(&mut self, schema: &Value, place: &str) -> Result<Value, Obstacle> {
         self.schemas += 1;
         if self.schemas > SCHEMAS_MAX {
             return Err(obstacle(place, "it is too large once it is written out"));
         }
+        if self.depth >= DEPTH_MAX {
+            return Err(obstacle(place, "it is too deep once it is written out"));
+        }
+        self.depth += 1;
+        let written = self.object_or_bool(schema, place);
+        self.depth -= 1;
+        written
+    }
+
+    fn object_or_bool(&mut self, schema: &Value, place: &str) -> Result<Value, Obstacle> {
         let Value::Object(members) = schema else {
             return match schema {
                 Value::Bool(true) => self.written(Flat::of(Members::new(), false), place),
@@ -155,22 +206,29 @@ impl<'a> Reducer<'a> {
 
     fn reference(&mut self, reference: &str, place: &str) -> Result<Value, Obstacle> {
         let pointer = self.pointer(reference, place)?;
-        let known = self.definitions.iter().position(|(own, _)| *own == pointer);
-        let at = known.unwrap_or_else(|| {
-            let last = pointer.rsplit('/').next().unwrap_or_default();
-            let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-            let mut name: String = last.chars().filter(|c| is_plain(*c)).collect();
-            if name.is_empty() {
-                name.push_str("root");
-            }
-            while self.definitions.iter().any(|(_, own)| *own == name) {
-                name.push('_');
-            }
-            self.definitions.push((pointer, name));
-            self.waiting.push_back(self.definitions.len() - 1);
-            self.definitions.len() - 1
-        });
-        Ok(json!({ "$ref": format!("#/$defs/{}", self.definitions[at].1) }))
+        let is_it = |own: &Definition| own.merged.is_none() && own.place == pointer;
+        let known = self.definitions.iter().position(is_it);
+        let at = known.unwrap_or_else(|| self.define(&pointer, None));
+        Ok(self.refer(at))
+    }
+
+    fn define(&mut self, place: &str, merged: Option<Value>) -> usize {
+        let last = place.rsplit('/').next().unwrap_or_default();
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        let mut name: String = last.chars().filter(|c| is_plain(*c)).collect();
+        if name.is_empty() {
+            name.push_str("root");
+        }
+        while self.definitions.iter().any(|own| own.name == name) {
+            name.push('_');
+        }
+        self.definitions.push(Definition { place: place.to_owned(), name, merged });
+        self.waiting.push_back(self.definitions.len() - 1);
+        self.definitions.len() - 1
+    }
+
+    fn refer(&self, at: usize) -> Value {
+        json!({ "$ref": format!("#/$defs/{}", self.definitions[at].name) })
     }
 
     /// Returns where a reference leads, as a JSON pointer.
