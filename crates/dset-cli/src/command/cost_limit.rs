@@ -32,6 +32,7 @@ pub(crate) fn cannot_limit(error: &LimitError, spec: &JobSpec, providers: &Provi
     match error {
         LimitError::NoPrice { model } => without_price(model),
         LimitError::OtherPrice { model, field } => with_other_price(model, field),
+        LimitError::BilledApart { field } => billed_apart(field),
         LimitError::NoBound { at, .. } => without_bound(spec, *at, providers),
     }
 }
@@ -52,6 +53,12 @@ fn with_other_price(model: &str, field: &str) -> UserError {
             "Say the highest it may be: `dset prices set {name} --input 0.6 --output 2.4`"
         ))
         .hint(format!("Or ask without `{field}`"))
+}
+
+fn billed_apart(field: &str) -> UserError {
+    UserError::new(Exit::Usage, format!("no limit holds with `{field}`"))
+        .cause("it is billed beside the tokens of one answer, and nothing tells how much")
+        .hint(format!("Ask without `{field}`, or without a limit"))
 }
 
 /// How many tokens a limit has to be so that nearly every answer like those of the folder fits: theirs,

@@ -39,6 +39,9 @@ fn words(warning: &Warning) -> (String, Option<String>) {
                 quoted(model)
             )),
         ),
+        Warning::BilledApart { field } => {
+            (format!("what `{field}` costs is in no count of tokens: costs are too low"), None)
+        }
         Warning::KeyInClear { host } => {
             (format!("the key goes to {host} unencrypted, over plain http"), None)
         }

@@ -385,9 +385,19 @@ fn what_has_another_price_is_limited_only_by_the_price_that_the_user_says() {
     for (param, field) in [
         ("service_tier=\"priority\"", "service_tier"),
         ("cache_control={\"type\":\"ephemeral\"}", "cache_control"),
+        ("models=[\"a\",\"b\"]", "models"),
     ] {
         let limited = [&run[..], &["--max-cost", "1", "--param", param]].concat();
         folder.dset(&limited).exits(2).says(&format!("with `{field}`"));
+    }
+    folder.write("dset.toml", format!("{provider}[prices.gpt-6-luna]\ninput = 1\noutput = 4\n"));
+    for (param, field) in [
+        ("web_search_options={}", "web_search_options"),
+        ("plugins=[{\"id\":\"web\"}]", "plugins"),
+        ("num_return_sequences=8", "num_return_sequences"),
+    ] {
+        let limited = [&run[..], &["--max-cost", "1", "--param", param]].concat();
+        folder.dset(&limited).exits(2).says(&format!("no limit holds with `{field}`"));
     }
     assert_eq!(service.stats().asked, 0);
     folder.write("dset.toml", format!("{provider}[prices.gpt-6-luna]\ninput = 1\noutput = 4\n"));

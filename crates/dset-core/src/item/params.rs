@@ -87,10 +87,46 @@ pub const TOOLS: [&str; 4] = ["tools", "tool_choice", "functions", "function_cal
 
 /// The field that chooses how soon a call is served, and what it costs.
 pub const SERVICE_TIER: &str = "service_tier";
-/// The field by which Anthropic writes prompts into its cache.
-pub const CACHE_CONTROL: &str = "cache_control";
-/// The values of [`SERVICE_TIER`] that cost what everybody pays.
+/// The values of [`SERVICE_TIER`], and of what is like it, that cost what everybody pays.
 const USUAL_TIERS: [&str; 4] = ["auto", "default", "standard", "standard_only"];
+
+/// How a field changes what a call costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Billing {
+    /// Tokens have another price, which can be said.
+    OtherPrice,
+    /// Something else is billed than tokens in and one answer of the most tokens that it may have.
+    Apart,
+}
+
+/// Fields that change what a call costs, at whichever service.
+const BILLED: [(&str, Billing); 20] = [
+    // Searches at so much a call.
+    ("web_search_options", Billing::Apart),
+    ("web_search", Billing::Apart),
+    ("search_parameters", Billing::Apart),
+    ("enable_search", Billing::Apart),
+    ("plugins", Billing::Apart),
+    ("data_sources", Billing::Apart),
+    // Tools and skills that run at the service.
+    ("mcp_servers", Billing::Apart),
+    ("container", Billing::Apart),
+    ("compound_custom", Billing::Apart),
+    // More answers, or more tokens of one, than are asked for.
+    ("num_return_sequences", Billing::Apart),
+    ("num_completions", Billing::Apart),
+    ("candidate_count", Billing::Apart),
+    ("prediction", Billing::Apart),
+    // Another tier, place or kind of tokens, and prompts that are written into a cache on request.
+    (SERVICE_TIER, Billing::OtherPrice),
+    ("speed", Billing::OtherPrice),
+    ("inference_geo", Billing::OtherPrice),
+    ("audio", Billing::OtherPrice),
+    ("cache_control", Billing::OtherPrice),
+    // Other models than the one that is asked.
+    ("models", Billing::OtherPrice),
+    ("fallbacks", Billing::OtherPrice),
+];
 
 impl Params {
     /// Returns the value of a field.
@@ -99,18 +135,19 @@ impl Params {
         self.0.get(name)
     }
 
-    /// Returns the field that makes a call cost something else than what prices are counted by: another
-    /// tier, or prompts that are written into a cache on request.
+    /// Returns the field that makes a call cost something else than what is counted, and how.
     #[must_use]
-    pub fn priced_otherwise(&self) -> Option<&'static str> {
-        let is_usual = |tier: &Value| {
-            tier.is_null() || tier.as_str().is_some_and(|tier| USUAL_TIERS.contains(&tier))
+    pub fn billed_otherwise(&self) -> Option<(&'static str, Billing)> {
+        let is_usual = |value: &Value| match value {
+            Value::Null => true,
+            Value::Bool(is_on) => !is_on,
+            Value::Number(count) => count.as_f64().is_some_and(|count| count <= 1.0),
+            Value::String(tier) => USUAL_TIERS.contains(&tier.as_str()),
+            Value::Array(list) => list.is_empty(),
+            Value::Object(_) => false,
         };
-        let is_set = |name: &str| self.get(name).is_some_and(|value| !value.is_null());
-        match self.get(SERVICE_TIER) {
-            Some(tier) if !is_usual(tier) => Some(SERVICE_TIER),
-            _ => is_set(CACHE_CONTROL).then_some(CACHE_CONTROL),
-        }
+        let is_billed = |name: &str| self.get(name).is_some_and(|value| !is_usual(value));
+        BILLED.into_iter().find(|(name, _)| is_billed(name))
     }
 
     /// Takes fields as they are to be sent.
@@ -303,5 +340,32 @@ mod tests {
         assert_eq!(Value::from(body), joined);
         let over = Params::merged(&["a=1".parse().unwrap(), r#"{"a":2,"b":3}"#.parse().unwrap()]);
         assert_eq!(serde_json::to_string(&over).unwrap(), r#"{"a":2,"b":3}"#);
+    }
+
+    #[test]
+    fn what_changes_the_price_of_a_call_is_told_and_what_says_the_usual_is_not() {
+        let billed = |fields: Value| {
+            Params::new(fields.as_object().unwrap().clone()).unwrap().billed_otherwise()
+        };
+        for usual in [
+            json!({}),
+            json!({"service_tier": "auto", "cache_control": null, "plugins": []}),
+            json!({"enable_search": false, "num_return_sequences": 1, "top_p": 0.5}),
+        ] {
+            assert_eq!(billed(usual.clone()), None, "{usual}");
+        }
+        for (fields, name, billing) in [
+            (json!({"service_tier": "priority"}), "service_tier", Billing::OtherPrice),
+            (json!({"cache_control": {"type": "ephemeral"}}), "cache_control", Billing::OtherPrice),
+            (json!({"models": ["a", "b"]}), "models", Billing::OtherPrice),
+            (json!({"web_search_options": {}}), "web_search_options", Billing::Apart),
+            (json!({"plugins": [{"id": "web"}]}), "plugins", Billing::Apart),
+            (json!({"num_return_sequences": 8}), "num_return_sequences", Billing::Apart),
+            (json!({"prediction": {"type": "content"}}), "prediction", Billing::Apart),
+            // What no price holds for comes first.
+            (json!({"models": ["a"], "enable_search": true}), "enable_search", Billing::Apart),
+        ] {
+            assert_eq!(billed(fields.clone()), Some((name, billing)), "{fields}");
+        }
     }
 }

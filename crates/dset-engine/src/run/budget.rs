@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dset_core::item::params::Billing;
 use dset_core::money::{Asked, Expenses, Prices};
 use dset_core::provider::Providers;
 use dset_core::run::{BudgetRules, OffPeakRules, Payee};
@@ -106,6 +107,12 @@ pub enum LimitError {
         /// The field of the request that does so.
         field: &'static str,
     },
+    /// It is asked so that something is billed that is in no count of tokens.
+    #[error("no limit holds with `{field}`")]
+    BilledApart {
+        /// The field of the request that does so.
+        field: &'static str,
+    },
     /// Nothing bounds the tokens of a reply.
     #[error("a limit needs to know how long an answer of {model} can be")]
     NoBound {
@@ -148,9 +155,12 @@ pub fn payees(
         let output_max =
             output_max.ok_or_else(|| LimitError::NoBound { model: name.clone(), at })?;
         let asked = Asked { provider: provider.as_deref(), model: name };
-        let field = model.request.params.priced_otherwise();
-        if let Some(field) = field.filter(|_| !prices.has_own(asked)) {
-            return Err(LimitError::OtherPrice { model: name.clone(), field });
+        match model.request.params.billed_otherwise() {
+            Some((field, Billing::Apart)) => return Err(LimitError::BilledApart { field }),
+            Some((field, Billing::OtherPrice)) if !prices.has_own(asked) => {
+                return Err(LimitError::OtherPrice { model: name.clone(), field });
+            }
+            _ => {}
         }
         if prices.find(asked, unix_ms()).is_none() {
             return Err(LimitError::NoPrice { model: name.clone() });

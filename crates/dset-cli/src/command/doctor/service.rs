@@ -368,6 +368,10 @@ fn warnings(plan: &Plan) -> Vec<Check> {
             "Say what it costs: `dset prices set {} --input 0.6 --output 2.4`",
             quoted(model)
         )),
+        Warning::BilledApart { field } => Check::warning(
+            "costs",
+            format!("are too low: what `{field}` costs is in no count of tokens"),
+        ),
         Warning::KeyInClear { host } => Check::warning(
             "service",
             format!("the key goes to {host} unencrypted, over plain http"),

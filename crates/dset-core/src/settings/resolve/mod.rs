@@ -15,6 +15,7 @@ use super::schema_source::SchemaSource;
 use super::values::{Dollars, Span, Switch};
 use crate::acceptance::SCHEMA;
 use crate::check::{Declaration, OnFail};
+use crate::item::params::Billing;
 use crate::item::params::Params;
 use crate::key::RequestSettings;
 use crate::provider::{Ambiguous, Continuing, Preset, Providers};
@@ -137,6 +138,11 @@ pub enum Warning {
         field: &'static str,
         /// The model.
         model: String,
+    },
+    /// A field of the request makes calls cost something that is in no count of tokens.
+    BilledApart {
+        /// The field.
+        field: &'static str,
     },
     /// The key will cross a network unencrypted.
     KeyInClear {
@@ -350,8 +356,12 @@ fn resolve_model(
         let provider = preset.name.clone();
         warnings.push(Warning::TemperatureLeftOut { provider });
     }
-    if let Some(field) = request.params.priced_otherwise() {
-        warnings.push(Warning::OtherPrice { field, model: request.model.clone() });
+    match request.params.billed_otherwise() {
+        Some((field, Billing::OtherPrice)) => {
+            warnings.push(Warning::OtherPrice { field, model: request.model.clone() });
+        }
+        Some((field, Billing::Apart)) => warnings.push(Warning::BilledApart { field }),
+        None => {}
     }
     let conveyed = shared.schema.map(|schema| Arc::new(preset.convey(schema, &request.model)));
     let may_stream = conveyed.as_ref().is_none_or(|conveyed| conveyed.may_stream);
