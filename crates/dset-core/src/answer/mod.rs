@@ -105,6 +105,22 @@ impl ParsedReply {
         self
     }
 
+    /// Says of a reply that could not be read that its body was packed with something that was not asked for.
+    #[must_use]
+    pub fn packed_with(mut self, encoding: &str) -> ParsedReply {
+        if let ParsedReply::Failure(failure) = &mut self
+            && matches!(failure.class, FailureClass::Transient | FailureClass::OtherApi)
+            && failure.status.is_some_and(|status| (200..300).contains(&status))
+        {
+            // It would come so again, and be billed again.
+            failure.class = FailureClass::Empty;
+            failure.cause = "unknown encoding";
+            failure.message =
+                format!("the reply is packed with `{encoding}`, which was not asked for");
+        }
+        self
+    }
+
     /// Takes what a service says does not fit the schema as an answer, so that it is held against that
     /// here; `is_judged` tells whether it will be.
     #[must_use]

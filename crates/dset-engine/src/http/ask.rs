@@ -119,6 +119,7 @@ struct PartialResponse {
     status: u16,
     limits: RateLimits,
     reply: StreamParser,
+    unknown_encoding: Option<String>,
 }
 
 /// How a reply came to its end, if it did not break.
@@ -164,7 +165,7 @@ impl Endpoint {
         };
         let mut coming = None;
         let end = with_deadline(self.settings.timeout, self.call(body, &mut coming, tell)).await;
-        let Some(PartialResponse { status, limits, mut reply }) = coming else {
+        let Some(PartialResponse { status, limits, mut reply, unknown_encoding }) = coming else {
             let broken = end.err().expect("a reply that came to its end had begun");
             let reading = ParsedReply::Failure(classify_transport_error(&broken));
             return AskResult { reading: self.with_address(reading), limits: None, body: None };
@@ -178,6 +179,9 @@ impl Endpoint {
             Ok(BodyEnd::Looped(found)) => reply.finish_repetition(found),
             Err(broken) => reply.finish_broken(&broken),
         };
+        if let Some(encoding) = unknown_encoding {
+            reading = reading.packed_with(&encoding);
+        }
         if let Some(beginning) = content.beginning() {
             reading = reading.with_beginning(beginning, self.settings.preset.repeats_beginning);
         }
@@ -292,7 +296,8 @@ impl Endpoint {
         if self.settings.stop_loops && self.settings.stream {
             reply = reply.detecting_repetition();
         }
-        PartialResponse { status, limits, reply }
+        let unknown_encoding = response.unknown_encoding.clone();
+        PartialResponse { status, limits, reply, unknown_encoding }
     }
 }
 

@@ -19,7 +19,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, CONNECTION, HeaderMap, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, CONNECTION, HeaderMap, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT,
+};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::{Request, Uri};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
@@ -31,9 +33,10 @@ use hyper_util::client::legacy::connect::{
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
-use tower_http::decompression::{Decompression, DecompressionBody};
 use tower_service::Service;
 use url::Url;
+
+use crate::http::unpack::{ENCODING, Unpacker};
 
 /// How long a connection may lie idle: most services close theirs after one to two minutes.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
@@ -57,7 +60,7 @@ type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, Failed>> + Send>>;
 
 /// Asks one URL. Has no `Debug`: it holds the key.
 pub(crate) struct Client {
-    pool: Decompression<legacy::Client<Connector, Full<Bytes>>>,
+    pool: legacy::Client<Connector, Full<Bytes>>,
     uri: Uri,
     headers: HeaderMap,
     /// It says for how long it keeps a connection. A server that counts has a thread for each,
@@ -100,7 +103,10 @@ impl Losses {
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
-    body: Pin<Box<DecompressionBody<Incoming>>>,
+    /// What the body is said to be packed with, where nobody here can unpack that.
+    pub(crate) unknown_encoding: Option<String>,
+    body: Incoming,
+    unpacker: Unpacker,
 }
 
 impl Client {
@@ -115,6 +121,7 @@ impl Client {
         let uri: Uri = url.as_str().parse()?;
         let proxy = may_be_proxied.then(|| Matcher::from_env().intercept(&uri)).flatten();
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static(ENCODING));
         let is_https = |uri: &Uri| uri.scheme_str() == Some("https");
         if let Some(auth) = proxy.as_ref().and_then(Intercept::basic_auth) {
             // Of a tunnel, this is for the proxy alone.
@@ -159,7 +166,6 @@ impl Client {
             // nothing of it reached the service.
             .retry_canceled_requests(true)
             .build(connector);
-        let pool = Decompression::new(pool);
         Ok(Client {
             pool,
             uri,
@@ -194,7 +200,7 @@ impl Client {
             request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let connection = capture_connection(&mut request);
-        let sent = self.pool.clone().call(request).await;
+        let sent = self.pool.request(request).await;
         let lost = |error: &legacy::Error| {
             if !error.is_connect() {
                 self.with_losses(Losses::note_loss);
@@ -211,7 +217,8 @@ impl Client {
             }
         }
         let status = head.status.as_u16();
-        Ok(Response { status, headers: head.headers, body: Box::pin(body) })
+        let (unpacker, unknown_encoding) = Unpacker::new(&head.headers);
+        Ok(Response { status, headers: head.headers, unknown_encoding, body, unpacker })
     }
 
     fn with_losses<T>(&self, does: impl FnOnce(&mut Losses) -> T) -> T {
@@ -222,13 +229,20 @@ impl Client {
 impl Response {
     /// What comes next of the body, unpacked; `None` at its end. Cancel-safe.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Failed> {
-        while let Some(frame) = self.body.frame().await {
-            // What is no data is a trailer.
-            if let Ok(data) = frame?.into_data() {
-                return Ok(Some(data));
+        loop {
+            if let Some(unpacked) = self.unpacker.next()? {
+                return Ok(Some(unpacked));
+            }
+            match self.body.frame().await {
+                // What is no data is a trailer.
+                Some(frame) => {
+                    if let Ok(data) = frame?.into_data() {
+                        self.unpacker.push(data);
+                    }
+                }
+                None => return Ok(self.unpacker.finish()?),
             }
         }
-        Ok(None)
     }
 }
 

@@ -5,3 +5,4 @@ pub(crate) mod client;
 mod deadline;
 pub mod probe;
 pub(crate) mod redact;
+mod unpack;
