@@ -45,6 +45,7 @@ pub fn main_with(arguments: Vec<OsString>) -> u8 {
 }
 
 fn ran(arguments: Vec<OsString>) -> Exit {
+    command::survive_file_limit();
     let grammar = cli::command_line();
     same_command::set_grammar(grammar.clone());
     same_command::set_arguments(arguments.clone());

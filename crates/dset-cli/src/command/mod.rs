@@ -40,6 +40,8 @@ pub(crate) mod view;
 #[cfg(feature = "postgres")]
 pub(crate) mod work;
 
+pub(crate) use signals::survive_file_limit;
+
 use crate::cli::{Cli, Command};
 use crate::error::UserError;
 use crate::exit::Exit;

@@ -326,8 +326,6 @@ pub(super) fn ask(
     let RunSettings { spec, options, terminal } = settings;
     let Extras { demo, acks, datasets, yes, deadline, lanes, .. } = extras;
     let runtime = super::shared::runtime()?;
-    #[cfg(unix)]
-    runtime.block_on(async { signals::survive_file_limit() });
     // First, so that nothing is touched for a run that cannot ask.
     let asked = places(&spec, &options, keys.keys, state)?;
     let money = Money::of(keys.environment);

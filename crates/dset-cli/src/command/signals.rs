@@ -8,13 +8,19 @@ use tokio::sync::mpsc::Sender;
 
 /// A file that may not grow would kill the process; caught, it is a write error like any other.
 ///
-/// From before the first file is written to the end: a signal once caught stays caught.
-#[cfg(unix)]
-pub(super) fn survive_file_limit() {
-    use tokio::signal::unix::{SignalKind, signal};
-    const SIGXFSZ: i32 = 25;
-    // Where it cannot be caught, the limit kills, and the next run goes on from there.
-    let _ = signal(SignalKind::from_raw(SIGXFSZ));
+/// From before the first file is written to the end: a signal once caught stays caught. Programs that this
+/// one starts are killed as ever, which they were not if it were ignored.
+pub(crate) fn survive_file_limit() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        const SIGXFSZ: i32 = 25;
+        // Where it cannot be caught, the limit kills, and what comes next goes on from there.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+        if let Ok(runtime) = runtime {
+            let _ = runtime.block_on(async { signal(SignalKind::from_raw(SIGXFSZ)) });
+        }
+    }
 }
 
 /// Tells whether whoever started this run, as `nohup` does, wants it to outlive its terminal. Where

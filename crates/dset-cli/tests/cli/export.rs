@@ -419,3 +419,21 @@ fn a_column_of_ids_is_put_into_the_csv_where_it_is_wished_and_taken_out_again() 
     agrees();
     assert_eq!(service.stats().asked, 4);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_limit_on_the_size_of_files_is_an_error_and_leaves_nothing_behind() {
+    let folder = Folder::with(&questions(300));
+    Service::friendly().run(&folder, &[]).exits(0);
+    let leftovers = || {
+        let temporary = |path: &std::path::PathBuf| path.to_string_lossy().contains(".dset-");
+        folder.everything().into_keys().filter(temporary).collect::<Vec<_>>()
+    };
+    for command in ["dset export --to x.jsonl", "dset export --rebuild"] {
+        let ran = folder.shell(&format!("ulimit -f 16; {command}")).exits(1);
+        ran.says("hint: ");
+        assert_eq!(leftovers(), Vec::<std::path::PathBuf>::new(), "{command}");
+        folder.shell(command).exits(0);
+    }
+    assert_eq!(folder.agreed().len(), 300);
+}
