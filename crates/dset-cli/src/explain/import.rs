@@ -49,9 +49,7 @@ pub(crate) fn import(error: ImportError) -> UserError {
         ImportError::Role { .. } => user
             .cause("known are user, assistant, system, developer, tool and their usual other names")
             .hint("Give the turn one of these roles, or leave the row out of the file"),
-        ImportError::Archive { .. } => user
-            .cause("it looks like a workbook, or another archive")
-            .hint("Save it as CSV in UTF-8 in the program that it is of"),
+        ImportError::Archive { path } => super::source::archive(user, &path),
         ImportError::NotJson { detail, .. } => user.cause(shortened(&detail, 200)).hint(
             "JSON has one object a line, or is an array of objects or texts; a text with a \
              question a line ends in .txt",

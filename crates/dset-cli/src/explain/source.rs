@@ -1,5 +1,6 @@
 //! Files of questions that cannot be read as they are.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use dset_core::csv::{DetectedEncoding, RecordsError, Suspicion, is_chat};
@@ -345,14 +346,35 @@ pub(crate) fn delimiter_name(by: u8) -> &'static str {
     }
 }
 
+/// Says what a file is that is no text, by its name.
+pub(super) fn archive(user: UserError, path: &Path) -> UserError {
+    let name = path.to_string_lossy();
+    let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+    match ending.to_ascii_lowercase().as_str() {
+        "parquet" => user
+            .cause("it is Parquet, which needs no import")
+            .hint(format!("Ask it as it is: `dset run {}`", quoted(&name))),
+        "arrow" | "feather" | "ipc" => {
+            let to = path.with_extension("parquet");
+            let to = to.file_name().unwrap_or_default().to_string_lossy();
+            user.cause("it is a file of Arrow, which is not read; Parquet is").hint(format!(
+                "Make Parquet of it, in Python: `pyarrow.parquet.write_table(\
+                 pyarrow.feather.read_table(…), '{}')`",
+                one_line(&to)
+            ))
+        }
+        _ => user
+            .cause("it looks like a workbook, or another archive")
+            .hint("Save it as CSV in UTF-8 in the program that it is of"),
+    }
+}
+
 fn records(path: &Path, error: RecordsError, diagnosis: &Diagnosis) -> UserError {
     let shown = path.display();
     match error {
         RecordsError::NotUtf8 { guess: Some(DetectedEncoding::Archive), .. }
         | RecordsError::Nul { guess: Some(DetectedEncoding::Archive), .. } => {
-            UserError::new(Exit::Usage, format!("`{shown}` is not text"))
-                .cause("it looks like a workbook, or another archive")
-                .hint("Save it as CSV in UTF-8 in the program that it is of")
+            archive(UserError::new(Exit::Usage, format!("`{shown}` is not text")), path)
         }
         RecordsError::NotUtf8 { line, column, byte, near, .. } => not_utf8(
             path,

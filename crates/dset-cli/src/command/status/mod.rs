@@ -267,7 +267,11 @@ fn failed_asks(asks: &FailedAsks) -> String {
         0 => "none of them may have been paid for".to_owned(),
         number => format!("{} may have been paid for", count(number)),
     };
-    format!("{}: {}; {paid}", count(asks.count), causes.join(", "))
+    let beside = match asks.were_dropped {
+        true => "; not counted: asks that a run dropped on their way, which may have been",
+        false => "",
+    };
+    format!("{}: {}; {paid}{beside}", count(asks.count), causes.join(", "))
 }
 
 fn marks(standing: &RunStatus) -> String {

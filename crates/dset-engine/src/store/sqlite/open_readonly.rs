@@ -39,6 +39,8 @@ pub struct FailedAsks {
     pub maybe_paid: u64,
     /// Why they failed, the most frequent first.
     pub causes: Vec<(String, u64)>,
+    /// A run dropped asks on their way: those are not among these.
+    pub were_dropped: bool,
 }
 
 /// Questions that ended without an answer, and why.
@@ -184,6 +186,10 @@ impl Store {
                 None => drop(causes.insert(failed.cause.to_owned(), 1)),
             }
         })?;
+        // A store of version 1 says so elsewhere, and is asked for no more than is sure.
+        let sql = "SELECT EXISTS (SELECT 1 FROM lives WHERE dropped)";
+        let dropped = self.reader.connection.query_row(sql, [], |row| row.get(0));
+        asks.were_dropped = dropped.unwrap_or(false);
         asks.causes = causes.into_iter().collect();
         asks.causes.sort_by(|(a, more), (b, most)| most.cmp(more).then_with(|| a.cmp(b)));
         Ok(asks)
