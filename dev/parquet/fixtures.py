@@ -12,6 +12,7 @@ import sys
 import uuid
 
 import duckdb
+import pandas
 import polars
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -153,6 +154,12 @@ class NoService(pe.KmsClient):
         return bytes.fromhex(wrapped.decode())
 
 
+def of_pandas(folder):
+    index = pandas.RangeIndex(10, 20, 2, name="n")
+    rows = pandas.DataFrame({"question": list("abcde")}, index=index)
+    rows.to_parquet(folder / "pandas_index.parquet", row_group_size=2)
+
+
 def encrypted(folder):
     factory = pe.CryptoFactory(lambda _: NoService())
     for name, plain in (("encrypted_footer", False), ("encrypted_column", True)):
@@ -220,11 +227,12 @@ def of_to_json(parquet):
 def make(folder):
     folder.mkdir(parents=True, exist_ok=True)
     of_pyarrow(folder)
+    of_pandas(folder)
     encrypted(folder)
     of_duckdb(folder)
     of_polars(folder)
     for parquet in sorted(folder.glob("*.parquet")):
-        if not parquet.name.startswith("encrypted"):
+        if not parquet.name.startswith(("encrypted", "pandas")):
             parquet.with_suffix(".jsonl").write_text("".join(of_to_json(parquet)))
 
 

@@ -24,6 +24,8 @@
 //! 6. Bytes that are UTF-8 without a NUL are that text, whether the file says that they are one or not. [`Reader::bytes`] names
 //!    the columns of a row that hold others.
 //! 7. Variants and geometries are the bytes in which the file keeps them. DuckDB decodes them.
+//! 8. An index of pandas with a name, of numbers in equal steps, is a column, though it stands beside the data
+//!    alone. DuckDB does not read it.
 
 mod error;
 mod json;

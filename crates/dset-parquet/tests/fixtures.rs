@@ -119,3 +119,19 @@ fn a_file_that_needs_a_key_is_called_encrypted() {
         assert!(matches!(error, ReadError::Encrypted { .. }), "{name}: {error}");
     }
 }
+
+#[test]
+fn an_index_that_pandas_says_beside_the_data_is_a_column() {
+    let path = folder().join("pandas_index.parquet");
+    let mut reader = Reader::open(&path).unwrap();
+    assert_eq!(reader.columns(), ["question", "n"]);
+    let rows = rows_of(&path).unwrap();
+    let numbers: Vec<&Value> = rows.iter().map(|row| &row["n"]).collect();
+    assert_eq!(numbers, [10, 12, 14, 16, 18]);
+    assert_eq!(rows[3]["question"], "d");
+    // Two rows a group.
+    let mut row = Map::new();
+    reader.seek_group(1);
+    assert!(reader.next(&mut row).unwrap());
+    assert_eq!(Value::Object(row), json!({"question": "c", "n": 14}));
+}

@@ -3,6 +3,7 @@
 mod batch;
 mod fault;
 mod open;
+mod pandas;
 mod schema;
 
 use std::fs::File;
@@ -14,6 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::error::ReadError;
 use crate::json::{self, Shape};
+use pandas::RangeIndex;
 
 /// A Parquet file, read row by row as JSON values.
 ///
@@ -26,6 +28,8 @@ pub struct Reader {
     metadata: ArrowReaderMetadata,
     columns: Vec<String>,
     shapes: Vec<Shape>,
+    /// What stands behind the columns that the file has.
+    index: Option<RangeIndex>,
     rows: u64,
     at: Position,
     /// Columns in which the row that was given last holds bytes that are no text.
@@ -61,7 +65,7 @@ impl Reader {
     }
 
     /// Returns the names of the columns, in the file's order. Where the file gives one name to several, the
-    /// later ones are `name_1`, `name_2`.
+    /// later ones are `name_1`, `name_2`. An index of pandas that has a name is the last one.
     #[must_use]
     pub fn columns(&self) -> &[String] {
         &self.columns
@@ -87,6 +91,7 @@ impl Reader {
             row.clear();
             return Ok(false);
         }
+        let number = self.at.before_group + self.at.in_group - self.left_in_batch();
         let Some(batch) = &self.at.batch else { return Ok(false) };
         let cells = batch.columns().iter().zip(&self.shapes).zip(&self.columns);
         let values = cells.map(|((array, shape), name)| {
@@ -95,6 +100,7 @@ impl Reader {
             self.bytes.extend(is_bytes.then(|| name.clone()));
             value
         });
+        let values = values.chain(self.index.iter().map(|index| index.at(number)));
         // Most callers hand in the row before this one: then the names need not be made again.
         if row.len() == self.columns.len() && row.keys().eq(&self.columns) {
             row.values_mut().zip(values).for_each(|(place, value)| *place = value);

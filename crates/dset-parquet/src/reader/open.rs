@@ -12,6 +12,7 @@ use parquet::basic::Compression;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::schema::types::SchemaDescriptor;
 
+use super::pandas::RangeIndex;
 use super::{Position, Reader, fault, schema};
 use crate::error::ReadError;
 use crate::json::Shape;
@@ -46,9 +47,11 @@ pub(super) fn open(path: &Path) -> Result<Reader, ReadError> {
     let mut leaf = 0;
     let shape = |field: &FieldRef| Shape::of(field, schema, &mut leaf);
     let shapes = fields.iter().map(shape).collect();
-    let columns = schema::distinct(fields.iter().map(|field| field.name().as_str()));
+    let mut columns = schema::distinct(fields.iter().map(|field| field.name().as_str()));
+    let index = RangeIndex::of(&original, &columns);
+    columns.extend(index.iter().map(|index| index.name.clone()));
     let (path, at) = (path.to_owned(), Position::default());
-    Ok(Reader { path, file, metadata, columns, shapes, rows, at, bytes: Vec::new() })
+    Ok(Reader { path, file, metadata, columns, shapes, index, rows, at, bytes: Vec::new() })
 }
 
 /// Reads the footer, after a look at the first and the last bytes, and says where it begins.
