@@ -300,6 +300,46 @@ fn folders_that_were_asked_apart_become_one_and_contradictions_are_named() {
 }
 
 #[test]
+fn a_text_that_is_compressed_in_one_folder_and_not_in_another_is_the_same_text() {
+    let (folder, service) = (Folder::with("question\na\nb\n"), Service::friendly());
+    service.run(&folder, &["-o", "new"]).exits(0);
+    fs_err::create_dir(folder.path("old")).unwrap();
+    fs_err::copy(folder.path("new/dset.db"), folder.path("old/dset.db")).unwrap();
+    let texts = |name: &str| -> (i64, i64) {
+        let store = rusqlite::Connection::open(folder.path(name).join("dset.db")).unwrap();
+        let sql = "SELECT total(typeof(reasoning) = 'blob'), count(*) FROM answers";
+        store.query_row(sql, [], |row| Ok((row.get::<_, f64>(0)? as i64, row.get(1)?))).unwrap()
+    };
+    assert_eq!(texts("new"), (2, 2), "answers of the service are long enough");
+    // As versions before kept them.
+    let old = rusqlite::Connection::open(folder.path("old/dset.db")).unwrap();
+    let unpack = |packed: Vec<u8>| zstd::decode_all(&packed[..]).unwrap();
+    for id in [1, 2] {
+        let sql = "SELECT reasoning, answer FROM answers WHERE id = ?1";
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let (reasoning, answer): (Vec<u8>, rusqlite::types::Value) =
+            old.query_row(sql, [id], read).unwrap();
+        let answer = match answer {
+            rusqlite::types::Value::Blob(packed) => String::from_utf8(unpack(packed)).unwrap(),
+            rusqlite::types::Value::Text(text) => text,
+            other => panic!("{other:?}"),
+        };
+        let reasoning = String::from_utf8(unpack(reasoning)).unwrap();
+        let sql = "UPDATE answers SET reasoning = ?2, answer = ?3 WHERE id = ?1";
+        old.execute(sql, rusqlite::params![id, reasoning, answer]).unwrap();
+    }
+    assert_eq!(texts("old"), (0, 2));
+    for (from, to) in [("old", "a"), ("new", "b")] {
+        let other = if from == "old" { "new" } else { "old" };
+        let merged = folder.dset(&["merge", from, other, "-o", to, "--json"]).exits(0).json();
+        assert_eq!((&merged["taken"], &merged["known"]), (&2.into(), &2.into()), "{merged}");
+        assert_eq!(merged["contradictions"], 0, "{merged}");
+    }
+    service.run(&folder, &["-o", "a"]).exits(0);
+    assert_eq!(service.stats().asked, 2);
+}
+
+#[test]
 fn what_failed_in_a_shard_is_failed_in_the_merged_folder() {
     let (folder, service) = (Folder::with(QUESTIONS), Service::with(&["c=risk"]));
     split(&folder, &service, &[]);

@@ -281,7 +281,7 @@ impl NewAnswer {
         }
         to.prepare_cached(
             "INSERT INTO answers (life, row, answered_at, question, reasoning, answer, metadata)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+             VALUES (?1, ?2, ?3, packed(?4), packed(?5), packed(?6), ?7)",
         )?
         .execute(params![
             self.life,
@@ -320,7 +320,8 @@ impl NewAnswer {
 
     /// Tells whether a stored answer is this very one.
     fn is_answer(&self, to: &Transaction<'_>, id: AnswerId) -> rusqlite::Result<bool> {
-        let sql = "SELECT 1 FROM answers WHERE id = ?1 AND answered_at = ?2 AND answer = ?3";
+        let sql = "SELECT 1 FROM answers WHERE id = ?1 AND answered_at = ?2
+                   AND text_of(answer) = ?3";
         to.prepare_cached(sql)?.exists(params![id, self.answered_at, self.answer])
     }
 }

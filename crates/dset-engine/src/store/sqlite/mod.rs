@@ -30,6 +30,7 @@ mod reviews;
 mod schemas;
 mod search_index;
 mod store;
+mod texts;
 mod tokenizer;
 mod tries;
 

@@ -14,6 +14,7 @@ use super::limits::{APPLICATION, VERSION};
 use super::migrate;
 use super::store::Store;
 use super::store::{EMPTY_BESIDE_LOG, Reader, beside, plan_once};
+use super::texts;
 use crate::store::error::StoreError;
 use crate::store::roles::Archive;
 
@@ -105,6 +106,7 @@ fn open(path: &Path, at_rest: bool) -> Result<Store, StoreError> {
     };
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     plan_once(&connection)?;
+    texts::register(&connection)?;
     // What an older store lacks is made in memory.
     connection.pragma_update(None, "temp_store", "memory")?;
     Ok(Store {
@@ -261,7 +263,7 @@ impl Store {
 
     /// Returns the question of an answer.
     pub(crate) fn question(&self, answer: AnswerId) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT question FROM answers WHERE id = ?1";
+        let sql = "SELECT text_of(question) FROM answers WHERE id = ?1";
         Ok(self.reader.connection.query_row(sql, [answer], |row| row.get(0)).optional()?)
     }
 

@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::checkpoint::StoredCheckpoint;
 use super::limits::{APPLICATION, PATH_BYTES_MAX, STORE, VERSION};
 use super::schemas::Schemas;
-use super::{facts, migrate, tries};
+use super::{facts, migrate, texts, tries};
 use crate::os::files;
 use crate::output::live::format::{LiveFormat, legacy, live_formats};
 use crate::store::error::StoreError;
@@ -380,6 +380,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     // Keys come in no order, so that each dirties a page of its own, and small ones are cheap. The
     // size holds only if it is set before the first table is made.
     plan_once(&connection)?;
+    texts::register(&connection)?;
     connection.pragma_update(None, "page_size", 4096)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
@@ -418,6 +419,7 @@ impl Reader {
         )?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         plan_once(&connection)?;
+        texts::register(&connection)?;
         connection.pragma_update(None, "cell_size_check", true)?;
         Ok(Reader::new(connection))
     }
@@ -432,7 +434,8 @@ pub(super) fn plan_once(connection: &Connection) -> rusqlite::Result<()> {
 /// Reads one answer by its number, see [`Archive::row`].
 pub(super) fn row_sql() -> String {
     format!(
-        "SELECT a.answered_at, a.question, a.reasoning, a.answer, a.life, {} FROM answers a
+        "SELECT a.answered_at, text_of(a.question), text_of(a.reasoning), text_of(a.answer), a.life, {}
+         FROM answers a
          LEFT JOIN answer_facts f ON f.answer = a.id WHERE a.id = ?1",
         facts::COLUMNS
     )

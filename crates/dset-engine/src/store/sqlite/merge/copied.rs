@@ -3,6 +3,8 @@
 use rusqlite::types::Value;
 use rusqlite::{Row, Transaction, params_from_iter};
 
+use crate::store::sqlite::texts;
+
 /// A row of the other store: the names of its columns, and what they hold.
 pub(super) struct Copied {
     names: Vec<String>,
@@ -34,11 +36,8 @@ impl Copied {
         }
     }
 
-    pub(super) fn text(&self, name: &str) -> String {
-        match self.get(name) {
-            Some(Value::Text(text)) => text.clone(),
-            _ => String::new(),
-        }
+    pub(super) fn text(&self, name: &str) -> rusqlite::Result<String> {
+        self.get(name).map_or(Ok(String::new()), texts::unpack)
     }
 
     /// Inserts it, but for the columns that are named `without`.

@@ -273,9 +273,11 @@ fn answer(
         .query_row([key.get("key"), key.get("try")], Copied::read)
         .optional()?;
     // A whole answer is the next try behind one that was cut.
-    let is_cut = |facts: Option<&Copied>| facts.is_some_and(|facts| facts.text("finish") == CUT);
+    let is_cut = |facts: Option<&Copied>| {
+        facts.is_some_and(|facts| facts.text("finish").is_ok_and(|finish| finish == CUT))
+    };
     if is_cut(own.as_ref()) && !is_cut(facts.as_ref()) {
-        let sql = "SELECT max(t.try), max(iif(a.answered_at = ?2 AND a.answer = ?3, a.id, NULL))
+        let sql = "SELECT max(t.try), max(iif(a.answered_at = ?2 AND text_of(a.answer) = text_of(?3), a.id, NULL))
                    FROM later_tries t JOIN answers a ON a.id = t.answer WHERE t.key = ?1";
         let (last, known): (Option<i64>, Option<i64>) = to
             .prepare_cached(sql)?
@@ -292,9 +294,9 @@ fn answer(
     let Some(own) = own else {
         return insert(to, key, text, facts, merged).map(Some);
     };
-    let is_equal = |name: &str| own.get(name) == text.get(name);
-    let says_the_same = is_equal("answer") && is_equal("reasoning");
-    if says_the_same && is_equal("answered_at") {
+    let is_equal = |name: &str| Ok::<_, rusqlite::Error>(own.text(name)? == text.text(name)?);
+    let says_the_same = is_equal("answer")? && is_equal("reasoning")?;
+    if says_the_same && own.get("answered_at") == text.get("answered_at") {
         merged.known += 1;
         return Ok(own.number("id"));
     }
@@ -304,8 +306,8 @@ fn answer(
         if merged.first.len() < NAMED_MAX {
             merged.first.push(Contradiction {
                 row: own.number("row"),
-                question: text.text("question"),
-                answers: [own.text("answer"), text.text("answer")],
+                question: text.text("question")?,
+                answers: [own.text("answer")?, text.text("answer")?],
             });
         }
     }
@@ -356,10 +358,10 @@ fn keep(
 ) -> rusqlite::Result<()> {
     let fact = |name: &str| facts.and_then(|facts| facts.get(name)).cloned().unwrap_or(Value::Null);
     let said = serde_json::json!({
-        "question": text.text("question"),
-        "reasoning": text.text("reasoning"),
-        "answer": text.text("answer"),
-        "metadata": text.text("metadata"),
+        "question": text.text("question")?,
+        "reasoning": text.text("reasoning")?,
+        "answer": text.text("answer")?,
+        "metadata": text.text("metadata")?,
     });
     let body = zstd::encode_all(said.to_string().as_bytes(), 3).ok();
     let at = text.get("answered_at");

@@ -1,0 +1,214 @@
+//! Texts as they lie in the store: a long one as a BLOB, compressed with Zstandard.
+//!
+//! SQL that writes a text says `packed(?)`, and SQL that reads one `text_of(column)` or, where its length in
+//! bytes is enough, `octets_of(column)`: what is TEXT is itself.
+
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::functions::{Context, FunctionFlags};
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Connection, Error, ffi};
+use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe::{self, CParameter};
+
+/// Shorter texts, in bytes, stay as they are: there is little to find in them.
+const PACKED_MIN: usize = 128;
+/// Higher levels make texts of some kilobytes no smaller, and take longer (docs/performance.md).
+const LEVEL: i32 = 1;
+/// SQLite's own limit of a text, in bytes (`SQLITE_MAX_LENGTH`).
+const TEXT_MAX: u64 = 1_000_000_000;
+
+/// Gives a connection the functions for texts.
+pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
+    let mut compressor = Compressor::new(LEVEL).map_err(out_of_memory)?;
+    // So that a byte that has changed on the disk is noticed.
+    compressor.set_parameter(CParameter::ChecksumFlag(true)).map_err(out_of_memory)?;
+    let compressor = Mutex::new(compressor);
+    function(connection, c"packed", move |value| {
+        let mut compressor = compressor.lock().unwrap_or_else(PoisonError::into_inner);
+        match value {
+            ValueRef::Text(text) if text.len() >= PACKED_MIN => match compressor.compress(text) {
+                Ok(packed) if packed.len() < text.len() => Ok(Value::Blob(packed)),
+                _ => Ok(value.try_into()?),
+            },
+            other => Ok(other.try_into()?),
+        }
+    })?;
+    let decompressor = Mutex::new(Decompressor::new().map_err(out_of_memory)?);
+    function(connection, c"text_of", move |value| match value {
+        ValueRef::Blob(packed) => {
+            let mut decompressor = decompressor.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(Value::Text(unpack_with(&mut decompressor, packed)?))
+        }
+        other => Ok(other.try_into()?),
+    })?;
+    function(connection, c"octets_of", |value| match value {
+        ValueRef::Text(text) => Ok(Value::Integer(text.len() as i64)),
+        ValueRef::Blob(packed) => Ok(Value::Integer(octets(packed)? as i64)),
+        _ => Ok(Value::Null),
+    })
+}
+
+/// Returns the text of a value that was read as it lies there.
+pub(super) fn unpack(value: &Value) -> rusqlite::Result<String> {
+    match value {
+        Value::Text(text) => Ok(text.clone()),
+        Value::Blob(packed) => {
+            unpack_with(&mut Decompressor::new().map_err(out_of_memory)?, packed)
+        }
+        _ => Ok(String::new()),
+    }
+}
+
+fn function(
+    connection: &Connection,
+    name: &std::ffi::CStr,
+    of: impl Fn(ValueRef<'_>) -> rusqlite::Result<Value> + Send + 'static,
+) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8
+        | FunctionFlags::SQLITE_DETERMINISTIC
+        | FunctionFlags::SQLITE_INNOCUOUS;
+    let of = move |context: &mut Context<'_>| of(context.get_raw(0));
+    connection.create_scalar_function(name, 1, flags, of)
+}
+
+fn unpack_with(decompressor: &mut Decompressor<'_>, packed: &[u8]) -> rusqlite::Result<String> {
+    let unpacked = decompressor.decompress(packed, octets(packed)?);
+    String::from_utf8(unpacked.map_err(|_| damaged())?).map_err(|_| damaged())
+}
+
+/// Returns how long a compressed text is, which its head says.
+fn octets(packed: &[u8]) -> rusqlite::Result<usize> {
+    let said = zstd_safe::get_frame_content_size(packed).ok().flatten();
+    let is_possible = |&octets: &u64| octets <= TEXT_MAX;
+    said.filter(is_possible).map(|octets| octets as usize).ok_or_else(damaged)
+}
+
+/// What SQLite says of damage of its own.
+fn damaged() -> Error {
+    Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), None)
+}
+
+fn out_of_memory(_: std::io::Error) -> Error {
+    Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_NOMEM), None)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use proptest::prelude::*;
+    use rusqlite::params;
+
+    use super::super::store::{Reader, Store};
+    use super::super::{STORE, open_readonly};
+    use super::*;
+    use crate::store::StoreError;
+    use crate::store::roles::{Archive as _, Write};
+
+    fn connection() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        register(&connection).unwrap();
+        connection
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_comes_back_as_it_was(
+            text in prop_oneof!["\\PC{0,400}", "(abc|\u{0}|é|\n){0,400}"],
+        ) {
+            let sql = "SELECT text_of(packed(?1)), octets_of(packed(?1)), packed(?1)";
+            let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+            let found = connection().query_row(sql, [&text], read);
+            let (back, octets, packed): (String, i64, Value) = found.unwrap();
+            prop_assert_eq!(&back, &text);
+            prop_assert_eq!(octets as usize, text.len());
+            prop_assert_eq!(unpack(&packed).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_or_claims_to_be_endless_is_an_error() {
+        let connection = connection();
+        let text = "an answer that is long enough to be worth it, ".repeat(9);
+        let sql = "SELECT packed(?1)";
+        let packed: Vec<u8> = connection.query_row(sql, [&text], |row| row.get(0)).unwrap();
+        assert!(packed.len() * 3 < text.len());
+        let refused = |bytes: &[u8]| {
+            let read = connection.query_row("SELECT text_of(?1)", [bytes], |row| row.get(0));
+            let error = StoreError::from(read.map(|_: String| ()).unwrap_err());
+            assert!(matches!(&error, StoreError::Damaged(_)), "{error:?}");
+        };
+        for at in 0..packed.len() {
+            let mut changed = packed.clone();
+            changed[at] ^= 0x08;
+            refused(&changed);
+            refused(&packed[..at]);
+        }
+        // A frame that says it holds 2^62 bytes.
+        refused(b"\x28\xb5\x2f\xfd\xe0\0\0\0\0\0\0\0\x40\x01\0\0");
+    }
+
+    #[test]
+    fn a_long_text_is_read_in_every_way_as_one_of_an_earlier_version_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut store, _) = Store::open(folder.path()).unwrap();
+        let texts = ["q", "r", "aé"].map(|text| format!("{text} and so on ").repeat(100));
+        for key in [7, 8] {
+            let line = serde_json::json!({
+                "key": vec![key; 16], "question_hash": vec![key; 16], "settings": 1, "edition": 0, "life": 1,
+                "row": key, "answered_at": 7, "question": texts[0], "reasoning": texts[1],
+                "answer": texts[2], "metadata": {}, "try_number": 1, "is_known": false,
+            });
+            let new = serde_json::from_value(line).unwrap();
+            store.commit(&[Write::Answered(Box::new(new))]).unwrap();
+        }
+        // The second as earlier versions kept it.
+        let sql = "UPDATE answers SET question = ?1, reasoning = ?2, answer = ?3 WHERE id = 2";
+        store.connection().execute(sql, params![texts[0], texts[1], texts[2]]).unwrap();
+        let kinds = "SELECT group_concat(typeof(question) || typeof(reasoning) || typeof(answer))";
+        let kinds: String = store
+            .connection()
+            .query_row(&format!("{kinds} FROM answers"), [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(kinds, "blobblobblob,texttexttext");
+
+        open_readonly(folder.path(), |store| {
+            for id in [1, 2] {
+                assert_eq!(store.question(id)?.as_ref(), Some(&texts[0]));
+                let excerpts = store.excerpts(id)?;
+                assert!(texts[0].starts_with(&excerpts.question));
+                assert!(texts[2].starts_with(&excerpts.answer) && excerpts.answer.len() > 300);
+            }
+            let mut seen = Vec::new();
+            store.for_each_text_after(0, |id, read| {
+                seen.push(id);
+                assert_eq!(read, [0, 1, 2].map(|at: usize| &*texts[at]));
+                Ok(true)
+            })?;
+            store.for_each_fact(0, |fact| {
+                seen.push(fact.id);
+                let bytes = [fact.reasoning_bytes, fact.answer_bytes].map(|bytes| bytes as usize);
+                assert_eq!(bytes, [texts[1].len(), texts[2].len()]);
+            })?;
+            store.for_each_measured(0, |measured| {
+                seen.push(measured.id);
+                assert_eq!(measured.answer as usize, texts[2].chars().count());
+            })?;
+            store.for_each_answer(
+                |_, _| true,
+                |new| {
+                    let read = [new.question, new.reasoning, new.answer];
+                    assert_eq!(read, texts);
+                    Ok(())
+                },
+            )?;
+            assert_eq!(seen, [1, 2, 1, 2, 1, 2]);
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+        let reader = Reader::open(&folder.path().join(STORE)).unwrap();
+        let rows = [1, 2].map(|id| reader.row(id).unwrap());
+        assert!(rows.iter().all(|row| [&*row.question, &*row.reasoning, &*row.answer]
+            == [0, 1, 2].map(|at: usize| &*texts[at])));
+    }
+}
