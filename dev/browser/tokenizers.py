@@ -1,11 +1,15 @@
-"""Which words an index of answers has: tokenizers.py dset.db [ROWS] builds FTS5 indexes of the same texts in three ways
+"""Which words an index of answers has: tokenizers.py output.json [ROWS] builds FTS5 indexes of the same texts in three ways
 and says how large each is, how long it takes to build and to ask, and what it finds."""
-import os, re, sqlite3, sys, tempfile, time, unicodedata
+import itertools, json, os, re, sqlite3, sys, tempfile, time, unicodedata
 
-store = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
 rows = int(sys.argv[2]) if len(sys.argv) > 2 else 100_000
-step = max(1, store.execute("SELECT max(id) FROM answers").fetchone()[0] // rows)
-texts = store.execute("SELECT id, question, reasoning, answer FROM answers WHERE id % ? = 0", (step,)).fetchall()
+with open(sys.argv[1], encoding="utf-8") as lines:
+    step = max(1, sum(1 for _ in lines) // rows)
+    lines.seek(0)
+    kept = [json.loads(line) for line in itertools.islice(lines, 0, None, step)]
+texts = [
+    (at, one["metadata"]["question"], one["response"]["reasoning"], one["response"]["answer"]) for at, one in enumerate(kept, 1)
+]
 spaceless = re.compile("([\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff])")
 
 
