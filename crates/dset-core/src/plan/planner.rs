@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::item::question::{Key, QuestionId, QuestionIndex};
 use crate::key::{Fingerprint, key};
 use crate::plan::fanout::Fanout;
-use crate::plan::key_index::KeyIndex;
+use crate::plan::key_index::KeyFinder;
 use crate::plan::merge::merge;
 use crate::plan::tally::Tally;
 use crate::plan::{AnswerId, FormerRequests, Plan, Redo, StoreFacts, Stored};
@@ -195,9 +195,9 @@ impl Planner {
         // A first run has nothing to be held against.
         let count = if stored.peek().is_some() { index(self.answers() as usize) } else { 0 };
         let key_at = |at: QuestionIndex| self.key(at, generation, &wanted, &ordinals);
-        let keys = KeyIndex::new(count, key_at);
+        let keys = KeyFinder::new(count, key_at);
         let mut tally = Tally::new(&wanted, self.len(), &mut answered);
-        let find = |key| keys.find(key, key_at);
+        let find = |key| keys.find(key);
         let beside = merge(find, stored, self.prompts_are_questions, facts, &mut tally);
         drop(keys);
 
