@@ -328,12 +328,18 @@ fn a_text_that_is_compressed_in_one_folder_and_not_in_another_is_the_same_text()
         let sql = "UPDATE answers SET reasoning = ?2, answer = ?3 WHERE id = ?1";
         old.execute(sql, rusqlite::params![id, reasoning, answer]).unwrap();
     }
+    let older = "UPDATE answer_facts SET answered_at = NULL, life = NULL; DELETE FROM meta WHERE name = 'facts_from'";
+    old.execute_batch(older).unwrap();
     assert_eq!(texts("old"), (0, 2));
     for (from, to) in [("old", "a"), ("new", "b")] {
         let other = if from == "old" { "new" } else { "old" };
         let merged = folder.dset(&["merge", from, other, "-o", to, "--json"]).exits(0).json();
         assert_eq!((&merged["taken"], &merged["known"]), (&2.into(), &2.into()), "{merged}");
         assert_eq!(merged["contradictions"], 0, "{merged}");
+        let store = rusqlite::Connection::open(folder.path(to).join("dset.db")).unwrap();
+        let sql = "SELECT count(*) FROM answers a JOIN answer_facts f ON f.answer = a.id
+                   WHERE f.life = a.life AND f.answered_at = a.answered_at";
+        assert_eq!(store.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap(), 2);
     }
     service.run(&folder, &["-o", "a"]).exits(0);
     assert_eq!(service.stats().asked, 2);

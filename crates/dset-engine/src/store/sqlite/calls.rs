@@ -7,6 +7,7 @@ use dset_core::answer::row::Metadata;
 use dset_core::money::{Amount, FailedCall};
 
 use super::iterate::text;
+use super::limits::FACTS_FROM;
 use super::store::Store;
 use crate::store::error::StoreError;
 use dset_core::plan::AnswerId;
@@ -70,16 +71,21 @@ impl Store {
         &self,
         each: &mut impl FnMut(&StoredCall<'_>),
     ) -> Result<(), StoreError> {
-        // The metadata stand behind the texts: they are read only where the numbers stand there too,
-        // as in version 1.
+        // Of answers of earlier versions the metadata stand behind the texts: they are read only where the
+        // numbers stand there too, as in version 1.
         let sql = "SELECT a.answered_at, a.life, ifnull(f.request, l.settings),
                      iif(f.answer IS NULL, a.metadata, ''), f.input_tokens, f.cached_tokens,
                      f.output_tokens, f.reasoning_tokens, f.cost, f.cost_most, a.id
                    FROM answers a JOIN lives l ON l.id = a.life
-                   LEFT JOIN answer_facts f ON f.answer = a.id";
+                   LEFT JOIN answer_facts f ON f.answer = a.id WHERE a.id < ?1
+                   UNION ALL
+                   SELECT f.answered_at, f.life, f.request, '', f.input_tokens, f.cached_tokens,
+                     f.output_tokens, f.reasoning_tokens, f.cost, f.cost_most, f.answer
+                   FROM answer_facts f CROSS JOIN lives l ON l.id = f.life WHERE f.answer >= ?1";
+        let facts_from = self.meta(FACTS_FROM)?.unwrap_or(AnswerId::MAX);
         let tries = self.tries_by_answer(None)?;
         let mut statement = self.reader.connection.prepare(sql)?;
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query([facts_from])?;
         while let Some(row) = rows.next()? {
             let answer = row.get(10)?;
             let (tokens, said) = match text(row, 3)? {
@@ -196,5 +202,46 @@ impl Store {
         let mut statement = self.reader.connection.prepare("SELECT id, text FROM settings")?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::*;
+    use crate::store::Write;
+
+    #[test]
+    fn calls_are_read_beside_the_texts_and_those_of_earlier_versions_with_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut store, _) = Store::open(folder.path()).unwrap();
+        let life = store.begin_life(1, 1, "http://a").unwrap();
+        for key in 1..=4 {
+            let line = serde_json::json!({
+                "key": vec![key; 16], "question_hash": vec![key; 16], "settings": 1, "edition": 0,
+                "life": (key != 2).then_some(life), "row": key, "answered_at": key, "question": "q",
+                "reasoning": "", "answer": "a", "metadata": {"output_tokens": 10 * key},
+                "try_number": 1, "is_known": false,
+            });
+            let new = serde_json::from_value(line).unwrap();
+            store.commit(&[Write::Answered(Box::new(new))]).unwrap();
+        }
+        let calls = |store: &Store| {
+            let mut calls = Vec::new();
+            let each = |call: &StoredCall<'_>| {
+                calls.push((call.at, call.session, call.answer, call.tokens.output));
+            };
+            store.for_each_call(each).unwrap();
+            calls
+        };
+        let of = |id: i64| (id, life, Some(id), Some(10 * id as u64));
+        let expected = [1, 3, 4].map(of);
+        assert_eq!(calls(&store), expected);
+        // The first two as an earlier version left them, and nothing is read of the others but their facts.
+        let before = "UPDATE answer_facts SET answered_at = NULL, life = NULL WHERE answer <= 2;
+                      UPDATE answers SET answered_at = 77, life = 77 WHERE id > 2;
+                      UPDATE meta SET value = 3 WHERE name = 'facts_from';";
+        store.connection().execute_batch(before).unwrap();
+        assert_eq!(calls(&store), expected);
     }
 }

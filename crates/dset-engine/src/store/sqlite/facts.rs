@@ -80,20 +80,21 @@ pub(super) fn rest(known: &Metadata) -> String {
     serde_json::to_string(&rest).expect("metadata is plain values")
 }
 
-/// Inserts what has a column.
+/// Inserts what has a column, and when it came, and in which run.
 pub(super) fn insert(
     to: &Transaction<'_>,
     answer: AnswerId,
     request: i64,
     known: &Metadata,
     cost_most: Option<i64>,
+    (answered_at, life): (i64, Option<i64>),
 ) -> rusqlite::Result<()> {
     let number = |number: Option<u64>| number.and_then(|number| i64::try_from(number).ok());
     to.prepare_cached(
         "INSERT INTO answer_facts (answer, request, sample, attempts, seconds, finish, model,
          request_id, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost,
-         cost_most)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+         cost_most, answered_at, life)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?
     .execute(params![
         answer,
@@ -109,7 +110,9 @@ pub(super) fn insert(
         number(known.output_tokens),
         number(known.reasoning_tokens),
         known.cost,
-        cost_most
+        cost_most,
+        answered_at,
+        life
     ])?;
     Ok(())
 }

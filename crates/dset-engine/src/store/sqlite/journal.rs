@@ -293,7 +293,8 @@ impl NewAnswer {
             facts::rest(&self.metadata)
         ])?;
         let id = to.last_insert_rowid();
-        facts::insert(to, id, self.settings, &self.metadata, self.cost_most)?;
+        let came = (self.answered_at, self.life);
+        facts::insert(to, id, self.settings, &self.metadata, self.cost_most, came)?;
         if let Some(verdicts) = &self.verdicts {
             tries::record(to, id, verdicts)?;
         }

@@ -10,5 +10,7 @@ pub(super) const APPLICATION: i64 = 0x6473_6574;
 pub(in crate::store) const PATH_BYTES_MAX: usize = 503;
 /// Where `meta` has the column of the input that has marks.
 pub(in crate::store) const MARKS_COLUMN: &str = "marks_column";
+/// Where `meta` has the first answer from which on `answer_facts` says when each came, and in which run.
+pub(super) const FACTS_FROM: &str = "facts_from";
 /// Where `meta` says that others read the input too, so that it is never marked.
 pub(in crate::store) const INPUT_IS_SHARED: &str = "input_is_shared";

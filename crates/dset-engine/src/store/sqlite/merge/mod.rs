@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use self::copied::Copied;
 use self::metas::metas;
 use super::keys;
+use super::limits::FACTS_FROM;
 use super::mirrored::TRIES;
 use super::store::Store;
 use crate::store::error::StoreError;
@@ -325,9 +326,18 @@ fn insert(
 ) -> rusqlite::Result<i64> {
     text.insert(to, "answers", "id")?;
     let number = to.last_insert_rowid();
-    if let Some(mut facts) = facts {
-        facts.set("answer", number);
-        facts.insert(to, "answer_facts", "")?;
+    match facts {
+        Some(mut facts) => {
+            facts.set("answer", number);
+            for name in ["answered_at", "life"] {
+                facts.set(name, text.get(name).cloned().unwrap_or(Value::Null));
+            }
+            facts.insert(to, "answer_facts", "")?;
+        }
+        None => {
+            let sql = "UPDATE meta SET value = max(value, ?2 + 1) WHERE name = ?1";
+            to.prepare_cached(sql)?.execute(params![FACTS_FROM, number])?;
+        }
     }
     key.set("answer", number);
     match key.number("try") == Some(1) {
