@@ -150,7 +150,7 @@ fn what_was_spent_is_worked_out_by_the_prices_of_now_and_of_then() {
         "UPDATE lives SET endpoint = 'https://api.deepseek.com';
          UPDATE answer_facts SET cost = NULL, cached_tokens = 0;
          DELETE FROM attempts;
-         UPDATE answers SET answered_at = 1795395600000 + (id - 1) * 10800000;",
+         UPDATE answer_facts SET answered_at = 1795395600000 + (answer - 1) * 10800000;",
     );
     // Monday, 2026-11-23, 01:00 UTC and on: peak, off-peak, peak.
     let by_hour = spent(&folder, "status");
@@ -211,7 +211,7 @@ fn an_estimate_reckons_from_the_answers_of_the_run() {
     folder.sql(
         "UPDATE answer_facts SET input_tokens = 1000, cached_tokens = 0, reasoning_tokens = 0,
            output_tokens = 100 + answer % 2;
-         UPDATE answers SET answered_at = 1000 * id;",
+         UPDATE answer_facts SET answered_at = 1000 * answer;",
     );
     let unknown = folder.dset(&["estimate", "--json"]).exits(0).json();
     assert_eq!((&unknown["left"], &unknown["cost"]), (&json!(20), &Value::Null));
