@@ -243,6 +243,59 @@ def one_limit_of_cost_for_all(server):
     return f"4 workers, 2 killed, --max-cost 0.5: ${cost:.4f} billed, ${booked:.4f} booked; raised to 0.6: ${more:.4f}"
 
 
+def own_limit_of_a_worker(server):
+    """What one worker may spend holds over all its shards and runs, and one that begins with nothing left ends with 5."""
+    service = Service(DSET, "--latency-ms", "5", "--price", "1/1/10")
+    job = Job(DSET, server, "own", service, 400, 40, "--max-cost", "0.3", "--max-output-bound", "200", "-c", "4")
+    assert job.split.returncode == 0, job.split.stderr
+    priced = job.run("prices", "set", "m", "--input", "1", "--output", "10")
+    assert priced.returncode == 0, priced.stderr
+    billed = lambda: float(str(service.stats()["cost"]).strip("$"))
+
+    def works(folder, *limit):
+        before = billed()
+        ended = job.run("work", "--store", job.address, "-o", folder, "--key", "none", "-q", *limit)
+        assert ended.returncode == 5, ended.stderr
+        return billed() - before, ended.stderr
+
+    first, said = works("own", "--max-cost", "0.05")
+    assert 0.02 < first <= 0.05 and "the limit of $0.05 is reached" in said, f"${first}: {said}"
+    more, _ = works("own", "--max-cost", "0.05")
+    assert first + more <= 0.05, f"${first} + ${more}"
+    # Another's answers are not its own.
+    other, _ = works("other", "--max-cost-run", "0.05")
+    assert 0.02 < other <= 0.05, f"${other}"
+    works("other")
+    none, said = works("third")
+    assert none == 0 and "for the whole job is reached" in said and "dset job limits" in said, said
+    assert billed() <= 0.3
+    return f"${first:.4f} under 0.05, ${other:.4f} under 0.05 for one run, ${billed():.4f} under 0.3 for the job"
+
+
+def limit_in_the_merged_folder(server):
+    """What a killed worker may have been billed counts where the job goes on in `job/merged`."""
+    service = Service(DSET, "--latency-ms", "700", "--price", "1/1/10")
+    job = Job(DSET, server, "merged", service, 300, 3, "--max-cost", "0.1", "--max-output-bound", "200", "-c", "16")
+    assert job.split.returncode == 0, job.split.stderr
+    priced = job.run("prices", "set", "m", "--input", "1", "--output", "10")
+    assert priced.returncode == 0, priced.stderr
+    worker = job.work(lease=1)
+    job.until(lambda: service.stats()["answered"] >= 16)
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    merged = job.run("job", "merge", job.name, "--store", job.address, "--partial")
+    assert merged.returncode == 0, merged.stderr
+    status = job.run("status", "-o", job.name + "/merged")
+    assert "perhaps billed" in status.stdout, status.stdout + status.stderr
+    assert "--max-cost 0.10 --max-output-bound 200" in status.stdout, status.stdout
+    on = ("run", "-o", job.name + "/merged", "--base-url", service.url, "--key", "none", "-m", "m", "-q")
+    went = job.run(*on, "--max-cost", "0.1", "--max-output-bound", "200")
+    assert went.returncode == 5, went.stderr
+    cost = float(str(service.stats()["cost"]).strip("$"))
+    assert 0.02 < cost <= 0.1, f"${cost}"
+    return f"one worker killed, --max-cost 0.1: ${cost:.4f} billed"
+
+
 def failed_asked_again(server):
     """What failed is asked again when somebody says so, once, by whoever works: refused, or out of tries."""
     service = Service(DSET, "--latency-ms", "5", "--on", "What is 5?=risk*2", "--on", "What is 34?=length*4")
@@ -488,7 +541,7 @@ def journals_agree(server):
     return "2 tests, one of them over the server"
 
 
-CHECKS = [one_rate_for_all, connection_hangs, what_died_is_forgiven, failed_asked_again, full_disk, server_restarts, kills, one_limit_of_cost_for_all,
+CHECKS = [one_rate_for_all, own_limit_of_a_worker, limit_in_the_merged_folder, connection_hangs, what_died_is_forgiven, failed_asked_again, full_disk, server_restarts, kills, one_limit_of_cost_for_all,
           stopped_past_its_lease, stopped_while_the_server_is_away, journals_agree, verdicts_of_a_program, tls, whole_job, folder_to_server_and_back, refusals]
 
 

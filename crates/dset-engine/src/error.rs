@@ -137,6 +137,12 @@ pub enum JobError {
         /// The shard.
         shard: Shard,
     },
+    /// The folder is that of a job, whose shards are asked.
+    #[error("`{}` is the folder of a job", folder.display())]
+    JobFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The input was changed between two readings.
     #[error("the input was changed while it was being read")]
     InputChanged,

@@ -284,7 +284,7 @@ impl<'a> Life<'a> {
             }
             Effect::Flush => self.enqueue(Message::Flush),
             Effect::Show(notice) => self.checker.notice(self.now_ms, &notice),
-            Effect::Finish(ending) => return Some(ending),
+            Effect::Finish(ending) => return Some(*ending),
         }
         None
     }

@@ -8,7 +8,7 @@ use dset_core::answer::{ParsedReply, Usage};
 use dset_core::item::question::Question;
 use dset_core::money::{Amount, Asked, Cost, Prices, SessionCost};
 use dset_core::run::ask::AskId;
-use dset_core::run::{BudgetRules, BudgetStatus, EndReason, Ending, Payee};
+use dset_core::run::{BudgetRules, BudgetStatus, EndReason, Ending, Payee, Spending};
 use dset_core::time::Time;
 use serde::{Deserialize, Serialize};
 
@@ -120,6 +120,8 @@ impl Books {
             run: limit.of_run.then(|| limit.amount()),
             spent_before: store.recorded.values().copied().sum(),
             unsure_before: unsure.sum(),
+            run_before: Spending::default(),
+            of_job: None,
             granted: None,
             prices: Arc::clone(&self.prices),
             payees: payees.collect(),

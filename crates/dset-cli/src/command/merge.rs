@@ -23,7 +23,7 @@ const SHOWN_MAX: usize = 60;
     after_help = "Takes the answers of all folders into the store of the last, each once, by what was asked: so work \
 that was done on two machines becomes one run. Where two folders have an answer to the same request, that of the first \
 stays; the other is kept too (`dset show --raw`), and named where it differs. Nothing is asked, and the folders stay as they \
-are. `dset run QUESTIONS -o C` then asks what none of them has, and writes the outputs.
+are, but for answers that wait in their dset.rescue: these go into their stores first, as in the next run. `dset run QUESTIONS -o C` then asks what none of them has, and writes the outputs.
 
 Exit codes: 0 merged, 1 disk or damaged store, 2 usage, or a folder without a store, 11 a run has the folder C.
 
@@ -62,12 +62,27 @@ pub(super) fn as_json(merged: &Merged) -> Value {
         "known": merged.known,
         "bought_twice": merged.bought_twice,
         "contradictions": merged.contradictions,
+        "rescued": merged.rescued,
+        "rescued_unread": merged.unread,
         "first": merged.first.iter().map(one).collect::<Vec<_>>(),
     })
 }
 
-/// Says on standard error what was bought twice.
+/// Says on standard error what was rescued, and what was bought twice.
 pub(super) fn warn(merged: &Merged) {
+    if merged.rescued > 0 {
+        let answers = of(merged.rescued, "answer");
+        display::remark(&format!("took in {answers} first that a run could only rescue"));
+    }
+    if merged.unread > 0 {
+        let lines = of(merged.unread, "line");
+        display::warn(
+            &format!(
+                "{lines} of what was rescued cannot be read; the file is kept as dset.rescue-unread"
+            ),
+            None,
+        );
+    }
     if merged.bought_twice == 0 {
         return;
     }

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use dset_core::settings::{JobSpec, resolve_with_providers};
+use dset_engine::error::JobError;
 use dset_engine::os::files::folder_of;
 use dset_engine::os::open_files::try_files_needed;
+use dset_engine::shard::JobFile;
 use dset_engine::source::is_there;
 use dset_engine::source::spool::{STDIN, spool_path};
 use dset_engine::store::{Store, last_input};
@@ -13,6 +15,7 @@ use dset_engine::view::elsewhere::{AnswersLocation, has_answers_to, locate_answe
 use crate::display::{self, text};
 use crate::error::UserError;
 use crate::exit::Exit;
+use crate::explain;
 use crate::file_suggestion::{nearby, with_file};
 use crate::layers::{Environment, MergedLayer, Origin, SettingsLayer, TerminalOptions};
 use crate::run_selector::RunSelectorArgs;
@@ -156,6 +159,9 @@ fn several(settings: &JobSpec, folders: &[PathBuf]) -> UserError {
 /// The error of a command that needs a store where there is none. It proposes what shows something,
 /// and a run, which costs money, only as what it is.
 pub(crate) fn nothing_asked(which: &RunSelectorArgs, settings: &JobSpec) -> UserError {
+    if let Some(error) = folder_of_job(&settings.output) {
+        return error;
+    }
     let error = UserError::new(Exit::Usage, "nothing was asked yet")
         .cause(format!("there is no store in `{}`", settings.output.display()));
     let words = text::arguments();
@@ -174,6 +180,12 @@ pub(crate) fn nothing_asked(which: &RunSelectorArgs, settings: &JobSpec) -> User
          cost money",
         which.command("run")
     ))
+}
+
+/// The error of a command about one run, where the folder is that of a job of shards and of no run.
+pub(super) fn folder_of_job(folder: &Path) -> Option<UserError> {
+    let is_job = !Store::exists(folder) && JobFile::read(folder).is_ok();
+    is_job.then(|| explain::job(JobError::JobFolder { folder: folder.to_owned() }))
 }
 
 /// Entries of a folder that are looked at for stores, at most.

@@ -1,7 +1,7 @@
 //! Money in words.
 
 use dset_core::money::{Amount, Expenses, PriceTable, STALE_DAYS, Total};
-use dset_core::run::BudgetStatus;
+use dset_core::run::{BudgetStatus, Spending};
 use serde_json::{Map, Value, json};
 
 use crate::display::page::Page;
@@ -79,27 +79,43 @@ pub(crate) fn limit(most: Amount, expenses: &Expenses) -> String {
     format!("{}, {} left", most.shown(), left.shown())
 }
 
+/// A limit, and what counts for it.
+struct ShownLimit {
+    most: Amount,
+    of: &'static str,
+    billed: Spending,
+}
+
+/// Returns the limit that is shown where a run has several: its folder's, its own, that of its job.
+fn shown_limit(budget: &BudgetStatus) -> ShownLimit {
+    let of_folder = Spending { spent: budget.spent, unsure: budget.unsure };
+    match (budget.total, budget.run, budget.of_job) {
+        (Some(most), ..) => ShownLimit { most, of: "", billed: of_folder },
+        (None, None, Some(job)) => {
+            let mut billed = Spending { spent: job.booked, unsure: Amount::ZERO };
+            billed += Spending { spent: budget.run_spent, unsure: budget.run_unsure };
+            ShownLimit { most: job.total, of: " for all workers", billed }
+        }
+        (None, run, _) => {
+            let most = run.unwrap_or_default();
+            ShownLimit { most, of: " for this run", billed: budget.of_run() }
+        }
+    }
+}
+
 /// Says in a few words what a run has spent of its limit, and what its asks on their way may cost.
 pub(crate) fn budget_short(budget: &BudgetStatus) -> String {
-    let (limit, spent) = match (budget.total, budget.run) {
-        (Some(total), _) => (total, budget.spent + budget.unsure),
-        (None, run) => (run.unwrap_or_default(), budget.run_spent + budget.run_unsure),
-    };
-    format!("{} of {}, {} reserved", spent.shown(), limit.shown(), budget.reserved.shown())
+    let limit = shown_limit(budget);
+    let (spent, limit) = (limit.billed.sum().shown(), limit.most.shown());
+    format!("{spent} of {limit}, {} reserved", budget.reserved.shown())
 }
 
 /// Says what a run has spent of its limit, and what is left of it.
 pub(crate) fn budget(budget: &BudgetStatus) -> String {
-    let (limit, spent, unsure) = match (budget.total, budget.run) {
-        (Some(total), _) => (format!("of {}", total.shown()), budget.spent, budget.unsure),
-        (None, run) => {
-            let limit = format!("of {} for this run", run.unwrap_or_default().shown());
-            (limit, budget.run_spent, budget.run_unsure)
-        }
-    };
-    let mut words = format!("{} {limit}", spent.shown());
-    if unsure > Amount::ZERO {
-        words += &format!(", {} may have been billed", unsure.shown());
+    let ShownLimit { most, of, billed } = shown_limit(budget);
+    let mut words = format!("{} of {}{of}", billed.spent.shown(), most.shown());
+    if billed.unsure > Amount::ZERO {
+        words += &format!(", {} may have been billed", billed.unsure.shown());
     }
     if budget.reserved > Amount::ZERO {
         words += &format!(", {} reserved", budget.reserved.shown());
@@ -112,9 +128,10 @@ pub(crate) fn budget_object(budget: &BudgetStatus) -> Value {
     let limit = |limit: Option<Amount>| limit.map(|amount| amount.to_string());
     json!({
         "max_cost": limit(budget.total),
+        "max_cost_of_job": limit(budget.of_job.map(|job| job.total)),
         "max_cost_run": limit(budget.run),
         "spent": budget.spent.to_string(),
-        "spent_in_run": budget.run_spent.to_string(),
+        "spent_in_run": budget.of_run().spent.to_string(),
         "may_have_been_billed": budget.unsure.to_string(),
         "reserved": budget.reserved.to_string(),
         "left": budget.left.to_string(),

@@ -101,11 +101,21 @@ fn words(error: JobError, is_there: bool) -> UserError {
         JobError::NoKey => UserError::new(Exit::Key, "there is no key")
             .hint("Keep one: `dset keys set deepseek`, or begin with `dset init`"),
         JobError::ShardFolder { folder, shard } => shard_folder(&folder, &shard),
+        JobError::JobFolder { folder } => job_folder(&folder),
         JobError::InputChanged => {
             UserError::new(Exit::Usage, "the questions were changed while they were being read")
                 .hint("Try again once nobody writes the file")
         }
     }
+}
+
+fn job_folder(folder: &Path) -> UserError {
+    let name = quoted(&folder.display().to_string());
+    UserError::new(Exit::Usage, format!("`{}` is the folder of a job of shards", folder.display()))
+        .cause("its questions are asked by its shards; a run would ask all of them once more, into this folder")
+        .hint(format!("See where the shards stand: `dset job status {name}`"))
+        .hint(format!("Ask one: `dset run --job {name} --shard 0`"))
+        .hint(format!("Put them together: `dset job merge {name}`"))
 }
 
 fn shard_folder(folder: &Path, shard: &Shard) -> UserError {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::common::{Folder, Service, until};
+use crate::common::{Folder, Service, questions, until};
 use dset_mock::MockSettings;
 
 /// So many questions of arithmetic with the right answers in a column, and the file of answers from
@@ -396,4 +396,18 @@ fn what_was_kept_though_it_failed_is_a_decision_where_it_would_be_asked_again() 
     service.run(&folder, &[&strict[..], &["--continue"]].concat()).exits(0);
     service.run(&folder, &strict).exits(0);
     assert_eq!(service.stats().asked, 12);
+}
+
+#[test]
+fn rows_that_failed_a_check_are_asked_with_changed_settings() {
+    let (folder, service) = (Folder::with(&questions(3)), Service::friendly());
+    let check = ["--check", "length=..2"];
+    service.run(&folder, &check).exits(3);
+    service.run(&folder, &check).exits(3);
+    assert_eq!(service.stats().asked, 3, "with the same settings they were tried");
+    let changed = [&check[..], &["-s", "Be brief.", "--continue"]].concat();
+    service.run(&folder, &changed).exits(3);
+    assert_eq!(service.stats().asked, 6);
+    service.run(&folder, &changed).exits(3);
+    assert_eq!(service.stats().asked, 6, "once");
 }

@@ -437,3 +437,11 @@ fn a_limit_on_the_size_of_files_is_an_error_and_leaves_nothing_behind() {
     }
     assert_eq!(folder.agreed().len(), 300);
 }
+
+#[test]
+fn a_rebuild_counts_no_row_as_unanswered_that_was_left_out() {
+    let (folder, service) = (Folder::with(&questions(5)), Service::friendly());
+    service.run(&folder, &["--offset", "2"]).exits(0);
+    let told = folder.dset(&["export", "--rebuild"]).exits(0).tells("3 rows each").out;
+    assert!(!told.contains("without an answer"), "{told}");
+}

@@ -268,3 +268,27 @@ fn a_dataset_cannot_go_into_a_file() {
     ran.says("`notes` is a file, and nothing can be written into it").says("--to");
     assert_eq!(service.stats().asked, 0);
 }
+
+#[test]
+fn what_outputs_tell_of_their_cost_counts_where_their_store_is_gone() {
+    let (service, folder) = (service(), priced(60));
+    run(&service, &folder, &["--max-cost", "0.02"]).exits(5);
+    let before = billed(&service);
+    std::fs::remove_file(folder.path("dset_generator/dset.db")).unwrap();
+    run(&service, &folder, &["--max-cost", "0.02"]).exits(5).says("what they cost counts");
+    assert!(billed(&service) <= 0.02, "{} and {before}", billed(&service));
+    let spent = folder.dset(&["status", "--json"]).exits(0).json()["spent"].to_string();
+    assert!(spent.contains(&format!("{before:.4}")[..5]), "{spent}");
+}
+
+#[test]
+fn asking_everything_again_keeps_what_is_there_where_the_limit_pays_for_nothing() {
+    let (service, folder) = (service(), priced(20));
+    run(&service, &folder, &["--max-cost", "1"]).exits(0);
+    let (asked, outputs) = (service.stats().asked, folder.outputs());
+    let refused = run(&service, &folder, &["--max-cost", "0.005", "--again"]).exits(5);
+    refused.says("the limit of $0.005 is reached").says("still count").says("--again --max-cost");
+    let poor = run(&service, &folder, &["--max-cost-run", "0.0001", "--again"]).exits(2);
+    poor.says("the limit of $0.0001 pays for no question");
+    assert_eq!((service.stats().asked, folder.outputs()), (asked, outputs));
+}

@@ -31,6 +31,7 @@ mod keys;
 mod limits;
 mod log_format;
 mod marks;
+mod merged;
 mod params;
 mod prices;
 mod prompts;

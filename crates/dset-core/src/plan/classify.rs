@@ -35,10 +35,8 @@ pub(super) fn classify(evidence: &Evidence) -> Planned {
             Standing::Accepted if answer.placed => Planned::Placed,
             Standing::Accepted => Planned::Unplaced,
             Standing::Another => Planned::Pending,
-            // Bought with other settings, under a lower token limit.
-            Standing::Failed
-                if evidence.own.is_none() && answer.is_cut && !evidence.is_truncated =>
-            {
+            // With these settings it was not tried, unless the token limit that cut it is no higher now.
+            Standing::Failed if evidence.own.is_none() && !evidence.is_truncated => {
                 Planned::Pending
             }
             Standing::Failed => Planned::Failed,
@@ -74,6 +72,7 @@ mod tests {
             })
         };
         let (placed, unplaced) = (answer(true), answer(false));
+        let failed = unplaced.map(|one| Stored { standing: Standing::Failed, ..one });
         let cut = unplaced.map(|cut| Stored { standing: Standing::Failed, is_cut: true, ..cut });
         for (own, other, is_presumed, is_truncated, state) in [
             (None, None, false, false, Planned::Pending),
@@ -86,6 +85,8 @@ mod tests {
             (unplaced, None, false, true, Planned::Unplaced),
             (unplaced, placed, false, false, Planned::Unplaced),
             (cut, None, false, false, Planned::Failed),
+            (failed, None, false, false, Planned::Failed),
+            (None, failed, false, false, Planned::Pending),
             (None, cut, false, true, Planned::Failed),
             (None, cut, false, false, Planned::Pending),
         ] {

@@ -46,7 +46,7 @@ pub enum Effect {
     /// Tell whoever is watching.
     Show(Notice),
     /// The run is over; nothing is outstanding.
-    Finish(Ending),
+    Finish(Box<Ending>),
 }
 
 /// What the store is to remember.

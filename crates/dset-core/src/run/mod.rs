@@ -33,8 +33,10 @@ use std::time::Duration;
 
 pub use crate::run::dispatch::router::EndpointSpec;
 pub use crate::run::dispatch::samples::Enough;
-pub use crate::run::gate::budget::{BudgetRules, BudgetStatus, FundsUse};
-pub use crate::run::gate::payee::Payee;
+pub use crate::run::gate::budget::{
+    BudgetRules, BudgetStatus, FundsUse, JobLimit, LimitOf, Spending,
+};
+pub use crate::run::gate::payee::{Payee, least_ask};
 pub use crate::run::gate::permit::{Permit, PermitUse};
 pub use crate::run::gate::tariff::OffPeakRules;
 pub use effect::{Effect, EndReason, Ending, JournalRecord, Notice};
@@ -338,7 +340,7 @@ impl Machine {
             None => EndReason::Complete,
         };
         self.finished = true;
-        effects.push(Effect::Finish(Ending {
+        effects.push(Effect::Finish(Box::new(Ending {
             reason,
             ledger,
             dropped: self.dispatch.dropped_count(),
@@ -348,7 +350,7 @@ impl Machine {
             was_stopped: self.shutdown.signal.is_some(),
             marked_question: self.dispatch.take_marked_question(),
             budget: self.gates.budget_status(),
-        }));
+        })));
     }
 
     fn set_timer(&mut self, now: Time, effects: &mut Vec<Effect>) {

@@ -78,12 +78,13 @@ pub fn rebuild(settings: &JobSpec) -> Result<Option<Rebuilt>, JobError> {
     let names_origin = view.plan.wanted().per_row() > 1;
     record(&mut store, view.generation, &order, names_origin, &stamp, now)?;
     finish(&mut store, folder, &wanted, None)?;
+    let chosen = RunIndex::load_chosen(&store, settings)?.plan;
     let is_there = |format: &LiveFormat| folder.join(format.file).exists();
     Ok(Some(Rebuilt {
         files: LIVE_FORMATS.iter().filter(|f| is_there(f)).map(|format| format.file).collect(),
         rows: order.len() as u64,
         left_out,
-        unanswered: view.plan.count(Planned::Pending) + view.plan.count(Planned::Failed),
+        unanswered: chosen.count(Planned::Pending) + chosen.count(Planned::Failed),
         presumed: view.plan.count(Planned::Presumed),
         copied_to,
     }))

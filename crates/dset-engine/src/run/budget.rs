@@ -5,13 +5,15 @@ use std::sync::Arc;
 use dset_core::item::params::Billing;
 use dset_core::money::{Asked, Expenses, Prices};
 use dset_core::provider::Providers;
-use dset_core::run::{BudgetRules, OffPeakRules, Payee};
+use dset_core::run::{BudgetRules, OffPeakRules, Payee, Spending};
 use dset_core::settings::{CostLimits, JobSpec, Model, RunOptions};
 use thiserror::Error;
 
 use crate::os::clock::unix_ms;
 use crate::run::prepare::Job;
 use crate::store::StoreError;
+#[cfg(feature = "postgres")]
+use crate::store::postgres::WorkerFunds;
 use crate::view::expenses::{Pricing, expenses_of};
 
 impl Job {
@@ -21,13 +23,20 @@ impl Job {
     }
 
     /// Works on what is shared with others: every record goes to them too, nothing is sent but what they
-    /// leave, and of their limit of money nothing is this run's at first.
+    /// leave, and of their limit of money nothing is this run's at first. Limits of the worker itself hold
+    /// over all shards that it works on.
     #[cfg(feature = "postgres")]
     pub fn share(&mut self, with: crate::store::postgres::SharedRun) {
         self.shared = Some(with.work);
-        if let Some(budget) = self.budget.as_mut().filter(|_| with.is_funded) {
-            budget.granted = Some(dset_core::money::Amount::ZERO);
+        let Some(budget) = &mut self.budget else { return };
+        let WorkerFunds { own, folder_before, run_before, of_job } = with.funds;
+        (budget.total, budget.run) = (own.total, own.run);
+        if own.total.is_some() {
+            (budget.spent_before, budget.unsure_before) =
+                (folder_before.spent, folder_before.unsure);
         }
+        (budget.run_before, budget.of_job) = (run_before, of_job);
+        budget.granted = of_job.map(|_| dset_core::money::Amount::ZERO);
     }
 
     /// Asks prompts that begin alike one after the other where their provider caches prompts by itself and
@@ -81,6 +90,8 @@ impl Job {
             run: options.cost.run,
             spent_before: before.spent.upper,
             unsure_before: before.unsure,
+            run_before: Spending::default(),
+            of_job: None,
             granted: None,
             prices: Arc::new(pricing.prices.clone()),
             payees,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use dset_core::plan::ledger::Ledger;
-use dset_core::settings::JobSpec;
+use dset_core::settings::{CostLimits, JobSpec};
 use thiserror::Error;
 
 use super::JobFile;
@@ -11,7 +11,7 @@ use crate::error::JobError;
 use crate::os::clock::unix_ms;
 use crate::os::lock::{Lock, Running};
 use crate::source::SourceError;
-use crate::store::{Store, StoreError, open_readonly};
+use crate::store::{Rescued, Store, StoreError, open_readonly, waiting};
 use crate::view::status::run_status;
 
 pub use crate::store::{Contradiction, Merged};
@@ -48,7 +48,9 @@ pub enum MergeError {
 /// by the next merge. `is_job` says that the folders are shards of one: its input is never marked.
 pub fn merge(folders: &[PathBuf], target: &Path, is_job: bool) -> Result<Merged, MergeError> {
     let mut generations: Option<u32> = None;
+    let mut merged = Merged::default();
     for folder in folders {
+        take_in_rescued(folder, &mut merged)?;
         let found = open_readonly(folder, |store| store.edition())?;
         let Some(found) = found else {
             return Err(MergeError::NoStore { folder: folder.clone() });
@@ -61,7 +63,8 @@ pub fn merge(folders: &[PathBuf], target: &Path, is_job: bool) -> Result<Merged,
     fs_err::create_dir_all(target).map_err(|error| JobError::folder(target, error))?;
     let lock = Lock::take(target, unix_ms());
     let _lock = lock.map_err(|error| JobError::lock(target, error))?;
-    let (mut store, _) = Store::open(target)?;
+    let (mut store, rescued) = Store::open(target)?;
+    add_rescued(&mut merged, rescued);
     let found = store.edition()?;
     if let Some(expected) = generations.filter(|expected| *expected != found)
         && !store.is_blank()?
@@ -72,13 +75,36 @@ pub fn merge(folders: &[PathBuf], target: &Path, is_job: bool) -> Result<Merged,
     if is_job {
         store.keep_input_unmarked()?;
     }
-    let mut merged = Merged::default();
     for folder in folders.iter().filter(|folder| real(folder) != real(target)) {
         if let Some(one) = open_readonly(folder, |other| store.take_in(other))? {
             merged.add(one);
         }
     }
     Ok(merged)
+}
+
+/// Takes what a run could only rescue into the store of its folder, as the next run there would.
+pub fn take_in_rescued(folder: &Path, merged: &mut Merged) -> Result<(), JobError> {
+    if !Store::exists(folder) || waiting(folder).is_empty() {
+        return Ok(());
+    }
+    let lock = Lock::take(folder, unix_ms());
+    let _lock = lock.map_err(|error| JobError::lock(folder, error))?;
+    add_rescued(merged, Store::open(folder)?.1);
+    Ok(())
+}
+
+fn add_rescued(merged: &mut Merged, rescued: Option<Rescued>) {
+    let Some(Rescued { answers, unread }) = rescued else { return };
+    merged.rescued += answers;
+    merged.unread += unread;
+}
+
+/// Remembers what all of a job may cost, for whoever goes on in the folder into which it was merged.
+pub fn keep_cost_limit(folder: &Path, limits: CostLimits) -> Result<(), JobError> {
+    let lock = Lock::take(folder, unix_ms());
+    let _lock = lock.map_err(|error| JobError::lock(folder, error))?;
+    Ok(Store::open(folder)?.0.keep_cost_limit(limits)?)
 }
 
 /// Where a shard stands.
@@ -92,6 +118,8 @@ pub struct ShardStatus {
     pub has_store: bool,
     /// Whether a run has it.
     pub running: Running,
+    /// Answers that its last run could only rescue: they count once they are taken in.
+    pub rescued: u64,
 }
 
 impl ShardStatus {
@@ -112,7 +140,8 @@ pub fn job_status(
         let part = job.part(folder, number, spec.clone()).map_err(SourceError::from)?;
         let status = run_status(&JobSpec { input: spec.input.clone(), ..part })?;
         let (ledger, has_store) = (status.ledger, status.has_store);
-        Ok(ShardStatus { number, ledger, has_store, running: status.running })
+        let (running, rescued) = (status.running, status.rescued);
+        Ok(ShardStatus { number, ledger, has_store, running, rescued })
     };
     (0..job.count()).map(of).collect()
 }

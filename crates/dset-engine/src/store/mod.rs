@@ -25,7 +25,7 @@ pub use crate::store::sqlite::open_readonly;
 pub(crate) use entry::NewAnswer;
 pub use error::StoreError;
 pub(crate) use rescue::OLD_UNREAD;
-pub use rescue::{Rescued, UNREAD, waiting};
+pub use rescue::{Rescued, UNREAD, waiting, waiting_answers};
 pub use roles::Archive;
 pub(crate) use roles::{
     AnswerRef, Journal, SharedReport, SharedSession, SharedWord, SharedWork, Value, Write,

@@ -114,6 +114,21 @@ pub fn waiting(folder: &Path) -> Vec<PathBuf> {
     beside.chain(elsewhere.filter(|path| is_ours(path, folder))).collect()
 }
 
+/// Counts the answers in these files, each once.
+#[must_use]
+pub fn waiting_answers(folder: &Path) -> u64 {
+    let mut answers = HashSet::new();
+    // What cannot be read is complained of by whoever takes it in.
+    for file in waiting(folder).into_iter().filter_map(|path| fs::File::open(path).ok()) {
+        for line in io::BufReader::new(file).split(b'\n').map_while(Result::ok) {
+            if let Ok(Line { v: 1, entry: Entry::Answer(answer) }) = serde_json::from_slice(&line) {
+                answers.insert((answer.key, answer.try_number));
+            }
+        }
+    }
+    answers.len() as u64
+}
+
 /// Records what an earlier run rescued, and removes the files once `commit` has made that durable.
 pub(super) fn take_in(
     folder: &Path,
@@ -217,6 +232,7 @@ mod tests {
                 folder.path().join(RESCUE)
             );
         }
+        assert_eq!(waiting_answers(folder.path()), 2);
         let (mut store, rescued) = Store::open(folder.path()).unwrap();
         assert_eq!(rescued, Some(Rescued { answers: 2, unread: 0 }));
         let left = "SELECT (SELECT count(*) FROM ended) + (SELECT count(*) FROM marks)";

@@ -7,6 +7,8 @@ use std::path::Path;
 use dset_core::key::RequestSettings;
 use dset_core::money::{Asked, Billed, BilledAs, Expenses, Prices, SessionCost};
 use dset_core::provider::Providers;
+#[cfg(feature = "postgres")]
+use dset_core::run::Spending;
 
 use crate::store::{Store, StoreError, StoredCall, open_readonly};
 
@@ -24,12 +26,39 @@ pub fn expenses(folder: &Path, pricing: Pricing<'_>) -> Result<Option<Expenses>,
     open_readonly(folder, |store| expenses_of(store, pricing))
 }
 
+/// Works out what runs in a folder were billed at most, without those of other workers whose answers were
+/// brought into it; `None` where it has no store.
+#[cfg(feature = "postgres")]
+pub(crate) fn own_billed(
+    folder: &Path,
+    pricing: Pricing<'_>,
+) -> Result<Option<Spending>, StoreError> {
+    open_readonly(folder, |store| {
+        let others = store.lives_of_others()?;
+        let own = expenses_where(store, pricing, |life| !others.contains(&life))?;
+        Ok(Spending { spent: own.spent.upper, unsure: own.unsure })
+    })
+}
+
 /// Works out what was spent by what a store has.
 pub(crate) fn expenses_of(store: &Store, pricing: Pricing<'_>) -> Result<Expenses, StoreError> {
+    expenses_where(store, pricing, |_| true)
+}
+
+/// The same for some runs, by their numbers.
+fn expenses_where(
+    store: &Store,
+    pricing: Pricing<'_>,
+    is_meant: impl Fn(i64) -> bool,
+) -> Result<Expenses, StoreError> {
     let asked = AskedBy::load(store, pricing.providers)?;
     let mut expenses = Expenses::default();
     let mut sessions = store.bounds()?;
+    sessions.retain(|life, _| is_meant(*life));
     store.for_each_call(|call| {
+        if !is_meant(call.session) {
+            return;
+        }
         let outcome = match &call.failed {
             None => Some(BilledAs::Answer),
             Some(failed) => failed.billed_as(),
@@ -41,6 +70,11 @@ pub(crate) fn expenses_of(store: &Store, pricing: Pricing<'_>) -> Result<Expense
             Some(session) => session.recorded += cost.unwrap_or_default(),
             None => expenses.uncounted += u64::from(cost.is_none()),
         }
+    })?;
+    store.for_each_call_before(|call| {
+        let model = asked.model_of(call.model);
+        let billed = asked.billed(&StoredCall { model, ..*call }, BilledAs::Answer);
+        expenses.uncounted += u64::from(expenses.add(pricing.prices, &billed).is_none());
     })?;
     expenses.unsure = sessions.values().map(SessionCost::may_have_been_billed).sum();
     Ok(expenses)
@@ -82,6 +116,14 @@ impl AskedBy {
                 })
                 .collect(),
         })
+    }
+
+    /// Returns the model that was asked where an answer says this of it: services may call it otherwise.
+    fn model_of<'a>(&'a self, said: Option<&'a str>) -> Option<&'a str> {
+        let is_asked = |said: &&str| self.models.values().any(|model| model == said);
+        let mut last = self.last.keys();
+        let only = || last.next().filter(|_| self.last.len() == 1).map(String::as_str);
+        said.filter(is_asked).or_else(only)
     }
 
     /// Returns whom a call asked.

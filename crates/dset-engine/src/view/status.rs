@@ -21,7 +21,9 @@ use crate::run::choice::LeftOut;
 use crate::run::plan_input::for_each_planned;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::bad_row::BadRows;
-use crate::store::{FailedAsks, Invocation, Recent, Session, Store, open_readonly};
+use crate::store::{
+    FailedAsks, Invocation, Recent, Session, Store, open_readonly, waiting_answers,
+};
 use crate::view::index::RunIndex;
 
 /// Rows that are named one by one, at most.
@@ -76,6 +78,8 @@ pub struct RunStatus {
     pub edition: u32,
     /// Somebody has said that rows before a bookmark are to be taken as answered.
     pub presumed_agreed: bool,
+    /// Answers that the last run could only rescue: they count once the next one has taken them in.
+    pub rescued: u64,
     /// There is a store. Where there is none, nothing was asked yet.
     pub has_store: bool,
     /// There are outputs, and no store that has made them: they are of the original script.
@@ -83,6 +87,14 @@ pub struct RunStatus {
 }
 
 impl RunStatus {
+    /// Returns where the last run asked, or is to, where that is known.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&str> {
+        let place = || self.invocation.as_ref()?.places.first()?.base_urls.first();
+        let session = self.session.as_ref().map(|session| &*session.endpoint);
+        session.or_else(|| place().map(|url| &**url))
+    }
+
     /// Returns how many answers a run would ask each model for, by its name on the wire.
     #[must_use]
     pub fn left_of_models(&self) -> Vec<(&str, u64)> {
@@ -167,6 +179,7 @@ pub fn run_status(settings: &JobSpec) -> Result<RunStatus, JobError> {
             samples: view.plan.wanted().samples(),
             edition: view.generation,
             presumed_agreed: store.has_agreed_to_presumed()?,
+            rescued: waiting_answers(folder),
             has_store: true,
             has_legacy_outputs: false,
         })
@@ -238,6 +251,7 @@ fn nothing_yet(settings: &JobSpec, running: Running) -> Result<RunStatus, JobErr
         cost_limit: CostLimits::default(),
         edition: 0,
         presumed_agreed: false,
+        rescued: waiting_answers(&settings.output),
         has_store: false,
         has_legacy_outputs: has_outputs(&settings.output),
     })

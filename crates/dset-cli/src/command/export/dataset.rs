@@ -5,12 +5,14 @@ use std::path::Path;
 
 use dset_core::settings::JobSpec;
 use dset_engine::export::{ExportError, ExportRequest, Exported, ExportedFile, LeftOut, export};
+use dset_engine::store::waiting_answers;
 use dset_engine::view::browse::SideFiles;
 use serde_json::{Value, json};
 
 use super::ExportArgs;
 use crate::config_file::ConfigFile;
 use crate::datasets::DatasetArgs;
+use crate::display;
 use crate::display::page::{self, GOOD, Page};
 use crate::display::terminal_variables;
 use crate::display::text::{by, count, of, row_numbers};
@@ -85,6 +87,13 @@ pub(super) fn write(
             let _ = write!(std::io::stderr(), "\r{} of {}", count(done), of(all, "question"));
         }
     };
+    let rescued = waiting_answers(&spec.output);
+    if rescued > 0 {
+        display::warn(
+            &format!("{} in dset.rescue, and not in the dataset yet", of(rescued, "answer")),
+            Some("The next `dset run` there takes them in first"),
+        );
+    }
     let exported = export(spec, request, &mut progress);
     if shows {
         let _ = write!(std::io::stderr(), "\r\x1b[K");

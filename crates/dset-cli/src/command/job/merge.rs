@@ -5,17 +5,18 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use clap::Args;
-use dset_core::settings::JobSpec;
+use dset_core::settings::{CostLimits, JobSpec};
 use dset_engine::recover::rebuild::rebuild;
-#[cfg(feature = "postgres")]
 use dset_engine::run::prepare::{Decisions, Job};
-use dset_engine::shard::merge::{Merged, job_status, merge};
+use dset_engine::shard::merge::{Merged, job_status, keep_cost_limit, merge, take_in_rescued};
 use dset_engine::shard::shard_folder;
+use dset_engine::store::Store;
 #[cfg(feature = "postgres")]
 use dset_engine::store::postgres::{SharedJob, SharedShard};
+use dset_engine::view::status::run_status;
 use serde_json::json;
 
-use super::shard::{not_as_split, whole};
+use super::shard::{Whole, not_as_split, whole};
 use crate::command::export::{write_dataset, written};
 use crate::command::merge::{as_json, warn};
 use crate::command::shared::write_out;
@@ -84,14 +85,19 @@ pub(crate) struct JobMergeArgs {
 pub(super) fn run(args: &JobMergeArgs) -> Result<Exit, UserError> {
     let request = args.dataset.request(args.force)?;
     let output = args.output.clone().unwrap_or_else(|| args.job.join("merged"));
+    let is_new = !Store::exists(&output);
     #[cfg(feature = "postgres")]
     let brought = from_server(args, &output)?;
     #[cfg(not(feature = "postgres"))]
     let brought = None;
-    let Together { merged, spec, terminal, answered, missing } = match brought {
+    let Together { merged, spec, terminal, limits, answered, missing } = match brought {
         Some(together) => together,
         None => from_folders(args, output)?,
     };
+    // Whoever went on there has said what holds.
+    if is_new && limits.are_set() {
+        keep_cost_limit(&spec.output, limits).map_err(explain::job)?;
+    }
     rebuild(&spec).map_err(explain::job)?;
     let which = RunSelectorArgs {
         input: Some(spec.input.clone()),
@@ -130,13 +136,20 @@ struct Together {
     merged: Merged,
     spec: JobSpec,
     terminal: TerminalOptions,
+    /// What all of it may cost.
+    limits: CostLimits,
     answered: u64,
     missing: u64,
 }
 
 fn from_folders(args: &JobMergeArgs, output: PathBuf) -> Result<Together, UserError> {
-    let (job, spec, terminal) = whole(&args.job, args.questions.as_ref())?;
+    let Whole { job, spec, terminal, limits } = whole(&args.job, args.questions.as_ref())?;
     job.check_input(&spec.input, None).map_err(|error| not_as_split(error.into()))?;
+    let mut merged = Merged::default();
+    for number in 0..job.count() {
+        let shard = shard_folder(&args.job, number);
+        take_in_rescued(&shard, &mut merged).map_err(explain::job)?;
+    }
     let shards = job_status(&job, &args.job, &spec).map_err(not_as_split)?;
     let unfinished = shards.iter().filter(|shard| !shard.is_finished());
     let unfinished = unfinished.map(|shard| (shard.number, shard.ledger.pending)).collect();
@@ -144,11 +157,16 @@ fn from_folders(args: &JobMergeArgs, output: PathBuf) -> Result<Together, UserEr
     refuse_unfinished(args, unfinished, |first| format!("dset run --job {name} --shard {first}"))?;
     let begun = shards.iter().filter(|shard| shard.has_store);
     let folders: Vec<PathBuf> = begun.map(|shard| shard_folder(&args.job, shard.number)).collect();
-    let merged = merge(&folders, &output, true).map_err(explain::merge)?;
-    let failed = shards.iter().map(|shard| shard.ledger.failed()).sum::<u64>();
-    let missing = failed + shards.iter().map(|shard| shard.ledger.pending).sum::<u64>();
-    let answered = shards.iter().map(|shard| shard.ledger.answered).sum::<u64>();
-    Ok(Together { merged, spec: JobSpec { output, ..spec }, terminal, answered, missing })
+    merged.add(merge(&folders, &output, true).map_err(explain::merge)?);
+    let spec = JobSpec { output, ..spec };
+    if folders.is_empty() {
+        // No shard tells what is to be asked.
+        let decisions = Decisions { from_start: true, ..Decisions::default() };
+        drop(Job::prepare(spec.clone(), decisions, true).map_err(explain::job)?);
+    }
+    let ledger = run_status(&spec).map_err(explain::job)?.ledger;
+    let (answered, missing) = (ledger.answered, ledger.failed() + ledger.pending);
+    Ok(Together { merged, spec, terminal, limits, answered, missing })
 }
 
 /// Brings what is on a server, where one is named.
@@ -173,7 +191,9 @@ fn from_server(args: &JobMergeArgs, output: &Path) -> Result<Option<Together>, U
         Some(input) => input.clone(),
         None => job.input(&args.job).map_err(explain::server)?,
     };
-    let (file, spec, terminal) = whole(&args.job, Some(&input))?;
+    let Whole { job: file, spec, terminal, limits } = whole(&args.job, Some(&input))?;
+    let total = job.limits().map_err(explain::server)?.cost;
+    let limits = CostLimits { total: total.or(limits.total), ..limits };
     file.check_input(&spec.input, None).map_err(explain::source)?;
     let spec = JobSpec { output: output.to_owned(), ..spec };
     let brought = job.bring_all(output).map_err(explain::server)?;
@@ -188,7 +208,8 @@ fn from_server(args: &JobMergeArgs, output: &Path) -> Result<Option<Together>, U
         ..Merged::default()
     };
     let missing = report.answers.saturating_sub(report.answered);
-    Ok(Some(Together { merged, spec, terminal, answered: report.answered, missing }))
+    let answered = report.answered;
+    Ok(Some(Together { merged, spec, terminal, limits, answered, missing }))
 }
 
 /// Fails with a list of the shards that are not done, each with how many questions are left.

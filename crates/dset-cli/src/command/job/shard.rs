@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dset_core::rate::sliding_window::MinuteLimits;
-use dset_core::settings::{JobSpec, Layer, resolve_with_providers};
+use dset_core::settings::{CostLimits, JobSpec, Layer, Resolved, resolve_with_providers};
 use dset_engine::error::JobError;
 use dset_engine::run::lanes::Lanes;
 use dset_engine::shard::JobFile;
@@ -48,21 +48,28 @@ fn parse_shard(word: &str) -> Result<ShardWord, String> {
     }
 }
 
-/// Reads a job with what its shards are asked with, as a run of the whole input.
-pub(super) fn whole(
-    folder: &Path,
-    input: Option<&PathBuf>,
-) -> Result<(JobFile, JobSpec, TerminalOptions), UserError> {
+/// A job as a run of the whole input.
+pub(super) struct Whole {
+    pub(super) job: JobFile,
+    pub(super) spec: JobSpec,
+    pub(super) terminal: TerminalOptions,
+    /// What all of it may cost.
+    pub(super) limits: CostLimits,
+}
+
+/// Reads a job with what its shards are asked with.
+pub(super) fn whole(folder: &Path, input: Option<&PathBuf>) -> Result<Whole, UserError> {
     let environment = Environment::read(Path::new("."))?;
     environment.warn();
     let job = JobFile::read(folder).map_err(explain::job_file)?;
     let layer = settings::of_shard(&job.settings, NonZeroU32::MIN)?;
     let said = environment.under_with(Layer::default(), Some(layer))?;
     let terminal = said.terminal.resolve();
-    let spec = resolve_with_providers(said.layer, None, &environment.providers)?.spec;
+    let Resolved { spec, options, .. } =
+        resolve_with_providers(said.layer, None, &environment.providers)?;
     let whole = job.whole(folder, spec);
     let spec = JobSpec { input: input.cloned().unwrap_or_else(|| whole.input.clone()), ..whole };
-    Ok((job, spec, terminal))
+    Ok(Whole { job, spec, terminal, limits: options.cost })
 }
 
 /// Explains why the questions of a whole job cannot be read, for a command with `--questions`.

@@ -91,13 +91,20 @@ pub(crate) fn split_quietly(mut args: SplitArgs) -> Result<Split, UserError> {
             .cause("every shard reads the file again, on its own machine")
             .hint("Write it into a file first, and split that"));
     }
-    // A shard would say so, each of them; a price may be known where they run.
+    // A shard would say so, each of them.
     let money = Money::of(&environment);
     let pricing = money.pricing();
-    if let Err(error @ LimitError::NoBound { .. }) =
-        payees(&spec, options.cost, pricing.prices, pricing.providers)
-    {
-        return Err(cannot_limit(&error, &spec, pricing.providers));
+    if let Err(error) = payees(&spec, options.cost, pricing.prices, pricing.providers) {
+        let told = cannot_limit(&error, &spec, pricing.providers);
+        if matches!(error, LimitError::NoBound { .. }) {
+            return Err(told);
+        }
+        let hint = told.hints.into_iter().next();
+        let what = format!(
+            "{}: where it is not known either, each run ends with exit code 2",
+            told.message
+        );
+        warnings.push((what, hint));
     }
     let kept = keep(&said.layer, spec.model().request.system.clone());
     if said.layer.base_url.iter().flatten().any(|url| settings::holds_more(url)) {
@@ -105,6 +112,15 @@ pub(crate) fn split_quietly(mut args: SplitArgs) -> Result<Split, UserError> {
         warnings.push((
             "the base URL is not kept in the job: a part of it may be a secret".to_owned(),
             Some(how.to_owned()),
+        ));
+    }
+    if said.layer.max_cost_run.is_some() {
+        let run = if is_divided { "run of a shard" } else { "worker" };
+        warnings.push((
+            format!(
+                "`--max-cost-run` is a limit of each {run}, and of nothing that they spend together"
+            ),
+            Some("Limit the whole job with `--max-cost`".to_owned()),
         ));
     }
     let job = split(spec, args.shards, &folder, kept).map_err(explain::job)?;

@@ -9,7 +9,7 @@ use dset_engine::shard::JobFile;
 use dset_engine::shard::merge::{ShardStatus, job_status};
 use serde_json::{Value, json};
 
-use super::shard::{not_as_split, whole};
+use super::shard::{Whole, not_as_split, whole};
 use crate::command::shared::write_out;
 use crate::display::page;
 use crate::display::text::{count, of, quoted};
@@ -51,7 +51,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
     if let Some(address) = args.server.address(&Environment::read(Path::new("."))?)? {
         return crate::command::work::status::show(&args.server, address, args.json);
     }
-    let (job, spec, terminal) = whole(&args.job, args.questions.as_ref())?;
+    let Whole { job, spec, terminal, .. } = whole(&args.job, args.questions.as_ref())?;
     let shards = job_status(&job, &args.job, &spec).map_err(not_as_split)?;
     match args.json || terminal.json {
         true => page::json(as_json(&job, &shards)),
@@ -106,7 +106,17 @@ fn table(shards: &[ShardStatus]) -> String {
         line.trim_end().to_owned() + "\n"
     };
     let head = " shard    questions     answered    failed         left\n".to_owned();
-    let rows = shards.iter().map(|one| line(&one.number.to_string(), &one.ledger, word(one)));
+    let rows = shards.iter().map(|one| {
+        let words = match one.rescued {
+            0 => word(one).to_owned(),
+            number => format!(
+                "{}, and {} in dset.rescue, which its next run takes in",
+                word(one),
+                of(number, "answer")
+            ),
+        };
+        line(&one.number.to_string(), &one.ledger, &words)
+    });
     let finished = shards.iter().filter(|shard| shard.is_finished()).count() as u64;
     let last = format!("{} of {} done", count(finished), of(shards.len() as u64, "shard"));
     head + &rows.collect::<String>() + &line("all", &sum(shards), &last)
@@ -120,6 +130,7 @@ fn as_json(job: &JobFile, shards: &[ShardStatus]) -> Value {
             "finished": shard.is_finished(),
             "rows": job.shards[shard.number as usize].rows,
             "ledger": shard.ledger,
+            "rescued": shard.rescued,
         })
     };
     json!({

@@ -84,6 +84,11 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, UserError> {
         });
     }
     let standing = run_status(&settings).map_err(explain::job)?;
+    if !standing.has_store
+        && let Some(error) = super::shared::folder_of_job(&settings.output)
+    {
+        return Err(error);
+    }
     match json {
         true => page::json(object(&settings, &standing, &money)),
         false => show(&Page::open(), &which, &settings, &standing, &money),
@@ -149,6 +154,9 @@ fn show(
         page.pair("failed checks", &of.collect::<Vec<_>>().join(", "));
     }
     term("pending", ledger.pending, "");
+    if standing.rescued > 0 {
+        term("rescued", standing.rescued, "wait in dset.rescue: the next run takes them in first");
+    }
     let verdict = if ledger.balances() { "= the sum: it balances" } else { "is NOT the sum" };
     let total = if standing.wants_several() { "answers wanted" } else { "questions" };
     term(total, ledger.questions, verdict);
@@ -175,10 +183,7 @@ fn show(
     if let Some(words) = forecast::cheaper(settings, standing, money) {
         page.pair("cheaper", &words);
     }
-    let endpoint = match &standing.session {
-        Some(life) => one_line(&life.endpoint),
-        None => settings.model().endpoint(),
-    };
+    let endpoint = standing.endpoint().map_or_else(|| settings.model().endpoint(), one_line);
     let endpoint = written(&endpoint);
     let models = standing.requests.iter().map(|request| one_line(&request.model));
     let mut models = models.collect::<Vec<_>>().join(", ");
@@ -320,7 +325,7 @@ fn recent_words(recent: &Recent) -> String {
 /// What was asked last, and where.
 pub(super) fn last_run(standing: &RunStatus) -> Option<LastRun<'_>> {
     LastRun::of(
-        standing.session.as_ref().map(|life| &*life.endpoint),
+        standing.endpoint(),
         standing.invocation.as_ref(),
         (&standing.requests, standing.samples),
         standing.cost_limit,
@@ -434,6 +439,7 @@ fn object(settings: &JobSpec, standing: &RunStatus, money: &Money) -> Value {
         "has_store": standing.has_store,
         "running": running(&standing.running),
         "ledger": standing.ledger,
+        "rescued": standing.rescued,
         "balances": standing.ledger.balances(),
         "empty": standing.empty,
         "bad_rows": standing.bad_rows.count,
@@ -453,7 +459,7 @@ fn object(settings: &JobSpec, standing: &RunStatus, money: &Money) -> Value {
             "causes": causes,
         },
         "model": standing.requests[0].model,
-        "endpoint": standing.session.as_ref().map_or(settings.model().base_url().as_str(), |life| &life.endpoint),
+        "endpoint": standing.endpoint().unwrap_or(settings.model().base_url().as_str()),
         "edition": standing.edition,
         "open_redos": standing.open_redos.iter().map(|(rows, began)| json!({ "rows": rows, "began": began })).collect::<Vec<_>>(),
         "last_run": standing.session.as_ref().map(|life| json!({

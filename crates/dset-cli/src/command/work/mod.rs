@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use dset_core::run::EndReason;
+use dset_core::run::{EndReason, Spending};
 use dset_core::settings::{CostLimits, JobSpec, Layer, Resolved, RunOptions};
 use dset_engine::error::JobError;
 use dset_engine::os::clock::unix_ms;
@@ -17,11 +17,12 @@ use dset_engine::os::lock::Lock;
 use dset_engine::run::lanes::Lanes;
 use dset_engine::run::prepare::Decisions;
 use dset_engine::run::redo::RedoSelector;
-use dset_engine::store::postgres::{Brought, Claim, Lease, SharedJob, SharedLimits};
+use dset_engine::store::postgres::{Brought, Claim, Lease, SharedJob, WorkerFunds};
 
 use self::patience::Patience;
 use self::server::ServerArgs;
 use super::job::settings::of_shard;
+use super::money::Money;
 use super::run::{Asked, Extras, Keys, RunSettings, ask, keys_of, resolved};
 use crate::display;
 use crate::display::text::{by, count, of};
@@ -197,6 +198,7 @@ impl Worker<'_> {
                 of(brought.unwrap_or(0), "answer")
             ));
         }
+        let mut funds = self.funds(job)?;
         let mut waits = false;
         loop {
             let claim =
@@ -217,7 +219,7 @@ impl Worker<'_> {
                 }
                 Some(Claim::Leased(lease)) => {
                     waits = false;
-                    if let Some(exit) = self.ask_shard(job, &lease, patience)? {
+                    if let Some(exit) = self.ask_shard(job, &lease, patience, &mut funds)? {
                         return Ok(exit);
                     }
                 }
@@ -239,6 +241,19 @@ impl Worker<'_> {
         Ok(if failed > 0 { Exit::Marked } else { Exit::Done })
     }
 
+    /// Returns what this worker may spend: of its own limit what its earlier runs left.
+    fn funds(&self, job: &SharedJob) -> Result<WorkerFunds, UserError> {
+        let own = self.settings.options.cost;
+        let folder_before = match own.total {
+            Some(_) => {
+                let money = Money::of(self.environment);
+                job.billed_in(&self.folder, money.pricing()).map_err(explain::server)?
+            }
+            None => Spending::default(),
+        };
+        Ok(WorkerFunds { own, folder_before, ..WorkerFunds::default() })
+    }
+
     fn say(&self, words: &str) {
         if !self.settings.terminal.quiet && !self.settings.terminal.json {
             display::remark(words);
@@ -251,6 +266,7 @@ impl Worker<'_> {
         job: &mut SharedJob,
         lease: &Lease,
         patience: &Patience,
+        funds: &mut WorkerFunds,
     ) -> Result<Option<Exit>, UserError> {
         let Some((brought, pushed)) = patience.for_server(|| job.take_over(lease, &self.folder))?
         else {
@@ -258,11 +274,12 @@ impl Worker<'_> {
             return Ok(Some(patience.stopped()));
         };
         self.say(&shard_line(job, lease, brought, pushed));
-        let Some(limits) = patience.for_server(|| job.limits())? else {
+        let Some(of_job) = patience.for_server(|| job.cost_limit())? else {
             let _ = job.release(lease, None, None);
             return Ok(Some(patience.stopped()));
         };
-        let asked = self.ask(job, lease, limits);
+        funds.of_job = of_job;
+        let asked = self.ask(job, lease, *funds);
         let Asked { ending, agreed, .. } = match asked {
             Ok(ended) => ended,
             Err(error) => {
@@ -273,7 +290,12 @@ impl Worker<'_> {
         if brought.unjudged > 0 {
             patience.for_server(|| job.bring_verdicts(lease, &self.folder))?;
         }
-        let billed = ending.budget.map(|budget| budget.run_spent + budget.run_unsure);
+        let billed = ending.budget.map(|budget| {
+            let billed = Spending { spent: budget.run_spent, unsure: budget.run_unsure };
+            funds.folder_before += billed;
+            funds.run_before += billed;
+            billed.sum()
+        });
         let release = || job.release(lease, Some(&ending.ledger), billed);
         let is_over = !matches!(ending.reason, EndReason::Complete | EndReason::LeaseLost);
         // A worker that ends does not wait to say so: its lease runs out.
@@ -293,22 +315,18 @@ impl Worker<'_> {
         Ok(is_over.then(|| Exit::of(&ending, agreed)))
     }
 
-    fn ask(
-        &self,
-        job: &SharedJob,
-        lease: &Lease,
-        limits: SharedLimits,
-    ) -> Result<Asked, UserError> {
+    fn ask(&self, job: &SharedJob, lease: &Lease, funds: WorkerFunds) -> Result<Asked, UserError> {
         let Settings { spec, options, terminal, keys, key_from, state } = &self.settings;
         let part = job.file.part(&self.folder, lease.number, spec.clone());
         let part = part.map_err(explain::job_file)?;
         let spec = JobSpec { input: self.input.clone(), ..part };
         let keys = Keys { keys, from: *key_from, environment: self.environment };
-        let shared = Some(job.work(lease, limits));
+        let shared = Some(job.work(lease, funds));
         // What is said of limits here is the worker's, whichever shard it has.
         let lanes = Some(Lanes { folder: self.folder.clone(), most: None });
         let extras = Extras { shared, lanes, yes: true, ..Extras::default() };
-        let total = [options.cost.total, limits.cost].into_iter().flatten().min();
+        let of_job = funds.of_job.map(|job| job.total);
+        let total = [options.cost.total, of_job].into_iter().flatten().min();
         let cost = CostLimits { total, ..options.cost };
         let options = RunOptions { cost, ..options.clone() };
         let settings = RunSettings { spec, options, terminal: *terminal };

@@ -1,7 +1,7 @@
 //! The user's own limit of money ended a run, in words.
 
 use dset_core::money::Amount;
-use dset_core::run::BudgetStatus;
+use dset_core::run::{BudgetStatus, JobLimit, LimitOf, Spending};
 
 use super::Summary;
 use super::error::ErrorWords;
@@ -12,12 +12,13 @@ impl Summary<'_> {
     /// What is left of the limit pays for no question; the cheapest may cost `least`.
     pub(super) fn cost_limit(&self, least: Amount) -> ErrorWords {
         let budget = self.ending.budget.unwrap_or_default();
-        let (flag, limit) = match (budget.total, budget.run) {
-            (Some(total), run) if run.is_none_or(|run| total_binds(&budget, total, run)) => {
-                ("--max-cost", total)
-            }
-            (total, run) => ("--max-cost-run", run.or(total).unwrap_or_default()),
+        let of = budget.nearest();
+        let (flag, limit) = match of {
+            LimitOf::Folder => ("--max-cost", budget.total),
+            LimitOf::Run => ("--max-cost-run", budget.run),
+            LimitOf::Job => return of_job(&budget, least),
         };
+        let limit = limit.unwrap_or_default();
         if budget.is_unspent() {
             return (
                 format!("the limit of {} pays for no question", limit.shown()),
@@ -34,13 +35,11 @@ impl Summary<'_> {
                 )],
             );
         }
-        let (spent, unsure) = match flag {
-            "--max-cost" => (budget.spent, budget.unsure),
-            _ => (budget.run_spent, budget.run_unsure),
-        };
-        let mut cause = format!("{} spent", spent.shown());
-        if unsure > Amount::ZERO {
-            cause += &format!(", {} that may have been billed", unsure.shown());
+        let of_folder = Spending { spent: budget.spent, unsure: budget.unsure };
+        let billed = if of == LimitOf::Folder { of_folder } else { budget.of_run() };
+        let mut cause = format!("{} spent", billed.spent.shown());
+        if billed.unsure > Amount::ZERO {
+            cause += &format!(", {} that may have been billed", billed.unsure.shown());
         }
         cause += &format!(
             "; {} left over, and the next question may cost {}",
@@ -48,15 +47,8 @@ impl Summary<'_> {
             least.shown()
         );
         let mut hints = Vec::new();
-        if is_worker() {
-            hints.push(format!(
-                "See what is booked, and raise the limit of the job: `dset job limits {0}`, `dset job \
-                 limits {0} --max-cost DOLLARS`; then run the same again",
-                given_server()
-            ));
-            return (format!("the limit of {} is reached", limit.shown()), Some(cause), hints);
-        }
-        let rest = self.expected_rest();
+        // A worker knows of one shard alone what is left of it.
+        let rest = self.expected_rest().filter(|_| !is_worker());
         if let Some(rest) = rest {
             let pending = super::of(self.ending.ledger.pending, "answer");
             hints.push(format!(
@@ -101,7 +93,31 @@ impl Summary<'_> {
     }
 }
 
-/// Tells whether it is the limit of the folder, and not that of the run, which leaves less.
-fn total_binds(budget: &BudgetStatus, total: Amount, run: Amount) -> bool {
-    total - budget.spent - budget.unsure <= run - budget.run_spent - budget.run_unsure
+/// What is left of the limit of all workers pays for no question.
+fn of_job(budget: &BudgetStatus, least: Amount) -> ErrorWords {
+    let JobLimit { total, booked } = budget.of_job.unwrap_or_default();
+    let server = given_server();
+    if budget.is_unspent() {
+        return (
+            format!("the limit of {} pays for no question", total.shown()),
+            Some(format!("one may cost {}", least.shown())),
+            vec![format!(
+                "Allow at least that: `dset job limits {server} --max-cost {}`; then run the same again",
+                dollars_up(least)
+            )],
+        );
+    }
+    let used = (budget.run_spent + budget.run_unsure).shown();
+    (
+        format!("the limit of {} for the whole job is reached", total.shown()),
+        Some(format!(
+            "{} booked when this shard began, {used} spent in it; the next question may cost {}",
+            booked.shown(),
+            least.shown()
+        )),
+        vec![format!(
+            "See what is booked, and raise the limit of the job: `dset job limits {server}`, `dset job limits \
+             {server} --max-cost DOLLARS`; then run the same again"
+        )],
+    )
 }

@@ -5,6 +5,7 @@
 //! the store before it may be: see [`JournalRecord::BoundDeclared`](crate::run::JournalRecord).
 
 use std::collections::VecDeque;
+use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,10 @@ pub struct BudgetRules {
     pub spent_before: Amount,
     /// What they may have been billed beside that.
     pub unsure_before: Amount,
+    /// What counts for the limit of this run and was billed before it: a worker's earlier shards.
+    pub run_before: Spending,
+    /// What all workers of a job may spend together, where that is limited.
+    pub of_job: Option<JobLimit>,
     /// What tokens cost.
     pub prices: Arc<Prices>,
     /// What of a limit that is shared with other runs is this one's so far; more may be granted later.
@@ -40,6 +45,50 @@ pub struct BudgetRules {
     pub payees: Vec<Payee>,
     /// The longest that an ask may take.
     pub timeout: Duration,
+}
+
+/// What was billed, at most.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spending {
+    /// What replies that came cost.
+    pub spent: Amount,
+    /// What may have been billed beside that.
+    pub unsure: Amount,
+}
+
+impl Spending {
+    /// Returns all of it.
+    #[must_use]
+    pub fn sum(self) -> Amount {
+        self.spent + self.unsure
+    }
+}
+
+impl AddAssign for Spending {
+    fn add_assign(&mut self, other: Spending) {
+        self.spent += other.spent;
+        self.unsure += other.unsure;
+    }
+}
+
+/// A limit of money that all workers of a job share.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct JobLimit {
+    /// The most that the job may cost.
+    pub total: Amount,
+    /// What of it was booked when this run began.
+    pub booked: Amount,
+}
+
+/// Whose limit it is that leaves a run the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitOf {
+    /// That of the folder in all its runs.
+    Folder,
+    /// That of this run.
+    Run,
+    /// That of all workers of a job.
+    Job,
 }
 
 /// Where a run stands with its limit.
@@ -58,6 +107,10 @@ pub struct BudgetStatus {
     pub unsure: Amount,
     /// What of it this run may have been.
     pub run_unsure: Amount,
+    /// What counts for the limit of this run and was billed before it.
+    pub run_before: Spending,
+    /// What all workers of a job may spend together, where that is limited.
+    pub of_job: Option<JobLimit>,
     /// The worst case of the asks on their way.
     pub reserved: Amount,
     /// What is left beside all that.
@@ -65,10 +118,33 @@ pub struct BudgetStatus {
 }
 
 impl BudgetStatus {
-    /// Tells whether nothing was spent yet in any run, nor may have been.
+    /// Tells whether nothing was spent yet that counts for any limit, nor may have been.
     #[must_use]
     pub fn is_unspent(&self) -> bool {
-        self.spent + self.unsure + self.reserved == Amount::ZERO
+        let of_others = self.of_job.map_or(Amount::ZERO, |job| job.booked);
+        let own = self.spent + self.unsure + self.reserved;
+        own + self.run_before.sum() + of_others == Amount::ZERO
+    }
+
+    /// Returns what counts for the limit of this run.
+    #[must_use]
+    pub fn of_run(&self) -> Spending {
+        let mut billed = self.run_before;
+        billed += Spending { spent: self.run_spent, unsure: self.run_unsure };
+        billed
+    }
+
+    /// Tells whose limit leaves the least.
+    #[must_use]
+    pub fn nearest(&self) -> LimitOf {
+        let left = |most: Amount, billed: Amount| most - billed - self.reserved;
+        let folder = self.total.map(|most| (left(most, self.spent + self.unsure), LimitOf::Folder));
+        let run = self.run.map(|most| (left(most, self.of_run().sum()), LimitOf::Run));
+        let own = [folder, run].into_iter().flatten().min_by_key(|(left, _)| *left);
+        match own {
+            Some((left, of)) if self.of_job.is_none() || left <= self.left => of,
+            _ => LimitOf::Job,
+        }
     }
 }
 
@@ -166,7 +242,10 @@ impl Budget {
     fn own_allowance(&self) -> Amount {
         let rules = &self.rules;
         let of_folder = rules.total.map(|most| most - rules.spent_before - rules.unsure_before);
-        [of_folder, rules.run].into_iter().flatten().min().unwrap_or_default().max(Amount::ZERO)
+        let of_run = rules.run.map(|most| most - rules.run_before.sum());
+        let of_job = rules.of_job.map(|job| job.total);
+        let least = [of_folder, of_run, of_job].into_iter().flatten().min();
+        least.unwrap_or_default().max(Amount::ZERO)
     }
 
     fn used(&self) -> Amount {
@@ -315,6 +394,8 @@ impl Budget {
             run_spent: self.spent,
             unsure: rules.unsure_before + self.unsure,
             run_unsure: self.unsure,
+            run_before: rules.run_before,
+            of_job: rules.of_job,
             reserved: self.reserved,
             left: (self.allowance() - self.used()).max(Amount::ZERO),
         }

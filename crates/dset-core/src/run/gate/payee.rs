@@ -98,6 +98,17 @@ pub(crate) struct PayeePrices {
     surcharge: Amount,
 }
 
+/// Returns what no ask can cost less than in its worst case: where less is left, none is sent.
+#[must_use]
+pub fn least_ask(payees: &[Payee], prices: &Prices, now: i64, timeout: Duration) -> Amount {
+    let least = payees.iter().map(|payee| {
+        let mut payee = PayeePrices::new(payee.clone());
+        payee.refresh(prices, now, timeout);
+        payee.worst_of(1, 1, 0).amount
+    });
+    least.min().unwrap_or_default()
+}
+
 impl PayeePrices {
     pub(crate) fn new(payee: Payee) -> PayeePrices {
         PayeePrices {
@@ -136,14 +147,19 @@ impl PayeePrices {
 
     /// Returns the worst case of asking this.
     pub(crate) fn worst(&self, question: &Question) -> Reservation {
-        // Tokenisers of bytes give no more tokens than bytes.
         let texts = question.content.texts().chain(question.system.as_deref());
         let (bytes, messages) =
             texts.fold((0, 0), |(bytes, messages), text| (bytes + text.len() as u64, messages + 1));
         let fields = question.params.as_ref().map_or(0, |params| params.bytes()) as u64;
+        self.worst_of(bytes, messages, fields)
+    }
+
+    /// Returns the worst case of messages with so many bytes.
+    fn worst_of(&self, bytes: u64, messages: u64, fields: u64) -> Reservation {
         let fixed = self.payee.fixed_bytes + fields;
         // What is said of a schema may be a message of its own.
         let messages = messages + u64::from(fixed > 0);
+        // Tokenisers of bytes give no more tokens than bytes.
         let known_input = bytes + fixed + messages * MESSAGE_TOKENS;
         let (input, output) = (known_input + self.extra_input, self.payee.output_max);
         // Without any price nothing can be paid.

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::budget::{Budget, BudgetRules, NoFunds};
-use super::payee::{Bill, Payee, Reservation};
+use super::budget::{Budget, BudgetRules, JobLimit, LimitOf, NoFunds, Spending};
+use super::payee::{Bill, Payee, Reservation, least_ask};
 use crate::answer::Usage;
 use crate::item::content::Content;
 use crate::item::question::{Key, Question, QuestionId};
@@ -34,6 +34,8 @@ fn budget(total: &str, payees: Vec<Payee>) -> Budget {
         run: None,
         spent_before: Amount::ZERO,
         unsure_before: Amount::ZERO,
+        run_before: Spending::default(),
+        of_job: None,
         granted: None,
         prices: Arc::new(Prices::default()),
         payees,
@@ -322,4 +324,70 @@ fn of_a_limit_of_twenty_worst_cases_and_more_at_least_95_per_cent_are_used() {
         shares.push(used.picodollars() as f64 / 1e12 / limit);
     }
     assert!(shares.iter().all(|share| *share >= 0.95), "{shares:?}");
+}
+
+fn dollars(text: &str) -> Amount {
+    Amount::from_dollars(text.parse().unwrap()).unwrap()
+}
+
+#[test]
+fn less_than_the_least_ask_pays_for_no_question() {
+    let payees = [payee("deepseek", "deepseek-flash")];
+    let now = moment(at("2026-11-20T12:00:00Z"));
+    let least = least_ask(&payees, &Prices::default(), now.unix_ms, TIMEOUT);
+    let mut budget = budget("1", payees.to_vec());
+    assert_eq!(budget.worst(now, 0, &question(1)).amount, least);
+}
+
+/// Rules with all three limits, of which so much was used up before.
+fn worker(total: &str, run: &str, job: &str) -> BudgetRules {
+    BudgetRules {
+        total: Some(dollars(total)),
+        run: Some(dollars(run)),
+        spent_before: dollars("3"),
+        unsure_before: dollars("1"),
+        run_before: Spending { spent: dollars("2"), unsure: dollars("1") },
+        of_job: Some(JobLimit { total: dollars(job), booked: dollars("7") }),
+        granted: Some(Amount::ZERO),
+        prices: Arc::new(Prices::default()),
+        payees: vec![payee("deepseek", "deepseek-flash")],
+        timeout: TIMEOUT,
+    }
+}
+
+#[test]
+fn what_a_workers_earlier_shards_were_billed_counts_for_its_own_limits() {
+    for (total, run, job, left, nearest) in [
+        ("10", "10", "100", "6", LimitOf::Folder),
+        ("10", "7", "100", "4", LimitOf::Run),
+        ("3", "7", "100", "0", LimitOf::Folder),
+        ("100", "100", "9", "2", LimitOf::Job),
+    ] {
+        let mut budget = Budget::new(worker(total, run, job), 16);
+        // The server grants what others leave.
+        budget.grant(dollars(job) - dollars("7"), true);
+        let status = budget.status();
+        assert_eq!(
+            (status.left, status.nearest()),
+            (dollars(left), nearest),
+            "{total} {run} {job}"
+        );
+    }
+}
+
+#[test]
+fn a_limit_is_unspent_only_where_nobody_has_spent_of_it() {
+    let unspent = BudgetRules {
+        spent_before: Amount::ZERO,
+        unsure_before: Amount::ZERO,
+        run_before: Spending::default(),
+        of_job: Some(JobLimit { total: dollars("1"), booked: Amount::ZERO }),
+        ..worker("1", "1", "1")
+    };
+    let is_unspent = |rules: &BudgetRules| Budget::new(rules.clone(), 16).status().is_unspent();
+    assert!(is_unspent(&unspent));
+    let of_job = Some(JobLimit { total: dollars("1"), booked: dollars("0.5") });
+    let run_before = Spending { spent: Amount::ZERO, unsure: dollars("0.5") };
+    assert!(!is_unspent(&BudgetRules { of_job, ..unspent.clone() }));
+    assert!(!is_unspent(&BudgetRules { run_before, ..unspent }));
 }

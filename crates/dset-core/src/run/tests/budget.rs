@@ -19,6 +19,8 @@ pub(super) fn limited(width: u32, total: i64) -> Rules {
         run: None,
         spent_before: Amount::ZERO,
         unsure_before: Amount::ZERO,
+        run_before: Spending::default(),
+        of_job: None,
         granted: None,
         prices: Arc::new(Prices { own, ..Prices::default() }),
         payees: vec![Payee { provider: None, model: "m".into(), output_max: 100, fixed_bytes: 0 }],

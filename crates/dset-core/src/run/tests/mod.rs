@@ -236,7 +236,7 @@ impl Bench {
                 let notice = format!("{notice:?}");
                 self.told.push(notice.split([' ', '{']).next().unwrap().to_owned());
             }
-            Effect::Finish(ending) => self.ending = Some(ending),
+            Effect::Finish(ending) => self.ending = Some(*ending),
             Effect::Flush => {}
         }
     }

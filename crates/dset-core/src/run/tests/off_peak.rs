@@ -112,7 +112,7 @@ impl Day {
             Effect::Show(notice @ (Notice::PeakBegins { .. } | Notice::OffPeakBegins { .. })) => {
                 self.notices.push(notice);
             }
-            Effect::Finish(ending) => self.ending = Some(ending),
+            Effect::Finish(ending) => self.ending = Some(*ending),
             _ => {}
         }
         None

@@ -71,7 +71,7 @@ impl Run {
             Effect::SetTimer(at) => self.alarm = Some(at),
             Effect::Mark(marks) => self.mark(marks),
             Effect::Show(notice) => watcher.notice(self.clock.now(), &notice),
-            Effect::Finish(ending) => return Some(ending),
+            Effect::Finish(ending) => return Some(*ending),
         }
         None
     }

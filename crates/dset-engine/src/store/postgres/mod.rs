@@ -25,7 +25,8 @@ use std::time::Duration;
 
 use dset_core::money::Amount;
 use dset_core::plan::ledger::Ledger;
-use dset_core::settings::RunOptions;
+use dset_core::run::{JobLimit, Spending};
+use dset_core::settings::{CostLimits, RunOptions};
 
 pub use self::address::Address;
 use self::connection::Server;
@@ -42,7 +43,7 @@ use crate::shard::{JobFile, shard_folder};
 use crate::store::roles::{Journal, SharedReport, SharedSession, SharedWork, TellShared};
 use crate::store::server_fault::ServerFault;
 use crate::store::{Store, StoreError};
-use crate::view::expenses::Pricing;
+use crate::view::expenses::{Pricing, own_billed};
 
 /// A job on a server. Used from one thread, which is none of a runtime.
 #[derive(Debug)]
@@ -56,8 +57,20 @@ pub struct SharedJob {
 #[derive(Debug)]
 pub struct SharedRun {
     pub(crate) work: Box<dyn SharedWork>,
-    /// It may spend only what it is granted.
-    pub(crate) is_funded: bool,
+    pub(crate) funds: WorkerFunds,
+}
+
+/// What a worker may spend on a shard.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WorkerFunds {
+    /// The limits of the worker itself, over all shards that it works on.
+    pub own: CostLimits,
+    /// What its folder was billed before, in all its runs, and
+    pub folder_before: Spending,
+    /// since the worker began.
+    pub run_before: Spending,
+    /// What all workers may spend together, where that is limited.
+    pub of_job: Option<JobLimit>,
 }
 
 impl SharedJob {
@@ -160,12 +173,29 @@ impl SharedJob {
         Ok(pushed)
     }
 
-    /// Returns what a run works on this shard with, under these limits.
+    /// Returns what a run works on this shard with, and may spend.
     #[must_use]
-    pub fn work(&self, lease: &Lease, limits: SharedLimits) -> SharedRun {
+    pub fn work(&self, lease: &Lease, funds: WorkerFunds) -> SharedRun {
         let address = Arc::clone(&self.server.address);
         let work = Work { address, lease: lease.clone(), keeper: None, link: None };
-        SharedRun { work: Box::new(work), is_funded: limits.cost.is_some() }
+        SharedRun { work: Box::new(work), funds }
+    }
+
+    /// Returns what runs in this folder were billed at most in all its shards; those of other workers, whose
+    /// answers were brought here, are not among them.
+    pub fn billed_in(&self, folder: &Path, pricing: Pricing<'_>) -> Result<Spending, ServerFault> {
+        let mut billed = Spending::default();
+        for number in 0..self.file.count() {
+            let shard = shard_folder(folder, number);
+            billed += own_billed(&shard, pricing)?.unwrap_or_default();
+        }
+        Ok(billed)
+    }
+
+    /// Returns what all workers may spend together, where that is limited, and what of it is booked.
+    pub fn cost_limit(&mut self) -> Result<Option<JobLimit>, ServerFault> {
+        let Some(total) = limits::read(&mut self.server)?.cost else { return Ok(None) };
+        Ok(Some(JobLimit { total, booked: limits::spending(&mut self.server)?.booked }))
     }
 
     /// Brings to the server what programs said of answers of a shard that had come to it unjudged.

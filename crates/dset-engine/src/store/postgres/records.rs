@@ -143,8 +143,11 @@ fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("records are plain values")
 }
 
-/// Records the run where it is not known yet; returns its number.
+/// Records the run where it is not known yet; returns its number. Its shard is locked first, as by whoever renews a
+/// lease or hands it back: two that lock these the other way round would wait for each other.
 pub(super) async fn begin_life(to: &mut Connected, session: &Session) -> Result<i64, Error> {
+    let sql = "SELECT 1 FROM shard WHERE number = $1 FOR NO KEY UPDATE";
+    to.query(sql, &[&(session.shard as i32)]).await?;
     for row in session.settings.values() {
         to.query(
             "INSERT INTO settings (hash, edition, text, decision, together, decided_at)

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use dset_core::money::Amount;
+
 use super::connection::Server;
 use super::records::{self, Records, Session};
 use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
@@ -53,6 +55,7 @@ pub(super) fn pull(
     shard: Option<u32>,
 ) -> Result<Brought, ServerFault> {
     let numbers = pull_numbers(server, store, shard)?;
+    pull_bounds(server, store, shard, &numbers)?;
     let mut unjudged = HashSet::new();
     let mut brought = pull_answers(server, store, shard, &numbers, &mut unjudged)?;
     let of = of_shard(shard);
@@ -170,6 +173,27 @@ fn pull_numbers(
         numbers.lives.insert(new.id, store.take_life(&new)?);
     }
     Ok(numbers)
+}
+
+/// Takes what each run may be billed, and was: of one that has not said, all that it was granted.
+fn pull_bounds(
+    server: &mut Server,
+    store: &Store,
+    shard: Option<u32>,
+    numbers: &Numbers,
+) -> Result<(), ServerFault> {
+    let of = shard.map_or_else(String::new, |number| format!("AND shard = {number}"));
+    let sql = format!(
+        "SELECT id, coalesce(billed, granted) FROM life WHERE (billed IS NOT NULL OR granted > 0) {of}"
+    );
+    let others = store.lives_of_others()?;
+    for row in server.part(async |to| to.query(&sql, &[]).await)? {
+        if let Some(life) = numbers.life(row.get(0)) {
+            let bound = Amount::from_picodollars(row.get(1));
+            store.take_bound(life, bound, !others.contains(&life))?;
+        }
+    }
+    Ok(())
 }
 
 fn pull_answers(

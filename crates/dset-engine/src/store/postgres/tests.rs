@@ -134,7 +134,7 @@ fn recording(
 ) -> (Box<dyn Journal>, i64) {
     let (local, session, life) = folder(path, started_at);
     let tell: TellShared = Arc::new(|_| ());
-    let mut work = job.work(lease, SharedLimits::default()).work;
+    let mut work = job.work(lease, WorkerFunds::default()).work;
     let journal = work.begin(local, session, tell).unwrap();
     work.end();
     (journal, life)

@@ -29,6 +29,22 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Takes from elsewhere what a run may be billed in all, unless that was forgiven, or one of this folder
+    /// (`is_own`) has said it here.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn take_bound(
+        &self,
+        life: i64,
+        bound: Amount,
+        is_own: bool,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO bounds (life, bound, unsure, is_last) VALUES (?1, ?2, 0, 0)
+                   ON CONFLICT (life) DO UPDATE SET bound = excluded.bound
+                   WHERE NOT ?3 AND forgiven_at IS NULL";
+        self.reader.connection.execute(sql, params![life, picodollars(bound), is_own])?;
+        Ok(())
+    }
+
     /// Records that somebody says: what earlier runs did not record was not billed.
     pub(crate) fn forgive_lost(&self, at: i64) -> Result<(), StoreError> {
         let sql = "UPDATE bounds SET forgiven_at = ?1 WHERE forgiven_at IS NULL";
@@ -75,6 +91,18 @@ mod tests {
             is_forgiven: false,
         };
         assert_eq!(store.bounds().unwrap(), HashMap::from([(3, cost)]));
+        #[cfg(feature = "postgres")]
+        {
+            store.take_bound(3, Amount::from_picodollars(70), true).unwrap();
+            assert_eq!(store.bounds().unwrap(), HashMap::from([(3, cost)]), "it knows better");
+            let taken =
+                SessionCost { bound: Amount::from_picodollars(9), ..SessionCost::default() };
+            for bound in [12, 9] {
+                store.take_bound(4, Amount::from_picodollars(bound), false).unwrap();
+            }
+            assert_eq!(store.bounds().unwrap()[&4], taken);
+            store.connection().execute("DELETE FROM bounds WHERE life = 4", []).unwrap();
+        }
         store.forgive_lost(1).unwrap();
         let forgiven = SessionCost { is_forgiven: true, ..cost };
         assert_eq!(store.bounds().unwrap(), HashMap::from([(3, forgiven)]));

@@ -13,7 +13,7 @@ use crate::store::error::StoreError;
 use dset_core::plan::AnswerId;
 
 /// A call, as the store has it.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct StoredCall<'a> {
     /// When its reply ended, Unix milliseconds.
     pub(crate) at: i64,
@@ -35,6 +35,9 @@ pub(crate) struct StoredCall<'a> {
     /// The answer that came.
     pub(crate) answer: Option<AnswerId>,
 }
+
+/// Stands for a run of which nothing is known.
+const NO_SESSION: i64 = -1;
 
 /// A run: where it asked, and the settings of its first model.
 #[derive(Debug)]
@@ -65,6 +68,39 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.for_each_answered_call(&mut each)?;
         self.for_each_failed_call(&self.answered_with()?, &mut each)
+    }
+
+    /// Shows every answer that was taken over from outputs of dset whose store is gone, with the model that says
+    /// it answered.
+    pub(crate) fn for_each_call_before(
+        &self,
+        mut each: impl FnMut(&StoredCall<'_>),
+    ) -> Result<(), StoreError> {
+        // Rows of the original script have no number.
+        let sql = "SELECT a.answered_at, f.input_tokens, f.cached_tokens, f.output_tokens, f.reasoning_tokens,
+                     f.cost, a.id, f.model
+                   FROM answers a LEFT JOIN answer_facts f ON f.answer = a.id
+                   WHERE a.life IS NULL AND EXISTS
+                     (SELECT 1 FROM answers WHERE life IS NULL AND row IS NOT NULL)";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (input, cached) = (count(row, 1)?, count(row, 2)?);
+            let (output, reasoning) = (count(row, 3)?, count(row, 4)?);
+            each(&StoredCall {
+                at: row.get(0)?,
+                session: NO_SESSION,
+                request: None,
+                tokens: Usage { input, cached, output, reasoning },
+                said: row.get(5)?,
+                most: None,
+                model: row.get_ref(7)?.as_str_or_null().map_err(rusqlite::Error::from)?,
+                failed: None,
+                later_try_of: None,
+                answer: row.get(6)?,
+            });
+        }
+        Ok(())
     }
 
     fn for_each_answered_call(

@@ -40,6 +40,8 @@ pub(crate) type AttemptMark = ([u8; 16], i64, u32, String);
 
 /// The name, in `meta`, of the word that some records are in this store alone.
 pub(crate) const UNSENT: &str = "unsent";
+/// And of which runs were brought here from elsewhere.
+const OF_OTHERS: &str = "lives_of_others";
 
 /// Every answer with its key and try.
 pub(super) const TRIES: &str = "SELECT key, 1 AS try, answer FROM keys
@@ -133,6 +135,7 @@ impl Store {
             connection.execute(sql, ended)?;
             return Ok(id);
         }
+        let together = connection.unchecked_transaction()?;
         connection.execute(
             "INSERT INTO lives (started_at, ended_at, ending, dropped, version, settings, endpoint)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -146,7 +149,18 @@ impl Store {
                 new.endpoint
             ],
         )?;
-        Ok(connection.last_insert_rowid())
+        let own = connection.last_insert_rowid();
+        let mut others: Vec<i64> = self.lives_of_others()?.into_iter().collect();
+        others.push(own);
+        self.set_meta(OF_OTHERS, serde_json::to_string(&others).expect("numbers are JSON"))?;
+        together.commit()?;
+        Ok(own)
+    }
+
+    /// Returns the runs that were brought here from elsewhere, by their numbers.
+    pub(crate) fn lives_of_others(&self) -> Result<HashSet<i64>, StoreError> {
+        let kept = self.meta::<String>(OF_OTHERS)?;
+        Ok(kept.and_then(|kept| serde_json::from_str(&kept).ok()).unwrap_or_default())
     }
 
     /// Shows every answer whose key and try `is_wanted`, as it was given to the store, with what was thought
@@ -382,6 +396,8 @@ mod tests {
             let number = other.take_settings(&settings).unwrap();
             let own = one.all_lives().unwrap().into_iter().next().unwrap();
             let own = other.take_life(&LifeRow { settings: number, ..own }).unwrap();
+            assert_eq!(other.lives_of_others().unwrap(), HashSet::from([own]));
+            assert!(one.lives_of_others().unwrap().is_empty());
             let mut taken = Vec::new();
             one.for_each_answer(
                 |_, _| true,

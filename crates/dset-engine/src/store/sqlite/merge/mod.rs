@@ -39,6 +39,10 @@ pub struct Merged {
     pub contradictions: u64,
     /// The first of these.
     pub first: Vec<Contradiction>,
+    /// Answers that a run could only rescue, taken into the stores of their folders first, and
+    pub rescued: u64,
+    /// lines of them that could not be read.
+    pub unread: u64,
 }
 
 /// One request with two answers.
@@ -61,6 +65,8 @@ impl Merged {
         self.contradictions += other.contradictions;
         self.first.extend(other.first);
         self.first.truncate(NAMED_MAX);
+        self.rescued += other.rescued;
+        self.unread += other.unread;
     }
 }
 
