@@ -20,7 +20,7 @@ const TOKENS_EXAMPLE: u64 = 4_000;
 
 /// Returns who is paid at each place where a model is asked, in their order; nobody where nothing is
 /// limited. Fails where the worst case of an ask cannot be known.
-pub(super) fn payees(
+pub(crate) fn payees(
     spec: &JobSpec,
     limits: CostLimits,
     money: &Money,
@@ -32,7 +32,7 @@ pub(super) fn payees(
 
 /// Fails where a run that asks everything again could ask nothing: the answers that are there would count no
 /// more.
-pub(super) fn refuse_again(
+pub(crate) fn refuse_again(
     spec: &JobSpec,
     options: &RunOptions,
     money: &Money,

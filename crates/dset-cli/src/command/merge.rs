@@ -25,7 +25,7 @@ that was done on two machines becomes one run. Where two folders have an answer 
 stays; the other is kept too (`dset show --raw`), and named where it differs. Nothing is asked, and the folders stay as they \
 are, but for answers that wait in their dset.rescue: these go into their stores first, as in the next run. `dset run QUESTIONS -o C` then asks what none of them has, and writes the outputs.
 
-Exit codes: 0 merged, 1 disk or damaged store, 2 usage, or a folder without a store, 11 a run has the folder C.
+Exit codes: 0 merged, 1 disk or damaged store, 2 usage, or a folder without a store, 11 a run has the folder C, or one that has rescued answers.
 
 Examples:
   dset merge laptop desk -o both

@@ -149,7 +149,7 @@ pub(crate) fn redo(
     let terms = accepting.map(|accepting| &accepting.terms);
     let (open, is_continued) = find_open(which, input, store, *generation, accepting)?;
     let ended = match is_continued {
-        true => store.ended_since(*generation, open.began)?,
+        true => store.ended_since(*generation, &open)?,
         false => HashSet::new(),
     };
     let state = |at: QuestionIndex| plan.states[at as usize];

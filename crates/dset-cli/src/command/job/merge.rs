@@ -154,7 +154,8 @@ fn from_folders(args: &JobMergeArgs, output: PathBuf) -> Result<Together, UserEr
     let unfinished = shards.iter().filter(|shard| !shard.is_finished());
     let unfinished = unfinished.map(|shard| (shard.number, shard.ledger.pending)).collect();
     let name = quoted(&args.job.display().to_string());
-    refuse_unfinished(args, unfinished, |first| format!("dset run --job {name} --shard {first}"))?;
+    refuse_unfinished(args, unfinished, |first| format!("dset run --job {name} --shard {first}"))
+        .inspect_err(|_| warn(&merged))?;
     let begun = shards.iter().filter(|shard| shard.has_store);
     let folders: Vec<PathBuf> = begun.map(|shard| shard_folder(&args.job, shard.number)).collect();
     merged.add(merge(&folders, &output, true).map_err(explain::merge)?);

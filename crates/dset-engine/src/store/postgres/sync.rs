@@ -66,12 +66,11 @@ pub(super) fn pull(
         let mut verdicts = Vec::new();
         for row in rows {
             let (key, number, entry): (Vec<u8>, i32, String) = (row.get(0), row.get(1), row.get(2));
-            unjudged.remove(&(key.clone(), number));
-            verdicts.push((
-                key,
-                number as u32,
-                serde_json::from_str(&entry).map_err(|e| damaged(&e))?,
-            ));
+            let said: NewVerdicts = serde_json::from_str(&entry).map_err(|e| damaged(&e))?;
+            if !said.are_unknown() {
+                unjudged.remove(&(key.clone(), number));
+            }
+            verdicts.push((key, number as u32, said));
         }
         Ok(store.take_verdicts(&verdicts)?)
     })?;
@@ -292,7 +291,8 @@ pub(super) fn push_verdicts(
         to.query(
             r#"SELECT a.key, a.try FROM answer a WHERE a.shard = $1 AND strpos(a.entry, '"unknown"') > 0
                AND NOT EXISTS (SELECT 1 FROM verdict v WHERE v.identity = a.identity AND v.try = a.try
-                               AND v.shard = $1 AND v.key = a.key)"#,
+                               AND v.shard = $1 AND v.key = a.key
+                               AND strpos(v.entry, '"unknown"') = 0)"#,
             &[&shard],
         )
         .await

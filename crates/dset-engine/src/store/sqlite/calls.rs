@@ -76,6 +76,11 @@ impl Store {
         &self,
         mut each: impl FnMut(&StoredCall<'_>),
     ) -> Result<(), StoreError> {
+        // Such answers have settings of their own: without them nothing is looked at.
+        let sql = "SELECT EXISTS (SELECT 1 FROM settings WHERE id = 0)";
+        if !self.reader.connection.query_row(sql, [], |row| row.get::<_, bool>(0))? {
+            return Ok(());
+        }
         // Rows of the original script have no number.
         let sql = "SELECT a.answered_at, f.input_tokens, f.cached_tokens, f.output_tokens, f.reasoning_tokens,
                      f.cost, a.id, f.model

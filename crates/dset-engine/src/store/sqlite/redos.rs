@@ -73,11 +73,14 @@ impl Store {
     pub(crate) fn ended_since(
         &self,
         edition: u32,
-        at: i64,
+        open: &OpenRedo,
     ) -> Result<HashSet<[u8; 16]>, StoreError> {
-        let sql = "SELECT question FROM ended WHERE edition = ?1 AND at >= ?2";
+        // What failed in another run since is none of it.
+        let sql = "SELECT question FROM ended WHERE edition = ?1 AND at >= ?2
+                   AND NOT EXISTS (SELECT 1 FROM lives WHERE id > ?3 AND started_at <= at)";
         let mut statement = self.reader.connection.prepare(sql)?;
-        let rows = statement.query_map(params![edition, at], |row| row.get(0))?;
+        let rows =
+            statement.query_map(params![edition, open.began, open.life], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

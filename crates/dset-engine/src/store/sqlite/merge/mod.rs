@@ -15,6 +15,7 @@ use self::metas::metas;
 use super::keys;
 use super::limits::FACTS_FROM;
 use super::mirrored::TRIES;
+use super::redos;
 use super::store::Store;
 use crate::store::error::StoreError;
 
@@ -234,7 +235,17 @@ fn judged(from: &Connection, to: &Transaction<'_>, number: i64, own: i64) -> rus
         while let Some(row) = rows.next()? {
             let mut copied = Copied::read(row)?;
             copied.set("answer", own);
-            copied.insert(to, table, "")?;
+            match table {
+                "set_aside" => redos::set_aside(to, own)?,
+                "verdicts" => {
+                    // What no program had said when it was taken in gives way to what one says now.
+                    let sql = "DELETE FROM verdicts WHERE answer = ?1 AND acceptance = ?2
+                               AND instr(list, '\"unknown\"') > 0";
+                    to.prepare_cached(sql)?.execute(params![own, copied.get("acceptance")])?;
+                    copied.insert(to, table, "")?;
+                }
+                _ => copied.insert(to, table, "")?,
+            }
         }
     }
     // Those before it have other numbers here.
