@@ -142,7 +142,9 @@ fn a_store_that_is_moved_away_ends_the_run_and_is_saved_where_it_was() {
 #[test]
 fn a_limit_on_the_size_of_files_is_an_error_with_a_hint_and_kills_nobody() {
     let folder = Folder::with(&questions(60));
-    let service = Service::friendly();
+    // Thirty rows of output.json are below the second limit, 80 KiB, and sixty are above it.
+    let service =
+        Service::start(MockSettings { answer_bytes: Some(1_500), ..MockSettings::default() });
     service.run(&folder, &["-n", "30"]).exits(0);
     // Once before the first ask, where outputs are mended, and once in the middle of a run.
     std::fs::remove_file(folder.path("dset_generator/output.json")).unwrap();
