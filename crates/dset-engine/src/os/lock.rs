@@ -57,31 +57,44 @@ pub enum LockError {
     Io(#[from] io::Error),
 }
 
+/// What came of locking a file.
+pub(crate) enum Tried {
+    /// It is ours until the file is dropped; absent on a file system without locks.
+    Ours(Option<File>),
+    /// Somebody else has it.
+    Taken,
+}
+
+/// Locks a file, which is made where there is none.
+pub(crate) fn try_to_lock(path: &Path) -> io::Result<Tried> {
+    let mut options = fs::OpenOptions::new();
+    let file = options.create(true).truncate(false).read(true).write(true).open(path)?;
+    let file = file.into_parts().0;
+    match file.try_lock() {
+        Ok(()) => Ok(Tried::Ours(Some(file))),
+        Err(TryLockError::WouldBlock) => Ok(Tried::Taken),
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+            Ok(Tried::Ours(None))
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 impl Lock {
     /// Takes the lock of a folder, or says who has it.
     pub fn take(folder: &Path, started_at: i64) -> Result<Lock, LockError> {
         let path = folder.join(LOCK);
-        let file = fs::OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)?
-            .into_parts()
-            .0;
-        let mut tried = file.try_lock();
+        let mut tried = try_to_lock(&path)?;
         for _ in 0..RETRIES_MAX {
-            if !matches!(tried, Err(TryLockError::WouldBlock)) {
+            if !matches!(tried, Tried::Taken) {
                 break;
             }
             std::thread::sleep(RETRY_EVERY);
-            tried = file.try_lock();
+            tried = try_to_lock(&path)?;
         }
         let held = match tried {
-            Ok(()) => Some(file),
-            Err(TryLockError::WouldBlock) => return Err(LockError::InUse(holder(folder))),
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => None,
-            Err(TryLockError::Error(error)) => return Err(error.into()),
+            Tried::Ours(file) => file,
+            Tried::Taken => return Err(LockError::InUse(holder(folder))),
         };
         let holder = Holder { pid: std::process::id(), started_at };
         let holder = serde_json::to_vec(&holder).expect("a holder is plain values");

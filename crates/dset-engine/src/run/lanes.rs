@@ -5,7 +5,7 @@
 //! of one as ever were at it at once. A lane is a file that is locked, which the system frees when its holder
 //! dies, and beside it which folders were asked there; what they asked is in their stores.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use crate::os::files::{new_in, put};
+use crate::os::lock::{Tried, try_to_lock};
 use crate::store::{RATE_HISTORY_BACK_MS, RateHistory, open_readonly};
 
 /// The folder of the lanes, within that of the job.
@@ -64,17 +65,8 @@ impl Lanes {
     /// Locks the first lane that is free.
     fn free(&self, place: &Path) -> io::Result<Option<(u32, Option<File>)>> {
         for number in 0..self.most.unwrap_or(u32::MAX) {
-            let path = place.join(format!("{number}.lock"));
-            let mut options = fs::OpenOptions::new();
-            let file = options.create(true).truncate(false).read(true).write(true).open(path)?;
-            let file = file.into_parts().0;
-            match file.try_lock() {
-                Ok(()) => return Ok(Some((number, Some(file)))),
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-                    return Ok(Some((number, None)));
-                }
-                Err(TryLockError::Error(error)) => return Err(error),
+            if let Tried::Ours(file) = try_to_lock(&place.join(format!("{number}.lock")))? {
+                return Ok(Some((number, file)));
             }
         }
         Ok(None)
