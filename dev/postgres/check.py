@@ -217,8 +217,7 @@ def one_limit_of_cost_for_all(server):
     service = Service(DSET, "--latency-ms", "60", "--price", "1/1/10")
     job = Job(DSET, server, "cost", service, 4000, 16, "--max-cost", "0.5", "--max-output-bound", "200", "-c", "4")
     assert job.split.returncode == 0, job.split.stderr
-    priced = job.run("prices", "set", "m", "--input", "1", "--output", "10")
-    assert priced.returncode == 0, priced.stderr
+    job.price(1, 10)
     workers = [job.work(lease=1) for _ in range(4)]
     job.until(lambda: service.stats()["answered"] >= 60)
     killed = 0
@@ -230,7 +229,7 @@ def one_limit_of_cost_for_all(server):
     workers = workers[2:] + [job.work(lease=1) for _ in range(2)]
     for worker in workers:
         job.wait(worker, 5)
-    cost = float(str(service.stats()["cost"]).strip("$"))
+    cost = service.cost()
     assert cost <= 0.5, f"${cost}"
     booked = job.number("SELECT sum(coalesce(billed, granted)) FROM life") / 1e12
     assert booked <= 0.5 and cost >= 0.25, f"${cost} billed, ${booked} booked"
@@ -238,7 +237,7 @@ def one_limit_of_cost_for_all(server):
     raised = job.run("job", "limits", "--store", job.address, "--max-cost", "0.6")
     assert raised.returncode == 0 and "$0.6" in raised.stdout, raised.stdout + raised.stderr
     job.wait(job.work(lease=1), 5)
-    more = float(str(service.stats()["cost"]).strip("$"))
+    more = service.cost()
     assert cost < more <= 0.6, f"${more}"
     return f"4 workers, 2 killed, --max-cost 0.5: ${cost:.4f} billed, ${booked:.4f} booked; raised to 0.6: ${more:.4f}"
 
@@ -248,9 +247,8 @@ def own_limit_of_a_worker(server):
     service = Service(DSET, "--latency-ms", "5", "--price", "1/1/10")
     job = Job(DSET, server, "own", service, 400, 40, "--max-cost", "0.3", "--max-output-bound", "200", "-c", "4")
     assert job.split.returncode == 0, job.split.stderr
-    priced = job.run("prices", "set", "m", "--input", "1", "--output", "10")
-    assert priced.returncode == 0, priced.stderr
-    billed = lambda: float(str(service.stats()["cost"]).strip("$"))
+    job.price(1, 10)
+    billed = service.cost
 
     def works(folder, *limit):
         before = billed()
@@ -277,8 +275,7 @@ def limit_in_the_merged_folder(server):
     service = Service(DSET, "--latency-ms", "700", "--price", "1/1/10")
     job = Job(DSET, server, "merged", service, 300, 3, "--max-cost", "0.1", "--max-output-bound", "200", "-c", "16")
     assert job.split.returncode == 0, job.split.stderr
-    priced = job.run("prices", "set", "m", "--input", "1", "--output", "10")
-    assert priced.returncode == 0, priced.stderr
+    job.price(1, 10)
     worker = job.work(lease=1)
     job.until(lambda: service.stats()["answered"] >= 16)
     worker.send_signal(signal.SIGKILL)
@@ -291,7 +288,7 @@ def limit_in_the_merged_folder(server):
     on = ("run", "-o", job.name + "/merged", "--base-url", service.url, "--key", "none", "-m", "m", "-q")
     went = job.run(*on, "--max-cost", "0.1", "--max-output-bound", "200")
     assert went.returncode == 5, went.stderr
-    cost = float(str(service.stats()["cost"]).strip("$"))
+    cost = service.cost()
     assert 0.02 < cost <= 0.1, f"${cost}"
     return f"one worker killed, --max-cost 0.1: ${cost:.4f} billed"
 
@@ -354,8 +351,7 @@ def what_died_is_forgiven(_):
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    priced = job.run("prices", "set", "m", "--input", "1", "--output", "10")
-    assert priced.returncode == 0, priced.stderr
+    job.price(1, 10)
     victim = job.work("--max-cost-run", "0.2", lease=1)
     job.until(lambda: job.answers() >= 30)
     assert job.run(*limits, "--forgive-lost").returncode == 0
@@ -389,7 +385,7 @@ def what_died_is_forgiven(_):
     job.wait(job.work(lease=1, folder=worker.name), 5)
     exact = job.number(f"SELECT count(*) FROM life WHERE id = {life} AND billed < granted")
     assert (unknown, exact) == (1, 1), f"unknown {unknown}, exact {exact}"
-    end, cost = books(), float(str(service.stats()["cost"]).strip("$"))
+    end, cost = books(), service.cost()
     # What was on its way at the kill was billed here all the same, and the user has said that it was not.
     on_its_way = 8 * 0.0035
     assert end["lost_runs"] == 0 and 0.4 <= cost <= 0.5 + on_its_way, f"${cost} billed, {end}"

@@ -172,6 +172,10 @@ class Service:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/stats") as reply:
             return json.load(reply)
 
+    def cost(self):
+        """What was billed, in dollars."""
+        return float(str(self.stats()["cost"]).strip("$"))
+
     def close(self):
         self.process.kill()
         self.process.wait()
@@ -203,6 +207,11 @@ class Job:
     def run(self, *words, **more):
         return subprocess.run([self.dset, *words], cwd=self.folder, env=self.environment(**more),
                               stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+    def price(self, input, output):
+        """Says what a million tokens cost, in dollars."""
+        priced = self.run("prices", "set", "m", "--input", str(input), "--output", str(output))
+        assert priced.returncode == 0, priced.stderr
 
     def work(self, *words, lease=3, folder=None):
         self.count += 1
