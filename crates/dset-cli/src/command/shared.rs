@@ -6,7 +6,7 @@ use dset_core::settings::{JobSpec, resolve_with_providers};
 use dset_engine::error::JobError;
 use dset_engine::os::files::folder_of;
 use dset_engine::os::open_files::try_files_needed;
-use dset_engine::shard::JobFile;
+use dset_engine::shard::is_of_job;
 use dset_engine::source::is_there;
 use dset_engine::source::spool::{STDIN, spool_path};
 use dset_engine::store::{Store, last_input};
@@ -184,8 +184,7 @@ pub(crate) fn nothing_asked(which: &RunSelectorArgs, settings: &JobSpec) -> User
 
 /// The error of a command about one run, where the folder is that of a job of shards and of no run.
 pub(super) fn folder_of_job(folder: &Path) -> Option<UserError> {
-    let is_job = !Store::exists(folder) && JobFile::read(folder).is_ok();
-    is_job.then(|| explain::job(JobError::JobFolder { folder: folder.to_owned() }))
+    is_of_job(folder).then(|| explain::job(JobError::JobFolder { folder: folder.to_owned() }))
 }
 
 /// Entries of a folder that are looked at for stores, at most.

@@ -14,7 +14,7 @@ use crate::error::JobError;
 use crate::run::former::former_requests;
 use crate::run::plan_input::{PlannedInput, plan_input};
 use crate::run::prompts::{CheckedPrompts, check_prompts};
-use crate::shard::JobFile;
+use crate::shard::is_of_job;
 use crate::source::{self, Source, SourceOptions};
 use crate::store::{Anew, KnownSettings, Rejudged, Store, Wanted, open_readonly};
 
@@ -105,10 +105,10 @@ impl ScannedInput {
 }
 
 /// Takes the field that named the rows before, where the user names none: two equal ids there are then
-/// an error. Fails where the folder is that of a shard, or of a job, and the whole input would be asked into it. A store
-/// that cannot be read is an error of whoever opens it.
+/// an error. Fails where the folder is that of a shard, or of a job, and the whole input would be asked into it.
+/// A store that cannot be read is an error of whoever opens it.
 fn recall(settings: &mut JobSpec) -> Result<(), JobError> {
-    if !Store::exists(&settings.output) && JobFile::read(&settings.output).is_ok() {
+    if is_of_job(&settings.output) {
         return Err(JobError::JobFolder { folder: settings.output.clone() });
     }
     let last = open_readonly(&settings.output, |store| store.last_invocation());

@@ -15,5 +15,15 @@ pub use job_file::{JobFile, JobFileError, JobInput, JobShard, shard_folder};
 pub use rows::ShardRows;
 pub use split::split;
 
+use std::path::Path;
+
+use crate::store::Store;
+
+/// Tells whether a folder is that of a job, and of no run.
+#[must_use]
+pub fn is_of_job(folder: &Path) -> bool {
+    !Store::exists(folder) && JobFile::read(folder).is_ok()
+}
+
 #[cfg(test)]
 mod tests;
