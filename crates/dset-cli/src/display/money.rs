@@ -88,12 +88,11 @@ struct ShownLimit {
 
 /// Returns the limit that is shown where a run has several: its folder's, its own, that of its job.
 fn shown_limit(budget: &BudgetStatus) -> ShownLimit {
-    let of_folder = Spending { spent: budget.spent, unsure: budget.unsure };
     match (budget.total, budget.run, budget.of_job) {
-        (Some(most), ..) => ShownLimit { most, of: "", billed: of_folder },
+        (Some(most), ..) => ShownLimit { most, of: "", billed: budget.of_folder() },
         (None, None, Some(job)) => {
             let mut billed = Spending { spent: job.booked, unsure: Amount::ZERO };
-            billed += Spending { spent: budget.run_spent, unsure: budget.run_unsure };
+            billed += budget.in_run();
             ShownLimit { most: job.total, of: " for all workers", billed }
         }
         (None, run, _) => {

@@ -291,7 +291,7 @@ impl Worker<'_> {
             patience.for_server(|| job.bring_verdicts(lease, &self.folder))?;
         }
         let billed = ending.budget.map(|budget| {
-            let billed = Spending { spent: budget.run_spent, unsure: budget.run_unsure };
+            let billed = budget.in_run();
             funds.folder_before += billed;
             funds.run_before += billed;
             billed.sum()

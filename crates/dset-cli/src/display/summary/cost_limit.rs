@@ -1,7 +1,7 @@
 //! The user's own limit of money ended a run, in words.
 
 use dset_core::money::Amount;
-use dset_core::run::{BudgetStatus, JobLimit, LimitOf, Spending};
+use dset_core::run::{BudgetStatus, JobLimit, LimitOf};
 
 use super::Summary;
 use super::error::ErrorWords;
@@ -35,8 +35,10 @@ impl Summary<'_> {
                 )],
             );
         }
-        let of_folder = Spending { spent: budget.spent, unsure: budget.unsure };
-        let billed = if of == LimitOf::Folder { of_folder } else { budget.of_run() };
+        let billed = match of {
+            LimitOf::Folder => budget.of_folder(),
+            _ => budget.of_run(),
+        };
         let mut cause = format!("{} spent", billed.spent.shown());
         if billed.unsure > Amount::ZERO {
             cause += &format!(", {} that may have been billed", billed.unsure.shown());
@@ -107,7 +109,7 @@ fn of_job(budget: &BudgetStatus, least: Amount) -> ErrorWords {
             )],
         );
     }
-    let used = (budget.run_spent + budget.run_unsure).shown();
+    let used = budget.in_run().sum().shown();
     (
         format!("the limit of {} for the whole job is reached", total.shown()),
         Some(format!(

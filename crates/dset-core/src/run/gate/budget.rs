@@ -122,15 +122,27 @@ impl BudgetStatus {
     #[must_use]
     pub fn is_unspent(&self) -> bool {
         let of_others = self.of_job.map_or(Amount::ZERO, |job| job.booked);
-        let own = self.spent + self.unsure + self.reserved;
+        let own = self.of_folder().sum() + self.reserved;
         own + self.run_before.sum() + of_others == Amount::ZERO
+    }
+
+    /// Returns what counts for the limit of the folder in all its runs.
+    #[must_use]
+    pub fn of_folder(&self) -> Spending {
+        Spending { spent: self.spent, unsure: self.unsure }
+    }
+
+    /// Returns what this run itself was billed.
+    #[must_use]
+    pub fn in_run(&self) -> Spending {
+        Spending { spent: self.run_spent, unsure: self.run_unsure }
     }
 
     /// Returns what counts for the limit of this run.
     #[must_use]
     pub fn of_run(&self) -> Spending {
         let mut billed = self.run_before;
-        billed += Spending { spent: self.run_spent, unsure: self.run_unsure };
+        billed += self.in_run();
         billed
     }
 
@@ -138,7 +150,7 @@ impl BudgetStatus {
     #[must_use]
     pub fn nearest(&self) -> LimitOf {
         let left = |most: Amount, billed: Amount| most - billed - self.reserved;
-        let folder = self.total.map(|most| (left(most, self.spent + self.unsure), LimitOf::Folder));
+        let folder = self.total.map(|most| (left(most, self.of_folder().sum()), LimitOf::Folder));
         let run = self.run.map(|most| (left(most, self.of_run().sum()), LimitOf::Run));
         let own = [folder, run].into_iter().flatten().min_by_key(|(left, _)| *left);
         match own {
