@@ -79,7 +79,8 @@ impl Accepting {
 
     /// Judges what is stored and was not judged so far, and records that; and anew what its row decides, which
     /// may have changed: what is thought otherwise of it now is returned, and not recorded before somebody has
-    /// decided on it. An answer that was to come in place of others does so with its verdict. What was `applied` is recorded in place of what was thought before, and not judged again.
+    /// decided on it. An answer that was to come in place of others does so with its verdict.
+    /// What was `applied` is recorded in place of what was thought before, and not judged again.
     /// Asks nothing of a service.
     pub(crate) fn judge_stored(
         &self,

@@ -217,8 +217,8 @@ pub(crate) fn redo(
     Ok(RedoPlan { plan: run_plan, replaced, open, continued })
 }
 
-/// Takes every answer to these, up to the `last`, as if it were not there, and returns them. Behind one of the settings of now
-/// there may be others, which would count in its place.
+/// Takes every answer to these, up to the `last`, as if it were not there, and returns them. Behind one of the
+/// settings of now there may be others, which would count in its place.
 fn set_aside(
     anew: &HashSet<QuestionIndex>,
     input: &mut ScannedInput,

@@ -51,6 +51,20 @@ pub(super) fn find(connection: &Connection, key: &[u8]) -> rusqlite::Result<Opti
     statement.query_row([key], |row| row.get(0)).optional()
 }
 
+/// Finds the answer that is so many tries under a key, from 1; needs the index.
+pub(super) fn find_try(
+    connection: &Connection,
+    key: &[u8],
+    number: u32,
+) -> rusqlite::Result<Option<AnswerId>> {
+    if number == 1 {
+        return find(connection, key);
+    }
+    let sql = "SELECT answer FROM later_tries WHERE key = ?1 AND try = ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.query_row(params![key, number], |row| row.get(0)).optional()
+}
+
 /// Looks for a key among all of them; `missed` is how often that was done, and from some number on it is
 /// done in the index.
 pub(super) fn find_anywhere(

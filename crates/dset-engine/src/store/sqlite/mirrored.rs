@@ -207,14 +207,12 @@ impl Store {
         let connection = &mut self.reader.connection;
         keys::index(connection)?;
         let transaction = connection.transaction()?;
-        let sql = "SELECT answer FROM (SELECT answer FROM temp.key_index WHERE key = ?1 AND ?2 = 1
-                     UNION ALL SELECT answer FROM later_tries WHERE key = ?1 AND try = ?2) a
-                   WHERE NOT EXISTS (SELECT 1 FROM replaces r WHERE r.answer = a.answer)";
+        let decides = "SELECT 1 FROM replaces WHERE answer = ?1";
         for (key, try_number, new) in verdicts {
-            let found = transaction
-                .prepare_cached(sql)?
-                .query_row(params![key, try_number], |row| row.get(0));
-            let Some(answer) = found.optional()? else { continue };
+            let Some(answer) = keys::find_try(&transaction, key, *try_number)? else { continue };
+            if transaction.prepare_cached(decides)?.exists([answer])? {
+                continue;
+            }
             let known = tries::verdicts(&transaction, answer, &new.acceptance)?;
             let is_known = |list| !NewVerdicts { list: Some(list), ..new.clone() }.are_unknown();
             if !known.is_some_and(is_known) {
@@ -238,10 +236,10 @@ impl Store {
     pub(crate) fn take_aside(&self, key: &[u8], try_number: u32) -> Result<(), StoreError> {
         let connection = &self.reader.connection;
         keys::index(connection)?;
-        let sql = "INSERT OR IGNORE INTO set_aside (answer)
-                   SELECT answer FROM temp.key_index WHERE key = ?1 AND ?2 = 1
-                   UNION ALL SELECT answer FROM later_tries WHERE key = ?1 AND try = ?2";
-        connection.prepare_cached(sql)?.execute(params![key, try_number])?;
+        if let Some(answer) = keys::find_try(connection, key, try_number)? {
+            let sql = "INSERT OR IGNORE INTO set_aside (answer) VALUES (?1)";
+            connection.prepare_cached(sql)?.execute([answer])?;
+        }
         Ok(())
     }
 

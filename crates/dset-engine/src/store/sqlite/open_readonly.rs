@@ -13,8 +13,7 @@ use super::limits::STORE;
 use super::limits::{APPLICATION, VERSION};
 use super::migrate;
 use super::store::Store;
-use super::store::{EMPTY_BESIDE_LOG, Reader, beside, plan_once};
-use super::texts;
+use super::store::{EMPTY_BESIDE_LOG, Reader, beside, set_up};
 use crate::store::error::StoreError;
 use crate::store::roles::Archive;
 
@@ -104,9 +103,7 @@ fn open(path: &Path, at_rest: bool) -> Result<Store, StoreError> {
         }
         None => Connection::open_with_flags(path, flags)?,
     };
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    plan_once(&connection)?;
-    texts::register(&connection)?;
+    set_up(&connection)?;
     // What an older store lacks is made in memory.
     connection.pragma_update(None, "temp_store", "memory")?;
     Ok(Store {
@@ -188,10 +185,8 @@ impl Store {
                 None => drop(causes.insert(failed.cause.to_owned(), 1)),
             }
         })?;
-        // A store of version 1 says so elsewhere, and is asked for no more than is sure.
         let sql = "SELECT EXISTS (SELECT 1 FROM lives WHERE dropped)";
-        let dropped = self.reader.connection.query_row(sql, [], |row| row.get(0));
-        asks.were_dropped = dropped.unwrap_or(false);
+        asks.were_dropped = self.reader.connection.query_row(sql, [], |row| row.get(0))?;
         asks.causes = causes.into_iter().collect();
         asks.causes.sort_by(|(a, more), (b, most)| most.cmp(more).then_with(|| a.cmp(b)));
         Ok(asks)

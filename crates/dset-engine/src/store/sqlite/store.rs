@@ -250,8 +250,10 @@ impl Store {
 
     /// Tells whether there is an answer under these settings that a run got whose first endpoint was this.
     pub fn has_answers_from(&self, settings: i64, endpoint: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM keys k CROSS JOIN answers a ON a.id = k.answer
-          CROSS JOIN lives l ON l.id = a.life WHERE k.settings = ?1 AND l.endpoint = ?2)";
+        // In which run an answer of an earlier version came stands with its texts alone.
+        let sql = "SELECT EXISTS (SELECT 1 FROM keys k LEFT JOIN answer_facts f ON f.answer = k.answer
+          CROSS JOIN lives l ON l.id = ifnull(f.life, (SELECT life FROM answers WHERE id = k.answer))
+          WHERE k.settings = ?1 AND l.endpoint = ?2)";
         let found =
             self.reader.connection.query_row(sql, params![settings, endpoint], |row| row.get(0));
         Ok(found?)
@@ -376,11 +378,8 @@ const LOG_PAGES: u32 = 4_000;
 
 pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(path)?;
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    // Keys come in no order, so that each dirties a page of its own, and small ones are cheap. The
-    // size holds only if it is set before the first table is made.
-    plan_once(&connection)?;
-    texts::register(&connection)?;
+    set_up(&connection)?;
+    // The size holds only if it is set before the first table is made.
     connection.pragma_update(None, "page_size", 4096)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
@@ -417,18 +416,19 @@ impl Reader {
             path,
             rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
-        connection.busy_timeout(std::time::Duration::from_secs(5))?;
-        plan_once(&connection)?;
-        texts::register(&connection)?;
+        set_up(&connection)?;
         connection.pragma_update(None, "cell_size_check", true)?;
         Ok(Reader::new(connection))
     }
 }
 
-/// Lets a statement keep its plan: otherwise SQLite reads one whose plan may depend on values that are
-/// bound, as a join does, anew each time that it gets other values.
-pub(super) fn plan_once(connection: &Connection) -> rusqlite::Result<()> {
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+/// Gives a connection to a store what every one has.
+pub(super) fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    // A statement keeps its plan: otherwise SQLite reads one whose plan may depend on values that are bound, as a
+    // join does, anew each time that it gets other values.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    texts::register(connection)
 }
 
 /// Reads one answer by its number, see [`Archive::row`].

@@ -255,11 +255,10 @@ fn judged(from: &Connection, to: &Transaction<'_>, number: i64, own: i64) -> rus
     let mut statement = from.prepare_cached(&sql)?;
     let mut rows = statement.query([number])?;
     while let Some(row) = rows.next()? {
-        let (key, number_of_try): (Vec<u8>, i64) = (row.get(0)?, row.get(1)?);
-        let sql = "INSERT OR IGNORE INTO replaces (answer, before)
-                   SELECT ?3, answer FROM temp.key_index WHERE key = ?1 AND ?2 = 1
-                   UNION ALL SELECT ?3, answer FROM later_tries WHERE key = ?1 AND try = ?2";
-        to.prepare_cached(sql)?.execute(params![key, number_of_try, own])?;
+        let (key, number_of_try): (Vec<u8>, u32) = (row.get(0)?, row.get(1)?);
+        if let Some(before) = keys::find_try(to, &key, number_of_try)? {
+            redos::will_replace(to, own, before)?;
+        }
     }
     Ok(())
 }
