@@ -173,7 +173,7 @@ impl PreparedRun {
 
     /// Asks, and writes the datasets that settings name where the run goes to its end. Returns what the events
     /// `start` and `end` of `dset run --json` say, the second over the first, and beside that `reason` and
-    /// `detail` of the end, `answered_before`, and `as_asked`, by which [`super::export`] finds its rows.
+    /// `detail` of the end, `answered_before`, and `as_asked`, by which [`super::export()`] finds its rows.
     ///
     /// # Errors
     ///
