@@ -166,6 +166,7 @@ mod tests {
             version: String::new(),
             settings: 1,
             endpoint: String::new(),
+            identity: None,
         };
         let settings = std::collections::HashMap::new();
         let session = Session { shard: 0, token: 1, holder: "w".into(), life, settings };

@@ -157,6 +157,7 @@ fn pull_numbers(
         of_shard(shard)
     );
     let lives = server.part(async |to| to.query(&sql, &[]).await)?;
+    let mut taken = HashSet::new();
     for row in lives {
         let new = LifeRow {
             id: row.get(0),
@@ -168,8 +169,12 @@ fn pull_numbers(
             version: row.get(5),
             settings: numbers.of_settings(row.get(6)),
             endpoint: row.get(7),
+            identity: None,
         };
-        numbers.lives.insert(new.id, store.take_life(&new)?);
+        // Shards may have begun in the same millisecond.
+        let own = store.take_life(&new, &taken)?;
+        taken.insert(own);
+        numbers.lives.insert(new.id, own);
     }
     Ok(numbers)
 }
@@ -352,6 +357,7 @@ pub(super) fn push(
         version: String::new(),
         settings: 0,
         endpoint: String::new(),
+        identity: None,
     };
     let mut pushed = 0;
     store.for_each_answer(

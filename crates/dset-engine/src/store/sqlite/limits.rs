@@ -3,7 +3,7 @@
 /// The name of the store in its folder.
 pub const STORE: &str = "dset.db";
 /// The version of the schema that this program writes.
-pub(in crate::store) const VERSION: i64 = 6;
+pub(in crate::store) const VERSION: i64 = 7;
 /// Says that a SQLite file is ours: `dset` in ASCII.
 pub(super) const APPLICATION: i64 = 0x6473_6574;
 /// SQLite's own limit (`MAX_PATHNAME` of its Unix layer is 512), less its `-journal` and the end.
@@ -12,5 +12,7 @@ pub(in crate::store) const PATH_BYTES_MAX: usize = 503;
 pub(in crate::store) const MARKS_COLUMN: &str = "marks_column";
 /// Where `meta` has the first answer from which on `answer_facts` says when each came, and in which run.
 pub(super) const FACTS_FROM: &str = "facts_from";
+/// Where `meta` has what tells the store from all others.
+pub(super) const IDENTITY: &str = "identity";
 /// Where `meta` says that others read the input too, so that it is never marked.
 pub(in crate::store) const INPUT_IS_SHARED: &str = "input_is_shared";

@@ -19,6 +19,7 @@ const STEPS: [&str; VERSION as usize] = [
     include_str!("schema/4.sql"),
     include_str!("schema/5.sql"),
     include_str!("schema/6.sql"),
+    include_str!("schema/7.sql"),
 ];
 
 /// Schema objects that a read-only connection to a store of each earlier version lacks.
@@ -28,6 +29,7 @@ const LOOKS: [&str; VERSION as usize - 1] = [
     include_str!("schema/look_3.sql"),
     include_str!("schema/look_4.sql"),
     include_str!("schema/look_5.sql"),
+    include_str!("schema/look_6.sql"),
 ];
 
 /// Takes the steps that a store of this version lacks.

@@ -33,6 +33,8 @@ pub(crate) struct LifeRow {
     pub(crate) version: String,
     pub(crate) settings: i64,
     pub(crate) endpoint: String,
+    /// What tells it from all others; absent where it began under an earlier version, or comes from a server.
+    pub(crate) identity: Option<[u8; 16]>,
 }
 
 /// What tells an ask that failed from others: its key, when it was back, which attempt it was, its cause.
@@ -103,8 +105,8 @@ impl Store {
 
     /// Returns every run.
     pub(crate) fn all_lives(&self) -> Result<Vec<LifeRow>, StoreError> {
-        let sql = "SELECT id, started_at, ended_at, ending, dropped, version, settings, endpoint
-                   FROM lives ORDER BY id";
+        let sql = "SELECT id, started_at, ended_at, ending, dropped, version, settings, endpoint,
+                   identity FROM lives ORDER BY id";
         let mut statement = self.reader.connection.prepare(sql)?;
         let rows = statement.query_map([], |row| {
             Ok(LifeRow {
@@ -116,18 +118,32 @@ impl Store {
                 version: row.get(5)?,
                 settings: row.get(6)?,
                 endpoint: row.get(7)?,
+                identity: row.get(8)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Takes a run of elsewhere; returns the number that it has here.
-    pub(crate) fn take_life(&self, new: &LifeRow) -> Result<i64, StoreError> {
+    /// Takes a run of elsewhere, which is none of the `others`; returns the number that it has here.
+    pub(crate) fn take_life(
+        &self,
+        new: &LifeRow,
+        others: &HashSet<i64>,
+    ) -> Result<i64, StoreError> {
         let connection = &self.reader.connection;
-        let known = "SELECT id FROM lives WHERE started_at = ?1 AND endpoint = ?2";
-        let known: Option<i64> = connection
-            .query_row(known, params![new.started_at, new.endpoint], |row| row.get(0))
-            .optional()?;
+        let sql = match new.identity {
+            Some(_) => "SELECT id FROM lives WHERE identity = ?1",
+            None => "SELECT id FROM lives WHERE started_at = ?1 AND endpoint = ?2 ORDER BY id",
+        };
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = match new.identity {
+            Some(identity) => statement.query([identity])?,
+            None => statement.query(params![new.started_at, new.endpoint])?,
+        };
+        let mut known: Option<i64> = None;
+        while let (None, Some(row)) = (known, rows.next()?) {
+            known = Some(row.get(0)?).filter(|id| !others.contains(id));
+        }
         let ended = params![new.ended_at, new.ending, new.dropped, known];
         if let Some(id) = known {
             let sql = "UPDATE lives SET ended_at = ?1, ending = ?2, dropped = ?3
@@ -137,8 +153,8 @@ impl Store {
         }
         let together = connection.unchecked_transaction()?;
         connection.execute(
-            "INSERT INTO lives (started_at, ended_at, ending, dropped, version, settings, endpoint)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO lives (started_at, ended_at, ending, dropped, version, settings, endpoint, identity)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
                 new.started_at,
                 new.ended_at,
@@ -146,7 +162,8 @@ impl Store {
                 new.dropped,
                 new.version,
                 new.settings,
-                new.endpoint
+                new.endpoint,
+                new.identity
             ],
         )?;
         let own = connection.last_insert_rowid();
@@ -393,8 +410,15 @@ mod tests {
         for _ in 0..2 {
             let number = other.take_settings(&settings).unwrap();
             let own = one.all_lives().unwrap().into_iter().next().unwrap();
-            let own = other.take_life(&LifeRow { settings: number, ..own }).unwrap();
-            assert_eq!(other.lives_of_others().unwrap(), HashSet::from([own]));
+            let own = LifeRow { settings: number, ..own };
+            let taken = other.take_life(&own, &HashSet::new()).unwrap();
+            // Another one of the same moment, as a server has it, is another one.
+            let beside = LifeRow { identity: None, ..own };
+            assert_eq!(other.take_life(&beside, &HashSet::new()).unwrap(), taken);
+            let own = taken;
+            let second = other.take_life(&beside, &HashSet::from([own])).unwrap();
+            assert_eq!(other.take_life(&beside, &HashSet::from([own])).unwrap(), second);
+            assert_eq!(other.lives_of_others().unwrap(), HashSet::from([own, second]));
             assert!(one.lives_of_others().unwrap().is_empty());
             let mut taken = Vec::new();
             one.for_each_answer(

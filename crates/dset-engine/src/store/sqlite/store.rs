@@ -14,7 +14,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::checkpoint::StoredCheckpoint;
-use super::limits::{APPLICATION, PATH_BYTES_MAX, STORE, VERSION};
+use super::limits::{APPLICATION, IDENTITY, PATH_BYTES_MAX, STORE, VERSION};
 use super::schemas::Schemas;
 use super::{facts, migrate, texts, tries};
 use crate::os::files;
@@ -232,7 +232,12 @@ impl Store {
     pub fn begin_life(&self, at: i64, settings: i64, endpoint: &str) -> Result<i64, StoreError> {
         let version = env!("CARGO_PKG_VERSION");
         self.reader.connection.execute(
-            "INSERT INTO lives (started_at, version, settings, endpoint) VALUES (?1, ?2, ?3, ?4)",
+            "INSERT OR IGNORE INTO meta (name, value) VALUES (?1, randomblob(16))",
+            [IDENTITY],
+        )?;
+        self.reader.connection.execute(
+            "INSERT INTO lives (started_at, version, settings, endpoint, identity)
+             VALUES (?1, ?2, ?3, ?4, randomblob(16))",
             params![at, version, settings, endpoint],
         )?;
         Ok(self.reader.connection.last_insert_rowid())

@@ -101,3 +101,66 @@ fn what_an_answer_is_to_come_in_place_of_is_known_to_a_merged_store_until_it_is_
     all.commit(&[crate::store::Write::SetAside(2)]).unwrap();
     assert!(all.to_replace().unwrap().is_empty());
 }
+
+#[test]
+fn runs_of_one_millisecond_are_one_to_a_merge_only_where_they_are_one() {
+    for is_old in [false, true] {
+        let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+        let [mut one, mut other, mut all] =
+            [0, 1, 2].map(|at: usize| Store::open(folders[at].path()).unwrap().0);
+        for (key, store) in [(1, &mut one), (2, &mut other)] {
+            store.begin_life(7, 1, "http://a").unwrap();
+            let line = format!(
+                r#"{{"key":{all:?},"question_hash":{all:?},"settings":1,"edition":0,"life":1,"row":{key},
+                "answered_at":9,"question":"q","reasoning":"","answer":"a","metadata":{{}}}}"#,
+                all = [key; 16]
+            );
+            let amount = dset_core::money::Amount::from_picodollars;
+            let (bound, unsure) = (amount(i64::from(key) * 100), amount(0));
+            let bound =
+                crate::store::Write::BoundDeclared { life: 1, bound, unsure, is_last: false };
+            let new = serde_json::from_str(&line).unwrap();
+            store.commit(&[crate::store::Write::Answered(Box::new(new)), bound]).unwrap();
+            if is_old {
+                store.connection().execute("UPDATE lives SET identity = NULL", []).unwrap();
+            }
+        }
+        let found = |all: &mut Store| -> (i64, i64, i64) {
+            let sql = "SELECT (SELECT count(*) FROM lives), (SELECT sum(bound) FROM bounds),
+                              (SELECT count(DISTINCT life) FROM answers)";
+            let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+            all.connection().query_row(sql, [], read).unwrap()
+        };
+        for _ in 0..2 {
+            all.take_in(&one).unwrap();
+            all.take_in(&other).unwrap();
+            assert_eq!(found(&mut all), (2, 300, 2), "old: {is_old}");
+        }
+        // What is said later counts, and what was said before does not come back.
+        let before = tempfile::tempdir().unwrap();
+        let (mut earlier, _) = Store::open(before.path()).unwrap();
+        earlier.take_in(&one).unwrap();
+        let amount = dset_core::money::Amount::from_picodollars;
+        let last = [
+            crate::store::Write::BoundDeclared {
+                life: 1,
+                bound: amount(60),
+                unsure: amount(0),
+                is_last: true,
+            },
+            crate::store::Write::SessionEnded {
+                life: 1,
+                at: 11,
+                ending: "complete".into(),
+                dropped: false,
+            },
+        ];
+        one.commit(&last).unwrap();
+        for store in [&one, &earlier] {
+            all.take_in(store).unwrap();
+            assert_eq!(found(&mut all), (2, 260, 2), "old: {is_old}");
+        }
+        let ended = "SELECT count(*) FROM lives WHERE ended_at IS NOT NULL";
+        assert_eq!(all.connection().query_row(ended, [], |row| row.get(0)), Ok(1));
+    }
+}

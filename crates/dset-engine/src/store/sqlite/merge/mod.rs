@@ -2,6 +2,7 @@
 //! asks that failed. Columns are copied by their names, so that one that is added is not lost.
 
 mod copied;
+mod lives;
 mod metas;
 
 use std::collections::HashMap;
@@ -11,6 +12,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use self::copied::Copied;
+use self::lives::lives;
 use self::metas::metas;
 use super::keys;
 use super::limits::FACTS_FROM;
@@ -132,58 +134,6 @@ fn settings(from: &Connection, to: &Transaction<'_>) -> Result<HashMap<i64, i64>
         numbers.insert(number, own);
     }
     Ok(numbers)
-}
-
-/// Runs, and what each may have been billed.
-fn lives(
-    from: &Connection,
-    to: &Transaction<'_>,
-    numbers: &Numbers,
-) -> Result<HashMap<i64, i64>, StoreError> {
-    let mut lives = HashMap::new();
-    let mut statement = from.prepare("SELECT * FROM lives ORDER BY id")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let mut copied = Copied::read(row)?;
-        copied.set("settings", mapped(&numbers.settings, copied.number("settings")));
-        let known: Option<i64> = to
-            .query_row(
-                "SELECT id FROM lives WHERE started_at = ?1 AND endpoint = ?2 AND settings IS ?3",
-                params![copied.get("started_at"), copied.get("endpoint"), copied.get("settings")],
-                |row| row.get(0),
-            )
-            .optional()?;
-        let own = match known {
-            // It may have ended since.
-            Some(own) => {
-                to.execute(
-                    "UPDATE lives SET ended_at = ?1, ending = ?2, dropped = ?3 WHERE id = ?4",
-                    params![
-                        copied.get("ended_at"),
-                        copied.get("ending"),
-                        copied.get("dropped"),
-                        own
-                    ],
-                )?;
-                own
-            }
-            None => {
-                copied.insert(to, "lives", "id")?;
-                to.last_insert_rowid()
-            }
-        };
-        lives.insert(row.get("id")?, own);
-    }
-    let mut statement = from.prepare("SELECT * FROM bounds")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let mut copied = Copied::read(row)?;
-        let Value::Integer(life) = mapped(&lives, copied.number("life")) else { continue };
-        copied.set("life", life);
-        to.execute("DELETE FROM bounds WHERE life = ?1", [life])?;
-        copied.insert(to, "bounds", "")?;
-    }
-    Ok(lives)
 }
 
 fn answers(

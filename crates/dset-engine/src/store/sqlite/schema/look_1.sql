@@ -4,6 +4,7 @@ CREATE TEMP TABLE answer_facts (
   input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, cost_most, answered_at, life
 );
 CREATE TEMP VIEW settings AS SELECT *, decision LIKE '%beside' AS together FROM main.settings;
-CREATE TEMP VIEW lives AS SELECT *, ifnull(ending LIKE '%dropped', 0) AS dropped FROM main.lives;
+CREATE TEMP VIEW lives AS SELECT *, ifnull(ending LIKE '%dropped', 0) AS dropped, NULL AS identity
+  FROM main.lives;
 CREATE TEMP VIEW output_order AS SELECT *, NULL AS row FROM main.output_order;
 CREATE TEMP VIEW sinks AS SELECT *, 0 AS shape FROM main.sinks;

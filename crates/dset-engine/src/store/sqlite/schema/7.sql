@@ -1,0 +1,3 @@
+-- Version 7: what tells one run from all others, in whatever store it stands: 16 random bytes, absent in runs of earlier
+-- versions. In `meta` there is `identity`, which is the same for the store, once a run has begun in it.
+ALTER TABLE lives ADD COLUMN identity BLOB;
