@@ -9,14 +9,16 @@ use dset_core::plan::AnswerId;
 use dset_core::run::JournalRecord;
 use serde::{Deserialize, Serialize};
 
+use super::rescue::Origin;
 use super::roles::Write;
 use super::sqlite::NewVerdicts;
 use super::writer::WriterSettings;
 
-/// Something that was paid for.
+/// Something that was paid for, or who paid for what follows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Entry {
+    Run(Box<Origin>),
     Answer(Box<NewAnswer>),
     Attempt(NewAttempt),
     Ended(NewEnded),

@@ -24,7 +24,7 @@ pub use crate::store::row_cache::CachedRow;
 pub use crate::store::sqlite::open_readonly;
 pub(crate) use entry::NewAnswer;
 pub use error::StoreError;
-pub(crate) use rescue::OLD_UNREAD;
+pub(crate) use rescue::{OLD_UNREAD, Origin};
 pub use rescue::{Rescued, UNREAD, waiting, waiting_answers};
 pub use roles::Archive;
 pub(crate) use roles::{

@@ -4,7 +4,7 @@
 //! pages that were dropped. It goes to a new file instead, a JSON line each, which the next run
 //! takes in before it plans.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -12,10 +12,11 @@ use dset_core::plan::AnswerId;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
-use super::entry::Entry;
+use super::entry::{Entry, NewAnswer, NewAttempt};
 use super::error::StoreError;
 use super::roles::Write;
 use super::sqlite::limits::STORE;
+use super::sqlite::{LifeRow, SettingsRow, Store};
 use crate::os::files;
 
 /// The name of the file, beside the store.
@@ -129,14 +130,82 @@ pub fn waiting_answers(folder: &Path) -> u64 {
     answers.len() as u64
 }
 
-/// Records what an earlier run rescued, and removes the files once `commit` has made that durable.
-pub(super) fn take_in(
-    folder: &Path,
-    mut commit: impl FnMut(&[Write]) -> Result<Vec<Option<AnswerId>>, StoreError>,
-) -> Result<Option<Rescued>, StoreError> {
+/// Which run of which store paid for what follows in the file, with the settings that it asks with.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Origin {
+    store: Option<[u8; 16]>,
+    life: LifeRow,
+    settings: Vec<SettingsRow>,
+}
+
+impl Origin {
+    /// Says it of a run that has begun in this store.
+    pub(crate) fn of(store: &Store, session: i64, settings: &[i64]) -> Result<Origin, StoreError> {
+        let life = store.all_lives()?.into_iter().find(|life| life.id == session);
+        let mut all = store.all_settings()?;
+        all.retain(|one| settings.contains(&one.id));
+        Ok(Origin {
+            store: store.identity()?,
+            life: life.ok_or_else(|| StoreError::Damaged("a run has no row".to_owned()))?,
+            settings: all,
+        })
+    }
+}
+
+/// What numbers of rescued lines are in the store that takes them in.
+struct Numbers {
+    /// Those of answers are the same.
+    is_own: bool,
+    lives: HashMap<i64, i64>,
+    settings: HashMap<i64, i64>,
+}
+
+impl Numbers {
+    /// Of lines of an earlier version, which do not say where they are from: what is there has the number that it had.
+    fn of_earlier_version(store: &Store) -> Result<Numbers, StoreError> {
+        let lives = store.all_lives()?.into_iter().map(|life| (life.id, life.id)).collect();
+        let settings = store.all_settings()?.into_iter().map(|one| (one.id, one.id)).collect();
+        Ok(Numbers { is_own: false, lives, settings })
+    }
+
+    /// Takes over the run and its settings where the store does not have them.
+    fn of(store: &Store, run: &Origin) -> Result<Numbers, StoreError> {
+        let mut settings = HashMap::new();
+        for one in &run.settings {
+            settings.insert(one.id, store.take_settings(one)?);
+        }
+        let of_life = settings.get(&run.life.settings).copied().unwrap_or(0);
+        let life = LifeRow { settings: of_life, ..run.life.clone() };
+        let lives = HashMap::from([(life.id, store.take_life(&life, &HashSet::new())?)]);
+        let is_own = run.store.is_some() && run.store == store.identity()?;
+        Ok(Numbers { is_own, lives, settings })
+    }
+
+    /// Gives an answer its numbers here. Without its run it is as one that was taken over from an output.
+    fn renumber(&self, answer: &mut NewAnswer) {
+        answer.life = answer.life.and_then(|life| self.lives.get(&life).copied());
+        answer.settings = self.settings.get(&answer.settings).copied().unwrap_or(0);
+        if !self.is_own {
+            (answer.sets_aside, answer.replaces) = (Vec::new(), Vec::new());
+        }
+    }
+
+    /// Returns the number of the run of an ask, which is made where it is not known: what it cost counts.
+    fn life_of(&self, attempt: &NewAttempt, store: &Store) -> Result<i64, StoreError> {
+        if let Some(life) = self.lives.get(&attempt.life) {
+            return Ok(*life);
+        }
+        let (started_at, ended_at) = (attempt.at, Some(attempt.at));
+        let life = LifeRow { started_at, ended_at, ..LifeRow::default() };
+        store.take_life(&life, &HashSet::new())
+    }
+}
+
+/// Records what an earlier run rescued, and removes the files once that is durable.
+pub(super) fn take_in(folder: &Path, store: &mut Store) -> Result<Option<Rescued>, StoreError> {
     let mut all: Option<Rescued> = None;
     for path in waiting(folder) {
-        let rescued = take_in_file(&path, &mut commit)?;
+        let rescued = take_in_file(&path, store)?;
         let all = all.get_or_insert(Rescued { answers: 0, unread: 0 });
         all.answers += rescued.answers;
         all.unread += rescued.unread;
@@ -153,31 +222,38 @@ fn unread(path: &Path) -> PathBuf {
     }
 }
 
-fn take_in_file(
-    path: &Path,
-    commit: &mut impl FnMut(&[Write]) -> Result<Vec<Option<AnswerId>>, StoreError>,
-) -> Result<Rescued, StoreError> {
+fn take_in_file(path: &Path, store: &mut Store) -> Result<Rescued, StoreError> {
     let (mut writes, mut lost) = (Vec::new(), 0);
+    let mut numbers = Numbers::of_earlier_version(store)?;
+    // What nobody knows the settings of is as if the original script had asked it.
+    let mut unknown = None;
     for line in io::BufReader::new(fs::File::open(path)?).split(b'\n') {
         let line = line?;
         if line.is_empty() {
             continue;
         }
         match serde_json::from_slice::<Line>(&line) {
-            Ok(Line { v: 1, entry: Entry::Answer(answer) }) => {
+            Ok(Line { v: 1, entry: Entry::Run(run) }) => numbers = Numbers::of(store, &run)?,
+            Ok(Line { v: 1, entry: Entry::Answer(mut answer) }) => {
+                numbers.renumber(&mut answer);
+                unknown = unknown.or((answer.settings == 0).then_some(answer.answered_at));
                 let forgets = answer.forgets();
                 writes.push(Write::Answered(answer));
                 writes.extend(forgets);
             }
-            Ok(Line { v: 1, entry: Entry::Attempt(attempt) }) => {
+            Ok(Line { v: 1, entry: Entry::Attempt(mut attempt) }) => {
+                let is_known = numbers.lives.contains_key(&attempt.life);
+                unknown = unknown.or((!is_known).then_some(attempt.at));
+                attempt.life = numbers.life_of(&attempt, store)?;
                 writes.push(Write::Attempted(attempt));
             }
             Ok(Line { v: 1, entry: Entry::Ended(ended) }) => writes.push(Write::Ended(ended)),
             _ => lost += 1,
         }
     }
+    writes.extend(unknown.map(|at| Write::LegacyImported { at }));
     // One that was judged after it came stands there twice.
-    let answers: HashSet<AnswerId> = commit(&writes)?.into_iter().flatten().collect();
+    let answers: HashSet<AnswerId> = store.commit(&writes)?.into_iter().flatten().collect();
     let answers = answers.len() as u64;
     if lost > 0 {
         fs::rename(path, unread(path))?;
@@ -191,7 +267,6 @@ fn take_in_file(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Store;
 
     fn answer(key: u8) -> Entry {
         let line = format!(
@@ -241,20 +316,78 @@ mod tests {
         assert_eq!(Store::open(folder.path()).unwrap().1, None, "the file is gone");
     }
 
+    fn with(key: u8, field: &str, value: impl Into<serde_json::Value>) -> Entry {
+        let mut line = serde_json::to_value(answer(key)).unwrap();
+        line["answer"][field] = value.into();
+        serde_json::from_value(line).unwrap()
+    }
+
+    /// A store with a run and its settings, and two answers; and what it says of that run.
+    fn of_a_run(folder: &Path) -> Origin {
+        let (mut store, _) = Store::open(folder).unwrap();
+        let new = SettingsRow { hash: vec![5; 16], text: "{}".into(), ..SettingsRow::default() };
+        let settings = store.take_settings(&new).unwrap();
+        let life = store.begin_life(1, settings, "http://a").unwrap();
+        for key in [8, 9] {
+            let Entry::Answer(new) = answer(key) else { panic!("an answer") };
+            store.commit(&[Write::Answered(new)]).unwrap();
+        }
+        Origin::of(&store, life, &[settings]).unwrap()
+    }
+
     #[test]
     fn what_was_rescued_comes_in_place_of_others_at_once_or_once_it_is_judged() {
         let folder = tempfile::tempdir().unwrap();
-        begun(folder.path());
-        let with = |key, field: &str| {
-            let mut line = serde_json::to_value(answer(key)).unwrap();
-            line["answer"][field] = serde_json::json!([70 + key]);
-            serde_json::from_value::<Entry>(line).unwrap()
-        };
-        let entries = [with(1, "sets_aside"), with(2, "replaces")];
+        let run = Entry::Run(Box::new(of_a_run(folder.path())));
+        // The last answers of a store may be lost: others will have their numbers.
+        let entries = [run, with(1, "sets_aside", vec![1, 77]), with(2, "replaces", vec![2, 78])];
         write(folder.path(), &real(&folder), &entries).unwrap();
         let (store, _) = Store::open(folder.path()).unwrap();
-        assert!(store.set_aside().unwrap().has(71) && !store.set_aside().unwrap().has(72));
-        assert_eq!(store.to_replace().unwrap(), [(2, vec![72])].into());
+        let aside = store.set_aside().unwrap();
+        assert_eq!([1, 2, 77].map(|id| aside.has(id)), [true, false, false]);
+        assert_eq!(store.to_replace().unwrap(), [(4, vec![2])].into());
+    }
+
+    #[test]
+    fn what_another_store_rescued_says_nothing_of_the_answers_here_and_is_counted_as_spent() {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let run = of_a_run(folders[0].path());
+        for says_so in [true, false] {
+            let folder = folders[1].path();
+            if says_so {
+                drop(of_a_run(folder));
+            }
+            let attempt = r#"{"attempt":{"life":LIFE,"at":9,"row":2,"question":Q,"key":Q,"attempt":1,
+                "seconds":1.5,"cause":"length limit","status":200,"message":"","request_id":null,
+                "input_tokens":3,"output_tokens":50,"body":null}}"#;
+            let attempt = attempt.replace('Q', &format!("{:?}", [3; 16]));
+            let attempt = attempt.replace("LIFE", if says_so { "1" } else { "77" });
+            let mut entries: Vec<Entry> = vec![
+                with(if says_so { 1 } else { 2 }, "sets_aside", vec![1]),
+                serde_json::from_str(&attempt).unwrap(),
+            ];
+            if says_so {
+                entries.insert(0, Entry::Run(Box::new(run.clone())));
+            }
+            write(folder, &real(&folders[1]), &entries).unwrap();
+            let (mut store, rescued) = Store::open(folder).unwrap();
+            assert_eq!(rescued, Some(Rescued { answers: 1, unread: 0 }));
+            assert!(!store.set_aside().unwrap().has(1), "that is a stranger's");
+            let mut calls = Vec::new();
+            store.for_each_call(|call| calls.push((call.at, call.session))).unwrap();
+            let known = store.all_lives().unwrap();
+            let of = |identity| known.iter().find(|life| life.identity == identity).unwrap().id;
+            assert_ne!(of(run.life.identity), 1, "another run has that number here");
+            if says_so {
+                assert!(calls.contains(&(7, of(run.life.identity))), "{calls:?}");
+            }
+            assert_eq!(
+                calls.iter().filter(|call| call.0 == 9).count(),
+                if says_so { 1 } else { 2 }
+            );
+            let sql = "SELECT count(*) FROM keys WHERE settings NOT IN (SELECT id FROM settings)";
+            assert_eq!(store.connection().query_row(sql, [], |row| row.get(0)), Ok(0));
+        }
     }
 
     #[test]

@@ -24,8 +24,8 @@ use crate::run::feeder::{EarlierAnswers, QuestionFeeder};
 use crate::run::prepare::Job;
 use crate::source::error_marks::MarkError;
 use crate::store::{
-    Checkpoint, Journal, OpenRedo, OutputOrder, RateHistory, SharedSession, SharedWord, Store,
-    StoreError, Writer, WriterSettings,
+    Checkpoint, Journal, OpenRedo, Origin, OutputOrder, RateHistory, SharedSession, SharedWord,
+    Store, StoreError, Writer, WriterSettings,
 };
 
 /// Files that a run has open beside its connections: the store with its log, the outputs, the
@@ -87,6 +87,7 @@ impl Run {
         if let Some(redo) = job.redo {
             store.save_redo(&OpenRedo { life: session, ..redo })?;
         }
+        let origin = Origin::of(&store, session, &job.settings_ids)?;
         let mut shared = job.shared;
         let shared_session =
             shared.is_some().then(|| shared_session(&store, session)).transpose()?;
@@ -110,6 +111,7 @@ impl Run {
                 real_folder: fs_err::canonicalize(&job.folder)?,
                 folder: job.folder,
                 session,
+                origin,
                 settings: job.settings_ids.clone(),
                 models: spec.requests().into_iter().map(|request| request.model).collect(),
                 schema: spec.schema.clone().map(Arc::new),

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use rusqlite::{OptionalExtension as _, Row, params};
+use serde::{Deserialize, Serialize};
 
 use super::store::Store;
 use super::tries::NewVerdicts;
@@ -11,7 +12,7 @@ use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
 use crate::store::error::StoreError;
 
 /// What answers were bought with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SettingsRow {
     pub(crate) id: i64,
     pub(crate) hash: Vec<u8>,
@@ -23,7 +24,7 @@ pub(crate) struct SettingsRow {
 }
 
 /// A run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LifeRow {
     pub(crate) id: i64,
     pub(crate) started_at: i64,

@@ -97,21 +97,29 @@ impl Store {
     }
 }
 
-/// An answer counts no more.
+/// An answer counts no more; one that is not there, where the end of the store is lost, is none: another will have
+/// its number.
 pub(super) fn set_aside(to: &Transaction<'_>, answer: AnswerId) -> rusqlite::Result<()> {
-    to.prepare_cached("INSERT OR IGNORE INTO set_aside (answer) VALUES (?1)")?.execute([answer])?;
+    let sql = "INSERT OR IGNORE INTO set_aside (answer) SELECT id FROM answers WHERE id = ?1";
+    to.prepare_cached(sql)?.execute([answer])?;
     to.prepare_cached("DELETE FROM replaces WHERE before = ?1")?.execute([answer])?;
     Ok(())
 }
 
-/// An answer comes in place of another once it is accepted.
+/// Tells whether an answer counts no more.
+pub(super) fn is_aside(of: &Transaction<'_>, answer: AnswerId) -> rusqlite::Result<bool> {
+    of.prepare_cached("SELECT 1 FROM set_aside WHERE answer = ?1")?.exists([answer])
+}
+
+/// An answer comes in place of another, if that is there, once it is accepted.
 pub(super) fn will_replace(
     to: &Transaction<'_>,
     answer: AnswerId,
     before: AnswerId,
 ) -> rusqlite::Result<()> {
-    to.prepare_cached("INSERT OR IGNORE INTO replaces (answer, before) VALUES (?1, ?2)")?
-        .execute([answer, before])?;
+    let sql =
+        "INSERT OR IGNORE INTO replaces (answer, before) SELECT ?1, id FROM answers WHERE id = ?2";
+    to.prepare_cached(sql)?.execute([answer, before])?;
     Ok(())
 }
 

@@ -118,7 +118,7 @@ impl Store {
 
     /// Takes in what an earlier run of this folder could only rescue.
     pub(crate) fn take_in_rescued(&mut self, folder: &Path) -> Result<Option<Rescued>, StoreError> {
-        rescue::take_in(folder, |writes| self.commit(writes))
+        rescue::take_in(folder, self)
     }
 
     /// Returns the connection, for tests that put something into the store.
@@ -226,6 +226,11 @@ impl Store {
     /// Returns the edition that is asked now, from 0.
     pub fn edition(&self) -> Result<u32, StoreError> {
         Ok(self.meta("edition")?.unwrap_or(0))
+    }
+
+    /// Returns what tells this store from all others; absent where no run of this version has begun in it.
+    pub(crate) fn identity(&self) -> Result<Option<[u8; 16]>, StoreError> {
+        self.meta(IDENTITY)
     }
 
     /// Begins a life; returns its number.

@@ -22,7 +22,7 @@ use dset_core::schema::dialect::AskedFor;
 
 use super::entry::{Entry, NewAnswer, NewAttempt, NewEnded};
 use super::error::StoreError;
-use super::rescue;
+use super::rescue::{self, Origin};
 use super::roles::{AnswerRef, Journal, Value, Write};
 use super::sqlite::limits::MARKS_COLUMN;
 use crate::os::panic_guard::catch_panic;
@@ -61,6 +61,8 @@ pub struct WriterSettings {
     pub real_folder: PathBuf,
     /// The life that is recorded.
     pub session: i64,
+    /// What a rescue says of it.
+    pub(crate) origin: Origin,
     /// The settings that answers are bought with, of each model.
     pub settings: Vec<i64>,
     /// The models, by the names that they are asked under.
@@ -444,6 +446,8 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
         let rescued = if entries.is_empty() {
             None
         } else {
+            let run = Entry::Run(Box::new(self.settings.origin.clone()));
+            let entries: Vec<Entry> = std::iter::once(run).chain(entries).collect();
             rescue::write(&self.settings.folder, &self.settings.real_folder, &entries).ok()
         };
         self.listener.failed(upto, error, rescued, answers as u64);

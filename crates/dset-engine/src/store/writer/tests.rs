@@ -143,6 +143,7 @@ fn write_anew(
         folder: folder.to_owned(),
         real_folder: folder.to_owned(),
         session: 1,
+        origin: Origin::default(),
         settings: vec![1],
         models: vec!["m".into()],
         schema: None,
