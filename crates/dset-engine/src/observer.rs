@@ -50,5 +50,7 @@ pub enum LocalFailure {
     Output {
         /// Why, naming the file.
         detail: String,
+        /// The text of an answer is damaged in the store.
+        is_text_damaged: bool,
     },
 }

@@ -25,7 +25,7 @@ that was done on two machines becomes one run. Where two folders have an answer 
 stays; the other is kept too (`dset show --raw`), and named where it differs. Nothing is asked, and the folders stay as they \
 are, but for answers that wait in their dset.rescue: these go into their stores first, as in the next run. `dset run QUESTIONS -o C` then asks what none of them has, and writes the outputs.
 
-Exit codes: 0 merged, 1 disk or damaged store, 2 usage, or a folder without a store, 11 a run has the folder C, or one that has rescued answers.
+Exit codes: 0 merged, 1 disk or damaged store (also where answers with a damaged text were not taken in), 2 usage, or a folder without a store, 11 a run has the folder C, or one that has rescued answers.
 
 Examples:
   dset merge laptop desk -o both
@@ -51,17 +51,25 @@ pub(super) fn run(args: &MergeArgs) -> Result<Exit, UserError> {
         true => page::json(as_json(&merged)),
         false => write_out(in_words(&merged, args).as_bytes()),
     }
-    Ok(Exit::Done)
+    Ok(exit(&merged))
+}
+
+/// Says with 1 that answers could not be taken in.
+pub(super) fn exit(merged: &Merged) -> Exit {
+    if merged.damaged > 0 { Exit::Ours } else { Exit::Done }
 }
 
 /// What came of a merge, as JSON.
 pub(super) fn as_json(merged: &Merged) -> Value {
     let one = |found: &Contradiction| json!({ "row": found.row, "question": found.question, "answers": found.answers });
+    let damaged = |(folder, row): &(PathBuf, Option<i64>)| json!({ "folder": folder.display().to_string(), "row": row });
     json!({
         "taken": merged.taken,
         "known": merged.known,
         "bought_twice": merged.bought_twice,
         "contradictions": merged.contradictions,
+        "damaged": merged.damaged,
+        "first_damaged": merged.first_damaged.iter().map(damaged).collect::<Vec<_>>(),
         "rescued": merged.rescued,
         "rescued_unread": merged.unread,
         "first": merged.first.iter().map(one).collect::<Vec<_>>(),
@@ -79,6 +87,22 @@ pub(super) fn warn(merged: &Merged) {
         display::warn(
             &format!(
                 "{lines} of what was rescued cannot be read; the file is kept as dset.rescue-unread"
+            ),
+            None,
+        );
+    }
+    if merged.damaged > 0 {
+        let answers = of(merged.damaged, "answer");
+        let named = merged.first_damaged.iter().map(|(folder, row)| {
+            let row = row.map_or_else(String::new, |row| format!(" row {row}"));
+            format!("{}{row}", quoted(&folder.display().to_string()))
+        });
+        display::warn(
+            &format!(
+                "{answers} with a damaged text not taken in: {}; {} asked again unless another folder has {}",
+                named.collect::<Vec<_>>().join(", "),
+                if merged.damaged == 1 { "it is" } else { "they are" },
+                if merged.damaged == 1 { "it" } else { "them" },
             ),
             None,
         );

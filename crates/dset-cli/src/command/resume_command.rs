@@ -51,6 +51,11 @@ impl ResumeCommand {
     pub(super) fn ticked_with(&self, words: &str) -> String {
         format!("`{}{words}`{}", self.command, self.more)
     }
+
+    /// Returns it as a line has it, with more words.
+    pub(super) fn with(&self, words: &str) -> String {
+        format!("{}{words}{}", self.command, self.more)
+    }
 }
 
 impl fmt::Display for ResumeCommand {

@@ -29,6 +29,8 @@ pub(super) struct LiveStats {
     pub(super) store: Option<FailedStore>,
     /// Why an output cannot be written, naming its file.
     pub(super) output_failed: Option<String>,
+    /// It is the text of an answer that cannot be read.
+    pub(super) is_text_damaged: bool,
 }
 
 /// A store that failed, and what became of the answers that came after that.
@@ -70,7 +72,10 @@ impl LiveStats {
     pub(super) fn trouble(&mut self, trouble: &LocalFailure) -> bool {
         match trouble {
             LocalFailure::Marks { .. } | LocalFailure::Server { .. } => true,
-            LocalFailure::Output { detail } => self.output_failed.replace(detail.clone()).is_none(),
+            LocalFailure::Output { detail, is_text_damaged } => {
+                self.is_text_damaged = *is_text_damaged;
+                self.output_failed.replace(detail.clone()).is_none()
+            }
             LocalFailure::Store { path, detail, rescued, answers } => {
                 let is_news = self.store.is_none();
                 let store = self.store.get_or_insert_with(|| FailedStore {

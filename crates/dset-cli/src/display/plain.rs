@@ -240,7 +240,7 @@ pub(super) fn failure_words(trouble: &LocalFailure) -> String {
             text::one_line(detail)
         ),
         LocalFailure::Server { detail: None } => "The server of the job answers again".to_owned(),
-        LocalFailure::Output { detail } => {
+        LocalFailure::Output { detail, .. } => {
             format!("Error: an output cannot be written: {}", text::one_line(detail))
         }
     }

@@ -21,6 +21,7 @@ pub(crate) use self::job::{folder_in_use, job};
 pub(crate) use self::server::server;
 pub(crate) use self::shard::{job_file, merge};
 pub(crate) use self::source::{delimiter_name, source};
+pub(crate) use self::store::DAMAGED_TEXT;
 use crate::display::text::{one_line, same_command};
 
 fn mend() -> String {

@@ -11,6 +11,10 @@ const COPY: &str = "Put a copy of `dset.db` back, if there is one, and run again
 const WITHOUT_STORE: &str = "Without one, move `dset.db` and `dset.db-wal` out of the folder: the next run takes \
 over the answers in the outputs, and asks for the rest";
 
+/// What leads out where the text of one answer is damaged.
+pub(crate) const DAMAGED_TEXT: &str = "Every other answer can be read: `dset verify` names the question, and the `dset redo` that \
+asks it again";
+
 impl From<StoreError> for UserError {
     fn from(error: StoreError) -> UserError {
         let user = UserError::new(Exit::Ours, "cannot use the store `dset.db`");
@@ -31,6 +35,11 @@ impl From<StoreError> for UserError {
                 .hint("If nothing was asked here yet, use another folder with `-o DIR`"),
             StoreError::Damaged(detail) | StoreError::Unreadable(detail) => {
                 user.cause(one_line(&detail)).hint(COPY).hint(WITHOUT_STORE)
+            }
+            damaged @ StoreError::TextDamaged { .. } => {
+                UserError::new(Exit::Ours, "cannot read an answer in the store `dset.db`")
+                    .cause(damaged.to_string())
+                    .hint(DAMAGED_TEXT)
             }
             gone @ StoreError::Gone { .. } => user
                 .cause(one_line(&gone.to_string()))
@@ -62,6 +71,10 @@ mod tests {
     fn only_a_damaged_store_is_to_be_moved_away() {
         let hints = |error: StoreError| UserError::from(error).hints.join(" ");
         assert!(hints(StoreError::Damaged("x".into())).contains("out of the folder"));
+        let text = StoreError::TextDamaged { answer: 7, row: Some(8) };
+        let error = UserError::from(text);
+        assert_eq!(error.cause.as_deref(), Some("the text of answer 7 (row 8) is damaged"));
+        assert!(error.hints.join(" ").contains("dset redo"), "{:?}", error.hints);
         for whole in ["database or disk is full", "disk I/O error"] {
             let hints = hints(StoreError::Failed(whole.into()));
             assert!(hints.contains("Make room") && !hints.contains("dset.db"), "{hints}");

@@ -58,7 +58,11 @@ pub fn rebuild(settings: &JobSpec) -> Result<Option<Rebuilt>, JobError> {
         return Ok(None);
     }
     finish_move(&store, folder)?;
-    finish(&mut store, folder, &wanted, Some(&stamp))?;
+    match finish(&mut store, folder, &wanted, Some(&stamp)) {
+        // The new order may do without that answer.
+        Ok(_) | Err(JobError::Store(StoreError::TextDamaged { .. })) => {}
+        Err(error) => return Err(error),
+    }
     if let Some(found) = store.unsound()?.into_iter().next() {
         return Err(StoreError::Damaged(found).into());
     }
@@ -70,6 +74,11 @@ pub fn rebuild(settings: &JobSpec) -> Result<Option<Rebuilt>, JobError> {
         return Err(StoreError::Damaged(found).into());
     }
     let stays: HashSet<AnswerId> = ids.into_iter().collect();
+    // Before anything says that the outputs follow the new order.
+    let damaged = store.damaged_texts()?.into_iter().find(|(answer, _)| stays.contains(answer));
+    if let Some((answer, row)) = damaged {
+        return Err(StoreError::TextDamaged { answer, row }.into());
+    }
     let placed = store.order(view.generation)?;
     let left_out = placed.iter().filter(|id| !stays.contains(id)).count() as u64;
     let copied_to = keep(&store, folder, view.generation, &stamp)?;
@@ -230,6 +239,7 @@ pub(crate) fn finish(
         return Ok(false);
     }
     let (edition, bom) = (store.edition()?, store.csv_wish(CsvWish::Bom)?);
+    store.check_texts_placed(edition)?;
     let id = store.csv_wish(CsvWish::Id)?.unwrap_or(false);
     let origin = store.meta("rebuilt_with_origin")?.unwrap_or(false);
     let beside = Beside { id, origin };

@@ -145,6 +145,9 @@ impl Job {
         refuse_early(&input, &settings, &decisions, can_ask)?;
 
         let mut folder = RunFolder::take(&settings, formats)?;
+        if decisions.redo.is_some() {
+            folder.leave_out_damaged(&settings)?;
+        }
         let was_blank = folder.recover(settings.models.len() > 1)?;
         if accepting.is_none() && folder.store.has_cut_answers()? {
             accepting = Some(Accepting::of_whole_answers(&settings)?);
@@ -275,6 +278,25 @@ impl RunFolder {
         recovered.extend(rescued.map(Recovered::TakenIn));
         let formats = wished(formats, &store, settings)?;
         Ok(RunFolder { path, lock, store, formats, now, stamp: file_stamp(now), recovered })
+    }
+
+    /// Where the outputs cannot be written because the text of an answer is damaged, they are to be without it, so that its
+    /// row can be asked again.
+    fn leave_out_damaged(&mut self, settings: &JobSpec) -> Result<(), JobError> {
+        let edition = self.store.edition()?;
+        let store = &mut self.store;
+        let marks = store.sink_marks()?;
+        let rows_in = |format: &LiveFormat| {
+            let mark = marks.iter().find(|mark| mark.name == format.name);
+            mark.filter(|_| self.path.join(format.file).exists()).map_or(0, |mark| mark.rows)
+        };
+        let from = match store.meta::<String>("rebuilding")? {
+            Some(_) => 0,
+            None => self.formats.iter().map(rows_in).min().unwrap_or(0),
+        };
+        let names_origin = settings.models.len() > 1 || settings.samples > 1;
+        store.leave_out_damaged(edition, from, names_origin, (&self.stamp, self.now))?;
+        Ok(())
     }
 
     /// Puts right what is to be put right; tells whether the store had no record at all before.

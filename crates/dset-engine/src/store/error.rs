@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use dset_core::plan::AnswerId;
 use thiserror::Error;
 
 use crate::store::sqlite::limits::{PATH_BYTES_MAX, STORE, VERSION};
@@ -24,6 +25,14 @@ pub enum StoreError {
     /// SQLite reports it as corrupt, or what it holds contradicts itself.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// A text of one answer is damaged; every other can be read.
+    #[error("the text of answer {answer}{} is damaged", of_row(.row))]
+    TextDamaged {
+        /// Its number in the store.
+        answer: AnswerId,
+        /// The row of the input that it was given to, where it is known.
+        row: Option<u64>,
+    },
     /// Its path has more bytes than SQLite takes.
     #[error("its path has {0} bytes, and SQLite takes {PATH_BYTES_MAX} at most")]
     PathTooLong(usize),
@@ -53,6 +62,10 @@ pub enum StoreError {
     /// Reading or writing a file failed.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+fn of_row(row: &Option<u64>) -> String {
+    row.map(|row| format!(" (row {row})")).unwrap_or_default()
 }
 
 fn saved(place: &Option<PathBuf>) -> String {

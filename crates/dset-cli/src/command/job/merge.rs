@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::shard::{Whole, not_as_split, whole};
 use crate::command::export::{write_dataset, written};
-use crate::command::merge::{as_json, warn};
+use crate::command::merge::{as_json, exit, warn};
 use crate::command::shared::write_out;
 use crate::datasets::DatasetArgs;
 use crate::display::page;
@@ -117,7 +117,7 @@ pub(super) fn run(args: &JobMergeArgs) -> Result<Exit, UserError> {
         object["missing"] = json!(missing);
         object["dataset"] = exported.as_ref().map_or(json!(null), crate::command::export::object);
         page::json(object);
-        return Ok(Exit::Done);
+        return Ok(exit(&merged));
     }
     warn(&merged);
     let without = match missing {
@@ -128,7 +128,7 @@ pub(super) fn run(args: &JobMergeArgs) -> Result<Exit, UserError> {
         format!("{}/: {}{without}\n", spec.output.display(), of(answered, "answer")).as_bytes(),
     );
     exported.iter().for_each(|exported| written(exported, &args.dataset));
-    Ok(Exit::Done)
+    Ok(exit(&merged))
 }
 
 /// All shards in one store.

@@ -21,6 +21,13 @@ impl Words<'_> {
                 return ("store-damaged", self.store_damaged(found), self.set_aside());
             }
             Difference::Dangling(what, number) => return self.dangling(*what, *number),
+            Difference::TextDamaged { row, number } => {
+                let mend = match number {
+                    Some(number) => self.redo.with(&format!(" {number}")),
+                    None => self.rebuild(),
+                };
+                return ("text-damaged", text_damaged(*row, *number), mend);
+            }
             Difference::OutputMissing { file, rows } => (
                 "output-missing",
                 format!("{file} is not there; it should have {}", of(*rows, "row")),
@@ -201,6 +208,20 @@ impl Words<'_> {
     /// `q.csv rows 3, 7 and 2 more`.
     fn rows(&self, rows: &Rows) -> String {
         format!("{} of {}", row_numbers(rows), self.settings.input.display())
+    }
+}
+
+fn text_damaged(row: Option<u64>, number: Option<u64>) -> String {
+    let row = row.map_or_else(String::new, |row| format!(" (row {row})"));
+    match number {
+        Some(number) => format!(
+            "the store cannot read the text of the answer to question {number}{row}: a byte of it has changed; \
+             outputs that have its row were not compared"
+        ),
+        None => format!(
+            "the store cannot read the text of an answer{row} that counts no more and stands in the outputs; these \
+             were not compared"
+        ),
     }
 }
 

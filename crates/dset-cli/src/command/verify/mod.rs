@@ -11,7 +11,7 @@ use dset_core::settings::JobSpec;
 use dset_engine::os::lock::Running;
 use dset_engine::view::verify::{Difference, Note, VerifyReport, verify};
 
-use crate::command::resume_command::{LastRun, resume_command};
+use crate::command::resume_command::{LastRun, ResumeCommand, redo_command, resume_command};
 use crate::display::page::{self, BAD, DIM, GOOD, Page};
 use crate::display::text::{by, count, of, one_line, quoted, shortened, when};
 use crate::error::UserError;
@@ -59,7 +59,8 @@ pub(in crate::command) fn run(args: &VerifyArgs) -> Result<Exit, UserError> {
         verified.cost_limit,
     );
     let run = resume_command(&which, before.as_ref(), &[]).to_string();
-    let speak = Words { which: &which, settings: &settings, run };
+    let redo = redo_command(&which, before.as_ref());
+    let speak = Words { which: &which, settings: &settings, run, redo };
     if args.json || terminal.json {
         page::json(speak.object(&verified, exit));
     } else {
@@ -73,6 +74,8 @@ struct Words<'a> {
     settings: &'a JobSpec,
     /// The command that goes on with the run.
     run: String,
+    /// The command that asks rows of it again.
+    redo: ResumeCommand,
 }
 
 impl Words<'_> {
@@ -188,6 +191,11 @@ impl Words<'_> {
                     self.which.command("export")
                 )
             }
+            Note::TextsDamaged(answers) => format!(
+                "{} with a damaged text {} no more",
+                of(*answers, "answer"),
+                if *answers == 1 { "counts" } else { "count" }
+            ),
             Note::NotAccepted(rows) => format!(
                 "{} of the outputs {} answers that do not count any more; `{} --rebuild` leaves them out",
                 of(*rows, "row"),

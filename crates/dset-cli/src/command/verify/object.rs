@@ -37,6 +37,7 @@ impl Words<'_> {
         let notes = verified.notes.iter().map(|note| {
             let kind = match note {
                 Note::Gone { .. } => "gone",
+                Note::TextsDamaged(_) => "texts-damaged",
                 Note::NotAccepted(_) => "not_accepted",
                 Note::RowsOfScript { .. } => "rows-of-script",
                 Note::Moved(_) => "moved",

@@ -12,6 +12,7 @@ use super::Summary;
 use crate::display::hints::nothing;
 use crate::display::settings_hints;
 use crate::display::text::{self, of, quoted, span};
+use crate::explain::DAMAGED_TEXT;
 use crate::same_command::same_command_as;
 
 /// What happened, why, and what to do about it.
@@ -34,10 +35,13 @@ impl Summary<'_> {
             EndReason::OutputFailed => (
                 "an output cannot be written".into(),
                 self.stats.output_failed.as_deref().map(text::one_line),
-                vec![format!(
-                    "Every answer is safe in the store; mend that, then run `{}`",
-                    self.again()
-                )],
+                vec![match self.stats.is_text_damaged {
+                    true => DAMAGED_TEXT.to_owned(),
+                    false => format!(
+                        "Every answer is safe in the store; mend that, then run `{}`",
+                        self.again()
+                    ),
+                }],
             ),
             EndReason::WrongSettings(failure) => self.wrong_settings(failure),
             EndReason::InputChanged { row_number } => (

@@ -6,10 +6,11 @@ use dset_core::run::ask::AskId;
 use dset_core::run::{Event, Seq};
 
 use crate::observer::{LocalFailure, Observer};
+use crate::output::live::SinkError;
 use crate::run::drive::Run;
 use crate::run::drive::effects::JudgedResult;
 use crate::run::drive::workers::WorkerMessage;
-use crate::store::{STORE, ToStore};
+use crate::store::{STORE, StoreError, ToStore};
 
 impl Run {
     pub(super) fn on_ask_end(&mut self, ask: AskId, came: Option<JudgedResult>) -> Event {
@@ -61,7 +62,10 @@ impl Run {
                 None
             }
             WorkerMessage::OutputFailed(error) => {
-                watcher.local_failure(now, &LocalFailure::Output { detail: error.to_string() });
+                let is_text_damaged =
+                    matches!(error, SinkError::Store(StoreError::TextDamaged { .. }));
+                let detail = error.to_string();
+                watcher.local_failure(now, &LocalFailure::Output { detail, is_text_damaged });
                 Some(Event::EmitFailed)
             }
             WorkerMessage::Marked { questions, column, took } => {

@@ -14,7 +14,7 @@ impl Store {
         after: AnswerId,
         mut each: impl FnMut(AnswerId, [&str; 3]) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        let sql = "SELECT id, text_of(question), text_of(reasoning), text_of(answer) FROM answers
+        let sql = "SELECT id, text_of(id, row, question), text_of(id, row, reasoning), text_of(id, row, answer) FROM answers
                    WHERE id > ?1 ORDER BY id";
         let mut statement = self.reader.connection.prepare(sql)?;
         let mut rows = statement.query([after])?;

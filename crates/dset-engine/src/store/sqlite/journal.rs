@@ -322,7 +322,7 @@ impl NewAnswer {
     /// Tells whether a stored answer is this very one.
     fn is_answer(&self, to: &Transaction<'_>, id: AnswerId) -> rusqlite::Result<bool> {
         let sql = "SELECT 1 FROM answers WHERE id = ?1 AND answered_at = ?2
-                   AND text_of(answer) = ?3";
+                   AND text_of(id, row, answer) = ?3";
         to.prepare_cached(sql)?.exists(params![id, self.answered_at, self.answer])
     }
 }

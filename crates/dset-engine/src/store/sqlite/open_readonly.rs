@@ -258,7 +258,7 @@ impl Store {
 
     /// Returns the question of an answer.
     pub(crate) fn question(&self, answer: AnswerId) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT text_of(question) FROM answers WHERE id = ?1";
+        let sql = "SELECT text_of(id, row, question) FROM answers WHERE id = ?1";
         Ok(self.reader.connection.query_row(sql, [answer], |row| row.get(0)).optional()?)
     }
 

@@ -26,6 +26,11 @@ use crate::store::writer::message::Checkpoint;
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> StoreError {
+        if let rusqlite::Error::SqliteFailure(_, Some(words)) = &error
+            && let Some(damaged) = texts::read_damaged(words)
+        {
+            return damaged;
+        }
         use rusqlite::Error::{
             FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType,
         };
@@ -444,7 +449,7 @@ pub(super) fn set_up(connection: &Connection) -> rusqlite::Result<()> {
 /// Reads one answer by its number, see [`Archive::row`].
 pub(super) fn row_sql() -> String {
     format!(
-        "SELECT a.answered_at, text_of(a.question), text_of(a.reasoning), text_of(a.answer), a.life, {}
+        "SELECT a.answered_at, text_of(a.id, a.row, a.question), text_of(a.id, a.row, a.reasoning), text_of(a.id, a.row, a.answer), a.life, {}
          FROM answers a
          LEFT JOIN answer_facts f ON f.answer = a.id WHERE a.id = ?1",
         facts::COLUMNS

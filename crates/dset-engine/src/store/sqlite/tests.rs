@@ -164,3 +164,82 @@ fn runs_of_one_millisecond_are_one_to_a_merge_only_where_they_are_one() {
         assert_eq!(all.connection().query_row(ended, [], |row| row.get(0)), Ok(1));
     }
 }
+
+#[test]
+fn an_answer_gives_way_in_a_merge_only_to_what_is_merged_too() {
+    let answer = |try_number: u32, at: u32, text: &str| {
+        let line = format!(
+            r#"{{"key":{key:?},"question_hash":{key:?},"settings":1,"edition":0,"life":1,"row":2,
+            "answered_at":{at},"question":"q","reasoning":"","answer":"{text}","metadata":{{}},
+            "try_number":{try_number}}}"#,
+            key = [1; 16]
+        );
+        crate::store::Write::Answered(Box::new(serde_json::from_str(&line).unwrap()))
+    };
+    for both_give_way in [false, true] {
+        let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+        let [mut one, mut other, mut all] =
+            [0, 1, 2].map(|at: usize| Store::open(folders[at].path()).unwrap().0);
+        let aside = crate::store::Write::SetAside(1);
+        one.commit(&[answer(1, 7, "before"), answer(2, 8, "accepted")]).unwrap();
+        one.commit(std::slice::from_ref(&aside)).unwrap();
+        other.commit(&[answer(1, 7, "before"), answer(2, 9, "another")]).unwrap();
+        if both_give_way {
+            other.commit(&[aside]).unwrap();
+        }
+        for time in 0..2 {
+            all.take_in(&other).unwrap();
+            let merged = all.take_in(&one).unwrap();
+            assert_eq!(merged.bought_twice, u64::from(both_give_way));
+            let is_taken = time == 0 && !both_give_way;
+            assert_eq!(merged.taken, u64::from(is_taken));
+            let sql = "SELECT group_concat(try || answer, ' ') FROM
+                       (SELECT t.try, a.answer FROM later_tries t JOIN answers a ON a.id = t.answer ORDER BY 1)";
+            let tries: String = all.connection().query_row(sql, [], |row| row.get(0)).unwrap();
+            let expected = if both_give_way { "2another" } else { "2another 3accepted" };
+            assert_eq!(tries, expected);
+            let aside = all.set_aside().unwrap();
+            assert_eq!([1, 2, 3].map(|id| aside.has(id)), [true, false, false]);
+        }
+    }
+}
+
+#[test]
+fn an_answer_with_a_damaged_text_is_named_and_not_merged_and_its_cost_is() {
+    let answer = |key: u8, try_number: u32, at: u32| {
+        let line = serde_json::json!({
+            "key": vec![key; 16], "question_hash": vec![key; 16], "settings": 1, "edition": 0, "life": 1,
+            "row": key, "answered_at": at, "question": "q", "reasoning": "",
+            "answer": format!("{at} is an answer ").repeat(30), "metadata": {"output_tokens": 5},
+            "try_number": try_number,
+        });
+        crate::store::Write::Answered(Box::new(serde_json::from_value(line).unwrap()))
+    };
+    let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let [mut one, mut all] = [0, 1].map(|at: usize| Store::open(folders[at].path()).unwrap().0);
+    one.begin_life(1, 1, "http://a").unwrap();
+    one.commit(&[answer(1, 1, 7), answer(2, 1, 8), answer(3, 1, 9), answer(2, 2, 10)]).unwrap();
+    one.commit(&[crate::store::Write::SetAside(2)]).unwrap();
+    let damage = "UPDATE answers SET answer = CAST(substr(answer, 1, 12) || x'00' || substr(answer, 14) AS BLOB)
+                  WHERE id IN (1, 2)";
+    one.connection().execute(damage, []).unwrap();
+    assert_eq!(one.damaged_texts().unwrap(), [(1, Some(1)), (2, Some(2))]);
+    for time in 0..2 {
+        let merged = all.take_in(&one).unwrap();
+        assert_eq!(merged.damaged, 1, "one that was replaced is missed by nobody");
+        assert_eq!(merged.first_damaged, [(folders[0].path().to_owned(), Some(1))]);
+        assert_eq!([merged.taken, merged.known, merged.bought_twice], [[2, 0, 0], [0, 2, 0]][time]);
+        let sql = "SELECT group_concat(row || '/' || answered_at, ' ') FROM
+                   (SELECT a.row, a.answered_at FROM keys k JOIN answers a ON a.id = k.answer ORDER BY 1)";
+        let kept: String = all.connection().query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(kept, "2/10 3/9", "where the tries before it are lost it is the first");
+        let mut tokens = 0;
+        all.for_each_call(|call| tokens += call.tokens.output.unwrap_or(0)).unwrap();
+        assert_eq!(tokens, 20);
+    }
+    // A copy of it that is whole is taken in.
+    let whole = tempfile::tempdir().unwrap();
+    let (mut copy, _) = Store::open(whole.path()).unwrap();
+    copy.commit(&[answer(1, 1, 7)]).unwrap();
+    assert_eq!(all.take_in(&copy).unwrap().taken, 1);
+}

@@ -1,15 +1,20 @@
 //! Texts as they lie in the store: a long one as a BLOB, compressed with Zstandard.
 //!
-//! SQL that writes a text says `packed(?)`, and SQL that reads one `text_of(column)` or, where its length in
-//! bytes is enough, `octets_of(column)`: what is TEXT is itself.
+//! SQL that writes a text says `packed(?)`, and SQL that reads one `text_of(id, row, column)` or, where its length in
+//! bytes is enough, `octets_of(id, row, column)`: what is TEXT is itself. `id` and `row` are those of the answer: damage of
+//! a text is an error of that one. `is_whole(column)` says whether there is any.
 
 use std::sync::{Mutex, PoisonError};
 
+use dset_core::plan::AnswerId;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{Value, ValueRef};
-use rusqlite::{Connection, Error, ffi};
+use rusqlite::{Connection, Error, ffi, params};
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe::{self, CParameter};
+
+use super::store::Store;
+use crate::store::error::StoreError;
 
 /// Shorter texts, in bytes, stay as they are: there is little to find in them.
 const PACKED_MIN: usize = 128;
@@ -24,7 +29,8 @@ pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     // So that a byte that has changed on the disk is noticed.
     compressor.set_parameter(CParameter::ChecksumFlag(true)).map_err(out_of_memory)?;
     let compressor = Mutex::new(compressor);
-    function(connection, c"packed", move |value| {
+    function(connection, c"packed", 1, move |context| {
+        let value = context.get_raw(0);
         let mut compressor = compressor.lock().unwrap_or_else(PoisonError::into_inner);
         match value {
             ValueRef::Text(text) if text.len() >= PACKED_MIN => match compressor.compress(text) {
@@ -35,58 +41,151 @@ pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
         }
     })?;
     let decompressor = Mutex::new(Decompressor::new().map_err(out_of_memory)?);
-    function(connection, c"text_of", move |value| match value {
+    function(connection, c"text_of", 3, move |context| match context.get_raw(2) {
         ValueRef::Blob(packed) => {
             let mut decompressor = decompressor.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok(Value::Text(unpack_with(&mut decompressor, packed)?))
+            let text = unpack_with(&mut decompressor, packed);
+            text.map(Value::Text).ok_or_else(|| damaged_in(context))
         }
         other => Ok(other.try_into()?),
     })?;
-    function(connection, c"octets_of", |value| match value {
+    function(connection, c"octets_of", 3, |context| match context.get_raw(2) {
         ValueRef::Text(text) => Ok(Value::Integer(text.len() as i64)),
-        ValueRef::Blob(packed) => Ok(Value::Integer(octets(packed)? as i64)),
+        ValueRef::Blob(packed) => match octets(packed) {
+            Some(octets) => Ok(Value::Integer(octets as i64)),
+            None => Err(damaged_in(context)),
+        },
         _ => Ok(Value::Null),
+    })?;
+    let decompressor = Mutex::new(Decompressor::new().map_err(out_of_memory)?);
+    function(connection, c"is_whole", 1, move |context| match context.get_raw(0) {
+        ValueRef::Blob(packed) => {
+            let mut decompressor = decompressor.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(Value::Integer(unpack_with(&mut decompressor, packed).is_some().into()))
+        }
+        _ => Ok(Value::Integer(1)),
     })
 }
 
-/// Returns the text of a value that was read as it lies there.
-pub(super) fn unpack(value: &Value) -> rusqlite::Result<String> {
+/// Returns the text of a value that was read as it lies there; `None` where it is damaged.
+pub(super) fn unpack(value: &Value) -> rusqlite::Result<Option<String>> {
     match value {
-        Value::Text(text) => Ok(text.clone()),
+        Value::Text(text) => Ok(Some(text.clone())),
         Value::Blob(packed) => {
-            unpack_with(&mut Decompressor::new().map_err(out_of_memory)?, packed)
+            Ok(unpack_with(&mut Decompressor::new().map_err(out_of_memory)?, packed))
         }
-        _ => Ok(String::new()),
+        _ => Ok(Some(String::new())),
     }
 }
 
 fn function(
     connection: &Connection,
     name: &std::ffi::CStr,
-    of: impl Fn(ValueRef<'_>) -> rusqlite::Result<Value> + Send + 'static,
+    arguments: i32,
+    of: impl Fn(&Context<'_>) -> rusqlite::Result<Value> + Send + 'static,
 ) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC
         | FunctionFlags::SQLITE_INNOCUOUS;
-    let of = move |context: &mut Context<'_>| of(context.get_raw(0));
-    connection.create_scalar_function(name, 1, flags, of)
+    let of = move |context: &mut Context<'_>| of(context);
+    connection.create_scalar_function(name, arguments, flags, of)
 }
 
-fn unpack_with(decompressor: &mut Decompressor<'_>, packed: &[u8]) -> rusqlite::Result<String> {
-    let unpacked = decompressor.decompress(packed, octets(packed)?);
-    String::from_utf8(unpacked.map_err(|_| damaged())?).map_err(|_| damaged())
+fn unpack_with(decompressor: &mut Decompressor<'_>, packed: &[u8]) -> Option<String> {
+    String::from_utf8(decompressor.decompress(packed, octets(packed)?).ok()?).ok()
 }
 
 /// Returns how long a compressed text is, which its head says.
-fn octets(packed: &[u8]) -> rusqlite::Result<usize> {
+fn octets(packed: &[u8]) -> Option<usize> {
     let said = zstd_safe::get_frame_content_size(packed).ok().flatten();
-    let is_possible = |&octets: &u64| octets <= TEXT_MAX;
-    said.filter(is_possible).map(|octets| octets as usize).ok_or_else(damaged)
+    said.filter(|octets| *octets <= TEXT_MAX).map(|octets| octets as usize)
 }
 
-/// What SQLite says of damage of its own.
-fn damaged() -> Error {
-    Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), None)
+/// What an error of one text begins with: of an error of a function SQLite passes on nothing but words.
+const DAMAGED: &str = "damaged text: ";
+
+/// Says that a text of an answer is damaged.
+pub(super) fn damaged(answer: AnswerId, row: Option<i64>) -> Error {
+    let row = row.map_or_else(String::new, |row| row.to_string());
+    let failure = ffi::Error::new(ffi::SQLITE_CORRUPT);
+    Error::SqliteFailure(failure, Some(format!("{DAMAGED}{answer} {row}")))
+}
+
+fn damaged_in(context: &Context<'_>) -> Error {
+    match (context.get(0), context.get(1)) {
+        (Ok(answer), Ok(row)) => damaged(answer, row),
+        (Err(error), _) | (_, Err(error)) => error,
+    }
+}
+
+/// Reads that of the words of an error.
+pub(super) fn read_damaged(words: &str) -> Option<StoreError> {
+    let (answer, row) = words.strip_prefix(DAMAGED)?.split_once(' ')?;
+    Some(StoreError::TextDamaged { answer: answer.parse().ok()?, row: row.parse().ok() })
+}
+
+impl Store {
+    /// Returns the answers of which a text is damaged; reads every text.
+    pub(crate) fn damaged_texts(&self) -> Result<Vec<(AnswerId, Option<u64>)>, StoreError> {
+        let sql = "SELECT id, row FROM answers
+                   WHERE NOT (is_whole(question) AND is_whole(reasoning) AND is_whole(answer)) ORDER BY id";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let rows = statement.query_map([], |row| {
+            let at: Option<i64> = row.get(1)?;
+            Ok((row.get(0)?, at.and_then(|at| u64::try_from(at).ok())))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Fails where a text is damaged of an answer that has a place in the outputs of an edition.
+    pub(crate) fn check_texts_placed(&self, edition: u32) -> Result<(), StoreError> {
+        let damaged = self.damaged_texts()?;
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        let placed = self.order(edition)?;
+        match damaged.into_iter().find(|(answer, _)| placed.contains(answer)) {
+            Some((answer, row)) => Err(StoreError::TextDamaged { answer, row }),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the answers of which a text is damaged out of the order of the outputs, where it cannot be followed
+    /// with them: some of their places are `from` there on. The outputs are then to be rebuilt. Says whether there
+    /// were any.
+    pub(crate) fn leave_out_damaged(
+        &mut self,
+        edition: u32,
+        from: u64,
+        names_origin: bool,
+        (stamp, now): (&str, i64),
+    ) -> Result<bool, StoreError> {
+        let damaged = self.damaged_texts()?;
+        let placed = if damaged.is_empty() { Vec::new() } else { self.order(edition)? };
+        let is_damaged = |answer: &AnswerId| damaged.iter().any(|(one, _)| one == answer);
+        if !placed.iter().skip(from as usize).any(is_damaged) {
+            return Ok(false);
+        }
+        let transaction = self.reader.connection.transaction()?;
+        for (answer, _) in &damaged {
+            let sql = "DELETE FROM output_order WHERE edition = ?1 AND answer = ?2";
+            transaction.execute(sql, params![edition, answer])?;
+        }
+        transaction.execute_batch(&format!(
+            "CREATE TEMP TABLE left AS SELECT row_number() OVER (ORDER BY position) - 1 AS position, answer, row
+               FROM output_order WHERE edition = {edition};
+             DELETE FROM output_order WHERE edition = {edition};
+             INSERT INTO output_order (edition, position, answer, row)
+               SELECT {edition}, position, answer, row FROM temp.left;
+             DROP TABLE temp.left;
+             DELETE FROM sinks;"
+        ))?;
+        let sql = "INSERT OR REPLACE INTO meta (name, value)
+                   VALUES ('rebuilding', ?1), ('rebuilt_at', ?2), ('rebuilt_with_origin', ?3)";
+        transaction.execute(sql, params![stamp, now, names_origin])?;
+        transaction.commit()?;
+        Ok(true)
+    }
 }
 
 fn out_of_memory(_: std::io::Error) -> Error {
@@ -97,12 +196,10 @@ fn out_of_memory(_: std::io::Error) -> Error {
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use proptest::prelude::*;
-    use rusqlite::params;
 
-    use super::super::store::{Reader, Store};
+    use super::super::store::Reader;
     use super::super::{STORE, open_readonly};
     use super::*;
-    use crate::store::StoreError;
     use crate::store::roles::{Archive as _, Write};
 
     fn connection() -> Connection {
@@ -116,13 +213,13 @@ mod tests {
         fn every_text_comes_back_as_it_was(
             text in prop_oneof!["\\PC{0,400}", "(abc|\u{0}|é|\n){0,400}"],
         ) {
-            let sql = "SELECT text_of(packed(?1)), octets_of(packed(?1)), packed(?1)";
+            let sql = "SELECT text_of(1, 2, packed(?1)), octets_of(1, 2, packed(?1)), packed(?1)";
             let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
             let found = connection().query_row(sql, [&text], read);
             let (back, octets, packed): (String, i64, Value) = found.unwrap();
             prop_assert_eq!(&back, &text);
             prop_assert_eq!(octets as usize, text.len());
-            prop_assert_eq!(unpack(&packed).unwrap(), text);
+            prop_assert_eq!(unpack(&packed).unwrap(), Some(text));
         }
     }
 
@@ -134,9 +231,13 @@ mod tests {
         let packed: Vec<u8> = connection.query_row(sql, [&text], |row| row.get(0)).unwrap();
         assert!(packed.len() * 3 < text.len());
         let refused = |bytes: &[u8]| {
-            let read = connection.query_row("SELECT text_of(?1)", [bytes], |row| row.get(0));
+            let sql = "SELECT text_of(7, 8, ?1)";
+            let read = connection.query_row(sql, [bytes], |row| row.get(0));
             let error = StoreError::from(read.map(|_: String| ()).unwrap_err());
-            assert!(matches!(&error, StoreError::Damaged(_)), "{error:?}");
+            let expected = StoreError::TextDamaged { answer: 7, row: Some(8) };
+            assert_eq!(error.to_string(), expected.to_string(), "{error:?}");
+            let is_whole = "SELECT is_whole(?1)";
+            assert_eq!(connection.query_row(is_whole, [bytes], |row| row.get(0)), Ok(0));
         };
         for at in 0..packed.len() {
             let mut changed = packed.clone();

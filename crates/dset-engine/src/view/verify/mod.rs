@@ -7,6 +7,7 @@ mod files;
 mod integrity;
 mod output;
 mod rows;
+mod texts;
 
 use std::path::PathBuf;
 
@@ -58,6 +59,13 @@ pub enum Difference {
     StoreDamaged(Vec<String>),
     /// References within the store lead nowhere.
     Dangling(IntegrityError, u64),
+    /// A text of an answer is damaged, so that outputs with it were not compared.
+    TextDamaged {
+        /// The row of the input that it was given to, where it is known.
+        row: Option<u64>,
+        /// Which question it is the answer to, from 1; none where it stands in outputs alone.
+        number: Option<u64>,
+    },
     /// An output is not there.
     OutputMissing {
         /// Which.
@@ -129,6 +137,8 @@ pub enum Note {
     },
     /// Rows of the outputs whose answers count no more: they do not pass the checks, or were set aside.
     NotAccepted(u64),
+    /// Answers with a damaged text that count no more, or for nothing.
+    TextsDamaged(u64),
     /// Rows of `output.json` that say another row of the input than their question is in now.
     Moved(u64),
     /// Rows that the original script wrote: their texts were found, their order and form are its
@@ -191,7 +201,8 @@ fn check(store: &Store, settings: &JobSpec, in_flux: bool) -> Result<VerifyRepor
     let mut found = Findings::default();
     // Without its answers an order cannot be followed.
     let lost = [IntegrityError::PlaceWithoutAnswer, IntegrityError::KeyWithoutAnswer];
-    let order_holds = dangling.iter().all(|(what, _)| !lost.contains(what));
+    let damaged = texts::check(store, &index, generation, &mut found)?;
+    let order_holds = !damaged && dangling.iter().all(|(what, _)| !lost.contains(what));
     found.differences.extend(dangling.into_iter().map(integrity::told));
     if !ledger.balances() {
         found.differences.push(Difference::Ledger(ledger));

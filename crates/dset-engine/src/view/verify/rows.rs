@@ -6,7 +6,7 @@ use dset_core::item::question::QuestionId;
 use dset_core::plan::AnswerId;
 
 use crate::error::JobError;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::view::index::RunIndex;
 use crate::view::status::{RowMarks, Rows};
 use crate::view::verify::{Difference, Findings, NAMED_MAX, Note};
@@ -75,7 +75,10 @@ fn judge_strays(
     })?;
     let (mut gone, mut first) = (0, Vec::new());
     for id in strays {
-        let question = store.question(*id)?.unwrap_or_default();
+        let question = match store.question(*id) {
+            Err(StoreError::TextDamaged { .. }) => continue,
+            question => question?.unwrap_or_default(),
+        };
         if asked.contains(&QuestionId::hash_text(question.trim())) {
             continue;
         }

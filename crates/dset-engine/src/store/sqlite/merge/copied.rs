@@ -36,8 +36,28 @@ impl Copied {
         }
     }
 
+    pub(super) fn bytes(&self, name: &str) -> Vec<u8> {
+        match self.get(name) {
+            Some(Value::Blob(bytes)) => bytes.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns a text; that of an answer may be damaged.
     pub(super) fn text(&self, name: &str) -> rusqlite::Result<String> {
-        self.get(name).map_or(Ok(String::new()), texts::unpack)
+        let Some(value) = self.get(name) else { return Ok(String::new()) };
+        let damaged = || texts::damaged(self.number("id").unwrap_or(0), self.number("row"));
+        texts::unpack(value)?.ok_or_else(damaged)
+    }
+
+    /// Tells whether every text of an answer can be read.
+    pub(super) fn is_whole(&self) -> rusqlite::Result<bool> {
+        for name in ["question", "reasoning", "answer"] {
+            if self.get(name).map(texts::unpack).transpose()? == Some(None) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Inserts it, but for the columns that are named `without`.

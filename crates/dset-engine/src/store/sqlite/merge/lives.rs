@@ -24,7 +24,7 @@ pub(super) fn lives(
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let mut copied = Copied::read(row)?;
-        copied.set("settings", mapped(&numbers.settings, copied.number("settings")));
+        copied.set("settings", numbers.settings_of(copied.number("settings")));
         let id: i64 = row.get("id")?;
         let known = match copied.get("identity") {
             Some(Value::Blob(identity)) => to

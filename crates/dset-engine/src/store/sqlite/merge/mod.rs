@@ -1,16 +1,19 @@
 //! Takes what another store has into this one: answers by their keys, what they were bought with, and the
 //! asks that failed. Columns are copied by their names, so that one that is added is not lost.
 
+mod asides;
 mod copied;
 mod lives;
 mod metas;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use dset_core::answer::CUT;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use self::asides::Asides;
 use self::copied::Copied;
 use self::lives::lives;
 use self::metas::metas;
@@ -42,6 +45,10 @@ pub struct Merged {
     pub contradictions: u64,
     /// The first of these.
     pub first: Vec<Contradiction>,
+    /// Answers with a damaged text, which were not taken in: what they cost counts all the same.
+    pub damaged: u64,
+    /// The first of them: the folder, and the row where it is known.
+    pub first_damaged: Vec<(PathBuf, Option<i64>)>,
     /// Answers that a run could only rescue, taken into the stores of their folders first, and
     pub rescued: u64,
     /// lines of them that could not be read.
@@ -68,6 +75,9 @@ impl Merged {
         self.contradictions += other.contradictions;
         self.first.extend(other.first);
         self.first.truncate(NAMED_MAX);
+        self.damaged += other.damaged;
+        self.first_damaged.extend(other.first_damaged);
+        self.first_damaged.truncate(NAMED_MAX);
         self.rescued += other.rescued;
         self.unread += other.unread;
     }
@@ -78,6 +88,13 @@ impl Merged {
 struct Numbers {
     settings: HashMap<i64, i64>,
     lives: HashMap<i64, i64>,
+}
+
+impl Numbers {
+    /// Returns the number of settings here; of those that are nowhere, that of what nobody knows.
+    fn settings_of(&self, number: Option<i64>) -> i64 {
+        number.and_then(|number| self.settings.get(&number).copied()).unwrap_or(0)
+    }
 }
 
 fn mapped(numbers: &HashMap<i64, i64>, number: Option<i64>) -> Value {
@@ -94,7 +111,9 @@ impl Store {
         let numbers = Numbers { lives: lives(from, &transaction, &numbers)?, ..numbers };
         metas(from, &transaction, &numbers)?;
         transaction.commit()?;
-        let merged = answers(from, to, &numbers)?;
+        let mut merged = answers(from, to, &numbers)?;
+        let folder = other.path.parent().unwrap_or(&other.path);
+        merged.first_damaged.iter_mut().for_each(|(of, _)| folder.clone_into(of));
         let transaction = to.transaction()?;
         attempts(from, &transaction, &numbers)?;
         failures(from, &transaction)?;
@@ -151,7 +170,9 @@ fn answers(
     let mut keys = keys.query([])?;
     let mut texts = from.prepare("SELECT * FROM answers WHERE id = ?1")?;
     let mut facts = from.prepare("SELECT * FROM answer_facts WHERE answer = ?1")?;
-    let mut is_done = false;
+    let (mut asides, mut is_done) = (Asides::read(from)?, false);
+    // Tries with a damaged text, by their keys.
+    let mut lost: HashMap<Vec<u8>, i64> = HashMap::new();
     while !is_done {
         let transaction = to.transaction()?;
         for _ in 0..BATCH {
@@ -160,16 +181,37 @@ fn answers(
                 break;
             };
             let (mut key, number) = (Copied::read(row)?, row.get::<_, i64>("answer")?);
-            key.set("settings", mapped(&numbers.settings, key.number("settings")));
+            key.set("settings", numbers.settings_of(key.number("settings")));
             let mut text = texts.query_row([number], Copied::read)?;
             text.set("life", mapped(&numbers.lives, text.number("life")));
             let mut known = facts.query_row([number], Copied::read).optional()?;
             if let Some(facts) = &mut known {
-                facts.set("request", mapped(&numbers.settings, facts.number("request")));
+                facts.set("request", numbers.settings_of(facts.number("request")));
             }
-            if let Some(own) = answer(&transaction, key, &text, known, &mut merged)? {
+            if !text.is_whole()? {
+                if !asides.has(number) {
+                    merged.damaged += 1;
+                    if merged.first_damaged.len() < NAMED_MAX {
+                        merged.first_damaged.push((PathBuf::new(), text.number("row")));
+                    }
+                }
+                if keep_damaged(&transaction, &key, &text, known.as_ref())? {
+                    *lost.entry(key.bytes("key")).or_insert(0) += 1;
+                }
+                continue;
+            }
+            // The try behind one that is lost comes in its place.
+            if let Some(lost) = lost.get(&key.bytes("key")) {
+                key.set("try", key.number("try").unwrap_or(1) - lost);
+            }
+            let is_in_place = |key: &Copied| asides.are_replaced_by(number, key, &transaction);
+            if let Some(own) = answer(&transaction, key, &text, known, is_in_place, &mut merged)? {
                 judged(from, &transaction, number, own)?;
+                asides.note(number, own);
             }
+        }
+        if is_done {
+            asides.apply(&transaction)?;
         }
         transaction.commit()?;
     }
@@ -178,7 +220,7 @@ fn answers(
 
 /// Takes over what was thought of an answer, and what was said of it, also since it was taken in.
 fn judged(from: &Connection, to: &Transaction<'_>, number: i64, own: i64) -> rusqlite::Result<()> {
-    for table in ["verdicts", "kept", "set_aside"] {
+    for table in ["verdicts", "kept"] {
         let sql = format!("SELECT * FROM {table} WHERE answer = ?1");
         let mut statement = from.prepare_cached(&sql)?;
         let mut rows = statement.query([number])?;
@@ -186,7 +228,6 @@ fn judged(from: &Connection, to: &Transaction<'_>, number: i64, own: i64) -> rus
             let mut copied = Copied::read(row)?;
             copied.set("answer", own);
             match table {
-                "set_aside" => redos::set_aside(to, own)?,
                 "verdicts" => {
                     // What no program had said when it was taken in gives way to what one says now.
                     let sql = "DELETE FROM verdicts WHERE answer = ?1 AND acceptance = ?2
@@ -214,12 +255,13 @@ fn judged(from: &Connection, to: &Transaction<'_>, number: i64, own: i64) -> rus
 }
 
 /// Takes in one answer, where it is not there, and returns its number; or notes that another one has its key
-/// and try.
+/// and try. One that `is_in_place` of an answer that counts here is taken in as the next try.
 fn answer(
     to: &Transaction<'_>,
     mut key: Copied,
     text: &Copied,
     facts: Option<Copied>,
+    is_in_place: impl Fn(&Copied) -> rusqlite::Result<bool>,
     merged: &mut Merged,
 ) -> rusqlite::Result<Option<i64>> {
     let is_first = key.number("try") == Some(1);
@@ -239,25 +281,6 @@ fn answer(
         .prepare_cached(sql)?
         .query_row([key.get("key"), key.get("try")], Copied::read)
         .optional()?;
-    // A whole answer is the next try behind one that was cut.
-    let is_cut = |facts: Option<&Copied>| {
-        facts.is_some_and(|facts| facts.text("finish").is_ok_and(|finish| finish == CUT))
-    };
-    if is_cut(own.as_ref()) && !is_cut(facts.as_ref()) {
-        let sql = "SELECT max(t.try), max(iif(a.answered_at = ?2 AND text_of(a.answer) = text_of(?3), a.id, NULL))
-                   FROM later_tries t JOIN answers a ON a.id = t.answer WHERE t.key = ?1";
-        let (last, known): (Option<i64>, Option<i64>) = to
-            .prepare_cached(sql)?
-            .query_row([key.get("key"), text.get("answered_at"), text.get("answer")], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?;
-        if known.is_some() {
-            merged.known += 1;
-            return Ok(known);
-        }
-        key.set("try", last.unwrap_or(1) + 1);
-        return insert(to, key, text, facts, merged).map(Some);
-    }
     let Some(own) = own else {
         return insert(to, key, text, facts, merged).map(Some);
     };
@@ -266,6 +289,23 @@ fn answer(
     if says_the_same && own.get("answered_at") == text.get("answered_at") {
         merged.known += 1;
         return Ok(own.number("id"));
+    }
+    let sql = "SELECT max(t.try), max(iif(a.answered_at = ?2 AND text_of(a.id, a.row, a.answer) = text_of(0, 0, ?3), a.id, NULL))
+               FROM later_tries t JOIN answers a ON a.id = t.answer WHERE t.key = ?1";
+    let (last, known): (Option<i64>, Option<i64>) = to
+        .prepare_cached(sql)?
+        .query_row([key.get("key"), text.get("answered_at"), text.get("answer")], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    if known.is_some() {
+        merged.known += 1;
+        return Ok(known);
+    }
+    // A whole answer is the next try behind one that was cut.
+    let is_cut = |facts: &Copied| facts.text("finish").is_ok_and(|finish| finish == CUT);
+    if is_cut(&own) && !facts.as_ref().is_some_and(is_cut) || is_in_place(&key)? {
+        key.set("try", last.unwrap_or(1) + 1);
+        return insert(to, key, text, facts, merged).map(Some);
     }
     merged.bought_twice += 1;
     if !says_the_same {
@@ -332,7 +372,6 @@ fn keep(
     text: &Copied,
     facts: Option<&Copied>,
 ) -> rusqlite::Result<()> {
-    let fact = |name: &str| facts.and_then(|facts| facts.get(name)).cloned().unwrap_or(Value::Null);
     let said = serde_json::json!({
         "question": text.text("question")?,
         "reasoning": text.text("reasoning")?,
@@ -340,6 +379,36 @@ fn keep(
         "metadata": text.text("metadata")?,
     });
     let body = zstd::encode_all(said.to_string().as_bytes(), 3).ok();
+    keep_cost(to, key, text, facts, body, "another folder has another answer to the same request")
+}
+
+/// Keeps what an answer cost whose text is damaged, unless the answer is here; tells whether it is not.
+fn keep_damaged(
+    to: &Transaction<'_>,
+    key: &Copied,
+    text: &Copied,
+    facts: Option<&Copied>,
+) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM answers WHERE id = ?1 AND answered_at = ?2";
+    let try_number = key.number("try").unwrap_or(1) as u32;
+    if let Some(own) = keys::find_try(to, &key.bytes("key"), try_number)?
+        && to.prepare_cached(sql)?.exists(params![own, text.get("answered_at")])?
+    {
+        return Ok(false);
+    }
+    keep_cost(to, key, text, facts, None, "its text is damaged in the other folder")?;
+    Ok(true)
+}
+
+fn keep_cost(
+    to: &Transaction<'_>,
+    key: &Copied,
+    text: &Copied,
+    facts: Option<&Copied>,
+    body: Option<Vec<u8>>,
+    message: &str,
+) -> rusqlite::Result<()> {
+    let fact = |name: &str| facts.and_then(|facts| facts.get(name)).cloned().unwrap_or(Value::Null);
     let at = text.get("answered_at");
     let sql = "SELECT EXISTS (SELECT 1 FROM attempts WHERE key = ?1 AND at = ?2 AND cause = ?3)";
     if to.query_row(sql, params![key.get("key"), at, PAID_TWICE], |row| row.get(0))? {
@@ -359,7 +428,7 @@ fn keep(
         fact("attempts"),
         fact("seconds"),
         PAID_TWICE,
-        "another folder has another answer to the same request",
+        message,
         fact("request_id"),
         fact("input_tokens"),
         fact("output_tokens"),
