@@ -73,12 +73,9 @@ pub fn rebuild(settings: &JobSpec) -> Result<Option<Rebuilt>, JobError> {
         let found = "an answer that a question leads to is not there".to_owned();
         return Err(StoreError::Damaged(found).into());
     }
-    let stays: HashSet<AnswerId> = ids.into_iter().collect();
     // Before anything says that the outputs follow the new order.
-    let damaged = store.damaged_texts()?.into_iter().find(|(answer, _)| stays.contains(answer));
-    if let Some((answer, row)) = damaged {
-        return Err(StoreError::TextDamaged { answer, row }.into());
-    }
+    store.check_texts(&ids)?;
+    let stays: HashSet<AnswerId> = ids.into_iter().collect();
     let placed = store.order(view.generation)?;
     let left_out = placed.iter().filter(|id| !stays.contains(id)).count() as u64;
     let copied_to = keep(&store, folder, view.generation, &stamp)?;
@@ -239,7 +236,7 @@ pub(crate) fn finish(
         return Ok(false);
     }
     let (edition, bom) = (store.edition()?, store.csv_wish(CsvWish::Bom)?);
-    store.check_texts_placed(edition)?;
+    store.check_texts(&store.order(edition)?)?;
     let id = store.csv_wish(CsvWish::Id)?.unwrap_or(false);
     let origin = store.meta("rebuilt_with_origin")?.unwrap_or(false);
     let beside = Beside { id, origin };

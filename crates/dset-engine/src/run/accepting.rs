@@ -14,10 +14,10 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::check::Judge;
 use crate::error::JobError;
 use crate::run::plan_input::try_for_each_planned;
+use crate::run::prepare::Decisions;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::items::{Items, Prepared};
-use crate::store::{IdSet, NewVerdicts, Rejudged, Store, Write};
-use crate::view::check::JudgedAnswers;
+use crate::store::{IdSet, NewVerdicts, Rejudged, Store, StoreError, Write};
 
 /// So many verdicts are recorded at once.
 const BATCH: usize = 4_096;
@@ -80,17 +80,19 @@ impl Accepting {
     /// Judges what is stored and was not judged so far, and records that; and anew what its row decides, which
     /// may have changed: what is thought otherwise of it now is returned, and not recorded before somebody has
     /// decided on it. An answer that was to come in place of others does so with its verdict.
-    /// What was `applied` is recorded in place of what was thought before, and not judged again.
+    /// One with a damaged text cannot be judged, which ends every run but one that asks rows again.
+    /// What the decisions apply is recorded in place of what was thought before, and not judged again.
     /// Asks nothing of a service.
     pub(crate) fn judge_stored(
         &self,
         input: &mut ScannedInput,
         store: &mut Store,
         generation: u32,
-        applied: Option<&JudgedAnswers>,
+        decisions: &Decisions,
     ) -> Result<Rejudged, JobError> {
         let acceptance = self.terms.fingerprint;
-        let applied = applied.filter(|applied| applied.acceptance == acceptance);
+        let applied =
+            decisions.applies.as_deref().filter(|applied| applied.acceptance == acceptance);
         let to_replace = store.to_replace()?;
         let is_accepted = |list: Option<&[_]>| self.terms.consequence(list) == Consequence::Accept;
         let judged = |answer: AnswerId, verdicts: NewVerdicts| {
@@ -138,7 +140,10 @@ impl Accepting {
         try_for_each_planned(&mut **source, prompts, &requests[0], &plan.plan, |seen| {
             for at in seen.entries {
                 for answer in wanted.remove(&at).into_iter().flatten() {
-                    let row = archive.row(answer)?;
+                    let row = match archive.row(answer) {
+                        Err(StoreError::TextDamaged { .. }) if decisions.redo.is_some() => continue,
+                        row => row?,
+                    };
                     let is_new = is_new(&answer);
                     let before = archive.verdicts(answer, &acceptance)?;
                     let verdicts = match &before {

@@ -170,8 +170,7 @@ impl Job {
             folder.store.withdraw_kept(&accepting.terms)?;
         }
         let generation = folder.store.edition()?;
-        let applied = decisions.applies.as_deref();
-        let mut plan = folder.plan(&mut input, generation, accepting.as_ref(), applied)?;
+        let mut plan = folder.plan(&mut input, generation, accepting.as_ref(), &decisions)?;
         let mut again_continued = false;
         if decisions.ask_again && !folder.store.is_blank()? {
             again_continued = plan.is_unfinished_again();
@@ -182,7 +181,7 @@ impl Job {
             if !again_continued {
                 let generation = plan.generation + 1;
                 folder.open_generation(&input, generation)?;
-                plan = folder.plan(&mut input, generation, accepting.as_ref(), applied)?;
+                plan = folder.plan(&mut input, generation, accepting.as_ref(), &decisions)?;
             }
         }
         let mut chosen = Vec::new();
@@ -190,7 +189,7 @@ impl Job {
             chosen = choose(which, &mut input, &folder.store, &plan)?;
             check_settings(&folder.store, &input.requests, &plan, decisions.keep_answers)?;
         }
-        let again = decisions.again_failed || applied.is_some();
+        let again = decisions.again_failed || decisions.applies.is_some();
         let (wishes, judged) = ((decisions.keep_answers, again), accepting.as_ref());
         let mut plan = decide(&mut input, &mut folder.store, plan, judged, &chosen, wishes)?;
         let (mut replaced, mut begun, mut continued) = (Replaced::default(), None, None);
@@ -199,7 +198,7 @@ impl Job {
             (plan, replaced, continued) = (planned.plan, planned.replaced, planned.continued);
             begun = Some(planned.open).filter(|_| *which != RedoSelector::Unanswered);
         }
-        if plan.pending() > 0 && !can_ask && applied.is_none() {
+        if plan.pending() > 0 && !can_ask && decisions.applies.is_none() {
             return Err(JobError::NoKey);
         }
         let accepting = match accepting {
@@ -295,8 +294,7 @@ impl RunFolder {
             None => self.formats.iter().map(rows_in).min().unwrap_or(0),
         };
         let names_origin = settings.models.len() > 1 || settings.samples > 1;
-        store.leave_out_damaged(edition, from, names_origin, (&self.stamp, self.now))?;
-        Ok(())
+        Ok(store.leave_out_damaged(edition, from, names_origin, (&self.stamp, self.now))?)
     }
 
     /// Puts right what is to be put right; tells whether the store had no record at all before.
@@ -325,10 +323,11 @@ impl RunFolder {
         input: &mut ScannedInput,
         generation: u32,
         accepting: Option<&Accepting>,
-        applied: Option<&JudgedAnswers>,
+        decisions: &Decisions,
     ) -> Result<RunPlan, JobError> {
         if let Some(accepting) = accepting {
-            input.rejudged = accepting.judge_stored(input, &mut self.store, generation, applied)?;
+            input.rejudged =
+                accepting.judge_stored(input, &mut self.store, generation, decisions)?;
         }
         RunPlan::new(input, &self.store, generation, accepting.map(|accepting| &accepting.terms))
     }

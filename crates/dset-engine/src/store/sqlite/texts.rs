@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use dset_core::plan::AnswerId;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{Value, ValueRef};
-use rusqlite::{Connection, Error, ffi, params};
+use rusqlite::{Connection, Error, OptionalExtension as _, ffi, params};
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe::{self, CParameter};
 
@@ -137,35 +137,48 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Fails where a text is damaged of an answer that has a place in the outputs of an edition.
-    pub(crate) fn check_texts_placed(&self, edition: u32) -> Result<(), StoreError> {
-        let damaged = self.damaged_texts()?;
-        if damaged.is_empty() {
-            return Ok(());
+    /// Returns those of these answers of which a text is damaged.
+    pub(crate) fn damaged_among(
+        &self,
+        answers: &[AnswerId],
+    ) -> Result<Vec<(AnswerId, Option<u64>)>, StoreError> {
+        let sql = "SELECT row FROM answers WHERE id = ?1
+                   AND NOT (is_whole(question) AND is_whole(reasoning) AND is_whole(answer))";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let mut found = Vec::new();
+        for answer in answers {
+            let row = statement.query_row([answer], |row| row.get::<_, Option<i64>>(0));
+            let damaged = |row: Option<i64>| (*answer, row.and_then(|row| u64::try_from(row).ok()));
+            found.extend(row.optional()?.map(damaged));
         }
-        let placed = self.order(edition)?;
-        match damaged.into_iter().find(|(answer, _)| placed.contains(answer)) {
-            Some((answer, row)) => Err(StoreError::TextDamaged { answer, row }),
+        Ok(found)
+    }
+
+    /// Fails where a text of one of these answers is damaged.
+    pub(crate) fn check_texts(&self, answers: &[AnswerId]) -> Result<(), StoreError> {
+        match self.damaged_among(answers)?.first() {
+            Some(&(answer, row)) => Err(StoreError::TextDamaged { answer, row }),
             None => Ok(()),
         }
     }
 
     /// Takes the answers of which a text is damaged out of the order of the outputs, where it cannot be followed
-    /// with them: some of their places are `from` there on. The outputs are then to be rebuilt. Says whether there
-    /// were any.
+    /// with them: some of their places are `from` there on. The outputs are then to be rebuilt.
     pub(crate) fn leave_out_damaged(
         &mut self,
         edition: u32,
         from: u64,
         names_origin: bool,
         (stamp, now): (&str, i64),
-    ) -> Result<bool, StoreError> {
-        let damaged = self.damaged_texts()?;
-        let placed = if damaged.is_empty() { Vec::new() } else { self.order(edition)? };
-        let is_damaged = |answer: &AnswerId| damaged.iter().any(|(one, _)| one == answer);
-        if !placed.iter().skip(from as usize).any(is_damaged) {
-            return Ok(false);
+    ) -> Result<(), StoreError> {
+        if self.position(edition)? <= from {
+            return Ok(());
         }
+        let placed = self.order(edition)?;
+        if self.damaged_among(&placed[placed.len().min(from as usize)..])?.is_empty() {
+            return Ok(());
+        }
+        let damaged = self.damaged_among(&placed)?;
         let transaction = self.reader.connection.transaction()?;
         for (answer, _) in &damaged {
             let sql = "DELETE FROM output_order WHERE edition = ?1 AND answer = ?2";
@@ -184,7 +197,7 @@ impl Store {
                    VALUES ('rebuilding', ?1), ('rebuilt_at', ?2), ('rebuilt_with_origin', ?3)";
         transaction.execute(sql, params![stamp, now, names_origin])?;
         transaction.commit()?;
-        Ok(true)
+        Ok(())
     }
 }
 
