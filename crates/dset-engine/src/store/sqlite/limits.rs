@@ -14,5 +14,7 @@ pub(in crate::store) const MARKS_COLUMN: &str = "marks_column";
 pub(super) const FACTS_FROM: &str = "facts_from";
 /// Where `meta` has what tells the store from all others.
 pub(super) const IDENTITY: &str = "identity";
+/// Where `meta` has when another store was last taken in.
+pub(super) const MERGED_AT: &str = "merged_at";
 /// Where `meta` says that others read the input too, so that it is never marked.
 pub(in crate::store) const INPUT_IS_SHARED: &str = "input_is_shared";

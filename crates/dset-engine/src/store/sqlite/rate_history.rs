@@ -4,6 +4,7 @@ use dset_core::rate::sliding_window::EarlierAsk;
 use rusqlite::params;
 
 use super::facts;
+use super::limits::MERGED_AT;
 use super::store::Store;
 use crate::store::error::StoreError;
 
@@ -32,8 +33,9 @@ impl Store {
     pub(crate) fn rate_history(&self, now_unix_ms: i64) -> Result<RateHistory, StoreError> {
         let from = now_unix_ms - RATE_HISTORY_BACK_MS;
         let connection = &self.reader.connection;
-        // Newest first, so that the first that is too old ends it. Nothing is in the future: a
+        // Newest first, so that the first that is too old ends it, unless what is older may have come last. Nothing is in the future: a
         // clock was set back, and those count as just now.
+        let is_merged = self.meta::<i64>(MERGED_AT)?.is_some_and(|at| at >= from);
         let mut asks = Vec::new();
         let mut answers = connection.prepare(&format!(
             "SELECT a.answered_at, {} FROM answers a LEFT JOIN answer_facts f ON f.answer = a.id
@@ -44,7 +46,10 @@ impl Store {
         while let Some(row) = rows.next()? {
             let back_unix_ms: i64 = row.get(0)?;
             if back_unix_ms < from {
-                break;
+                match is_merged {
+                    true => continue,
+                    false => break,
+                }
             }
             let metadata = facts::metadata(row, 1)?;
             asks.push(EarlierAsk {
@@ -60,7 +65,10 @@ impl Store {
         while let Some(row) = rows.next()? {
             let back_unix_ms: i64 = row.get(0)?;
             if back_unix_ms < from {
-                break;
+                match is_merged {
+                    true => continue,
+                    false => break,
+                }
             }
             let (input, output): (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
             let count = |tokens: Option<i64>| tokens.and_then(|tokens| u64::try_from(tokens).ok());
@@ -135,6 +143,21 @@ mod tests {
         };
         assert_eq!(found.asks, [ask(7_500, 5_000, Some(100)), ask(2_000, 1_000, None)]);
         assert!(!found.unknown);
+    }
+
+    #[test]
+    fn answers_that_were_merged_behind_them_do_not_hide_those_of_the_last_minute() {
+        let answer = |ms: u32| {
+            format!(
+                "INSERT INTO answers (life, row, answered_at, question, reasoning, answer, metadata)
+                 VALUES (1, 1, NOW - {ms}, '', '', '', '{{}}');"
+            )
+        };
+        let [new, old] = [answer(5_000), answer(90_000)];
+        for (merged, asks) in [(1_000, 1), (63_000, 0)] {
+            let merged = format!("INSERT INTO meta VALUES ('merged_at', NOW - {merged});");
+            assert_eq!(earlier(&format!("{new}{old}{merged}")).asks.len(), asks);
+        }
     }
 
     #[test]
