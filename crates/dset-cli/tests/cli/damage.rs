@@ -299,6 +299,7 @@ fn a_damaged_text_costs_its_row_alone_whatever_was_begun_with_it() {
         let folder = whole.copy();
         let named = |ran: Ran| three_parts(ran.exits(1)).says("answer 4 (row ").says("dset redo");
         let verified = folder.dset(&["verify"]).exits(1);
+        let verified = verified.tells("1 text damaged, else sound, 8 answers");
         verified.tells("answer to question 4").tells("mend: dset redo ");
         named(folder.dset(&["export", "--rebuild"]));
         assert_eq!(folder.count("SELECT count(*) FROM meta WHERE name = 'rebuilding'"), 0);

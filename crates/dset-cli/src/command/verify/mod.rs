@@ -125,7 +125,12 @@ impl Words<'_> {
     /// What was looked at and is in order.
     fn sound(&self, page: &Page, verified: &VerifyReport) {
         if let Some(ledger) = &verified.ledger {
-            page.pair("store", &format!("sound, {}", of(verified.answers, "answer")));
+            let is_text = |one: &&Difference| matches!(one, Difference::TextDamaged { .. });
+            let store = match verified.differences.iter().filter(is_text).count() {
+                0 => "sound".to_owned(),
+                damaged => format!("{} damaged, else sound", of(damaged as u64, "text")),
+            };
+            page.pair("store", &format!("{store}, {}", of(verified.answers, "answer")));
             let mut terms = vec![format!("{} answered", count(ledger.answered))];
             for (number, words) in [
                 (ledger.presumed, "taken as answered"),
