@@ -40,6 +40,12 @@ impl Copied {
         self.get(name).map_or(Ok(String::new()), texts::unpack)
     }
 
+    /// Returns the reasoning and the answer of a row that has both.
+    pub(super) fn texts(&self) -> rusqlite::Result<[String; 2]> {
+        let column = |name| self.get(name).unwrap_or(&Value::Null);
+        texts::unpack_both(column("reasoning"), column("answer"))
+    }
+
     /// Inserts it, but for the columns that are named `without`.
     pub(super) fn insert(
         &self,

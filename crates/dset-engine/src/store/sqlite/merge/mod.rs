@@ -294,13 +294,12 @@ fn answer(
         facts.is_some_and(|facts| facts.text("finish").is_ok_and(|finish| finish == CUT))
     };
     if is_cut(own.as_ref()) && !is_cut(facts.as_ref()) {
-        let sql = "SELECT max(t.try), max(iif(a.answered_at = ?2 AND text_of(a.answer) = text_of(?3), a.id, NULL))
+        let sql = "SELECT max(t.try), max(iif(a.answered_at = ?2 AND answer_of(a.reasoning, a.answer) = answer_of(?3, ?4), a.id, NULL))
                    FROM later_tries t JOIN answers a ON a.id = t.answer WHERE t.key = ?1";
-        let (last, known): (Option<i64>, Option<i64>) = to
-            .prepare_cached(sql)?
-            .query_row([key.get("key"), text.get("answered_at"), text.get("answer")], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?;
+        let (last, known): (Option<i64>, Option<i64>) = to.prepare_cached(sql)?.query_row(
+            [key.get("key"), text.get("answered_at"), text.get("reasoning"), text.get("answer")],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
         if known.is_some() {
             merged.known += 1;
             return Ok(known);
@@ -311,8 +310,8 @@ fn answer(
     let Some(own) = own else {
         return insert(to, key, text, facts, merged).map(Some);
     };
-    let is_equal = |name: &str| Ok::<_, rusqlite::Error>(own.text(name)? == text.text(name)?);
-    let says_the_same = is_equal("answer")? && is_equal("reasoning")?;
+    let (own_texts, texts) = (own.texts()?, text.texts()?);
+    let says_the_same = own_texts == texts;
     if says_the_same && own.get("answered_at") == text.get("answered_at") {
         merged.known += 1;
         return Ok(own.number("id"));
@@ -324,7 +323,7 @@ fn answer(
             merged.first.push(Contradiction {
                 row: own.number("row"),
                 question: text.text("question")?,
-                answers: [own.text("answer")?, text.text("answer")?],
+                answers: [own_texts, texts].map(|[_, answer]| answer),
             });
         }
     }
@@ -383,10 +382,11 @@ fn keep(
     facts: Option<&Copied>,
 ) -> rusqlite::Result<()> {
     let fact = |name: &str| facts.and_then(|facts| facts.get(name)).cloned().unwrap_or(Value::Null);
+    let [reasoning, answer] = text.texts()?;
     let said = serde_json::json!({
         "question": text.text("question")?,
-        "reasoning": text.text("reasoning")?,
-        "answer": text.text("answer")?,
+        "reasoning": reasoning,
+        "answer": answer,
         "metadata": text.text("metadata")?,
     });
     let body = zstd::encode_all(said.to_string().as_bytes(), 3).ok();
