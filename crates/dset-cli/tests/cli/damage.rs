@@ -292,7 +292,7 @@ fn a_damaged_text_costs_its_row_alone_whatever_was_begun_with_it() {
     let whole = Folder::with(&questions(8));
     service.run(&whole, &["-c", "1"]).exits(0);
     whole.sql(
-        "UPDATE answers SET answer = CAST(substr(answer, 1, 20) || x'00' || substr(answer, 22) AS BLOB)
+        "UPDATE answers SET reasoning = CAST(substr(reasoning, 1, 20) || x'00' || substr(reasoning, 22) AS BLOB)
          WHERE id = 4",
     );
     for begun in [false, true] {

@@ -94,8 +94,8 @@ impl Store {
         after: AnswerId,
         mut each: impl FnMut(AnswerFacts),
     ) -> Result<(), StoreError> {
-        let sql = "SELECT a.id, a.life, a.row, a.answered_at, octets_of(a.id, a.row, a.reasoning),
-                     octets_of(a.id, a.row, a.answer), iif(f.answer IS NULL, a.metadata, ''), f.request,
+        let sql = "SELECT a.id, a.life, a.row, a.answered_at, reasoning_octets(a.id, a.row, a.reasoning, a.answer),
+                     answer_octets(a.id, a.row, a.reasoning, a.answer), iif(f.answer IS NULL, a.metadata, ''), f.request,
                      f.sample, f.attempts, f.seconds, f.finish, f.model, f.input_tokens,
                      f.cached_tokens, f.output_tokens, f.reasoning_tokens, f.cost
                    FROM answers a LEFT JOIN answer_facts f ON f.answer = a.id
@@ -111,8 +111,8 @@ impl Store {
     /// Returns the beginnings of the texts of an answer.
     pub(crate) fn excerpts(&self, answer: AnswerId) -> Result<Excerpts, StoreError> {
         let sql =
-            "SELECT substr(text_of(id, row, question), 1, ?2), substr(text_of(id, row, answer), 1, ?3) FROM answers
-             WHERE id = ?1";
+            "SELECT substr(text_of(id, row, question), 1, ?2), substr(answer_of(id, row, reasoning, answer), 1, ?3)
+             FROM answers WHERE id = ?1";
         let mut statement = self.reader.connection.prepare_cached(sql)?;
         let of =
             |row: &rusqlite::Row<'_>| Ok(Excerpts { question: row.get(0)?, answer: row.get(1)? });

@@ -14,8 +14,8 @@ impl Store {
         after: AnswerId,
         mut each: impl FnMut(AnswerId, [&str; 3]) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        let sql = "SELECT id, text_of(id, row, question), text_of(id, row, reasoning), text_of(id, row, answer) FROM answers
-                   WHERE id > ?1 ORDER BY id";
+        let sql = "SELECT id, text_of(id, row, question), reasoning_of(id, row, reasoning, answer), answer_of(id, row, reasoning, answer)
+                   FROM answers WHERE id > ?1 ORDER BY id";
         let mut statement = self.reader.connection.prepare(sql)?;
         let mut rows = statement.query([after])?;
         while let Some(row) = rows.next()? {

@@ -12,7 +12,7 @@ use super::bounds;
 use super::keys::{Keys, NewKey};
 use super::limits::STORE;
 use super::store::Store;
-use super::{facts, keys, redos, tries};
+use super::{facts, keys, redos, texts, tries};
 use crate::os::files;
 use crate::os::files::Identity;
 use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
@@ -279,17 +279,18 @@ impl NewAnswer {
             }
             return Ok(Some(id));
         }
+        let [reasoning, answer] = texts::pack_both(&self.reasoning, &self.answer)?;
         to.prepare_cached(
             "INSERT INTO answers (life, row, answered_at, question, reasoning, answer, metadata)
-             VALUES (?1, ?2, ?3, packed(?4), packed(?5), packed(?6), ?7)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
         .execute(params![
             self.life,
             self.row.map(|row| row as i64),
             self.answered_at,
-            self.question,
-            self.reasoning,
-            self.answer,
+            texts::pack(&self.question)?,
+            reasoning,
+            answer,
             facts::rest(&self.metadata)
         ])?;
         let id = to.last_insert_rowid();
@@ -322,7 +323,7 @@ impl NewAnswer {
     /// Tells whether a stored answer is this very one.
     fn is_answer(&self, to: &Transaction<'_>, id: AnswerId) -> rusqlite::Result<bool> {
         let sql = "SELECT 1 FROM answers WHERE id = ?1 AND answered_at = ?2
-                   AND text_of(id, row, answer) = ?3";
+                   AND answer_of(id, row, reasoning, answer) = ?3";
         to.prepare_cached(sql)?.exists(params![id, self.answered_at, self.answer])
     }
 }

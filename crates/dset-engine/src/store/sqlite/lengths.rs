@@ -28,7 +28,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let of_edition = self.ids(edition)?;
         let sql = format!(
-            "SELECT a.id, length(text_of(a.id, a.row, a.reasoning)), length(text_of(a.id, a.row, a.answer)), {} FROM answers a
+            "SELECT a.id, length(reasoning_of(a.id, a.row, a.reasoning, a.answer)), length(answer_of(a.id, a.row, a.reasoning, a.answer)),
+               {} FROM answers a
              LEFT JOIN answer_facts f ON f.answer = a.id ORDER BY a.id",
             facts::COLUMNS
         );

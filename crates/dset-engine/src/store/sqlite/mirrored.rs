@@ -190,7 +190,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let sql = format!(
             "SELECT k.key, k.question, k.settings, k.edition, k.sample, k.try, a.life, a.answered_at,
-                    text_of(a.id, a.row, a.question), text_of(a.id, a.row, a.reasoning), text_of(a.id, a.row, a.answer),
+                    text_of(a.id, a.row, a.question), reasoning_of(a.id, a.row, a.reasoning, a.answer),
+                    answer_of(a.id, a.row, a.reasoning, a.answer),
                     v.answer IS NOT NULL, v.list, {}
              FROM (SELECT key, question, settings, edition, sample, answer, 1 AS try FROM keys
                    UNION ALL

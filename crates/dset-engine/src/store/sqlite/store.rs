@@ -449,7 +449,8 @@ pub(super) fn set_up(connection: &Connection) -> rusqlite::Result<()> {
 /// Reads one answer by its number, see [`Archive::row`].
 pub(super) fn row_sql() -> String {
     format!(
-        "SELECT a.answered_at, text_of(a.id, a.row, a.question), text_of(a.id, a.row, a.reasoning), text_of(a.id, a.row, a.answer), a.life, {}
+        "SELECT a.answered_at, text_of(a.id, a.row, a.question), reasoning_of(a.id, a.row, a.reasoning, a.answer),
+           answer_of(a.id, a.row, a.reasoning, a.answer), a.life, {}
          FROM answers a
          LEFT JOIN answer_facts f ON f.answer = a.id WHERE a.id = ?1",
         facts::COLUMNS

@@ -220,7 +220,7 @@ fn an_answer_with_a_damaged_text_is_named_and_not_merged_and_its_cost_is() {
     one.begin_life(1, 1, "http://a").unwrap();
     one.commit(&[answer(1, 1, 7), answer(2, 1, 8), answer(3, 1, 9), answer(2, 2, 10)]).unwrap();
     one.commit(&[crate::store::Write::SetAside(2)]).unwrap();
-    let damage = "UPDATE answers SET answer = CAST(substr(answer, 1, 12) || x'00' || substr(answer, 14) AS BLOB)
+    let damage = "UPDATE answers SET reasoning = CAST(substr(reasoning, 1, 12) || x'00' || substr(reasoning, 14) AS BLOB)
                   WHERE id IN (1, 2)";
     one.connection().execute(damage, []).unwrap();
     assert_eq!(one.damaged_texts().unwrap(), [(1, Some(1)), (2, Some(2))]);

@@ -1,14 +1,19 @@
-//! Texts as they lie in the store: a long one as a BLOB, compressed with Zstandard.
+//! Texts as they lie in the store: compressed with Zstandard where they are long.
 //!
-//! SQL that writes a text says `packed(?)`, and SQL that reads one `text_of(id, row, column)` or, where its length in
-//! bytes is enough, `octets_of(id, row, column)`: what is TEXT is itself. `id` and `row` are those of the answer: damage of
-//! a text is an error of that one. `is_whole(column)` says whether there is any.
+//! The reasoning and the answer of a row are one frame: in `reasoning` lies the frame of both texts, one behind the other,
+//! and in `answer` where the second begins, in bytes, as a BLOB of four bytes, little-endian. A question has a
+//! frame of its own. What is TEXT is itself.
+//!
+//! SQL that reads texts says `text_of(id, row, question)`, `reasoning_of(id, row, reasoning, answer)` and
+//! `answer_of(id, row, reasoning, answer)` or, where their lengths in bytes are enough, `reasoning_octets` and `answer_octets` of
+//! the same. `id` and `row` are those of the answer: damage of a text is an error of that one.
+//! `is_whole(question, reasoning, answer)` says whether there is any.
 
-use std::sync::{Mutex, PoisonError};
+use std::cell::RefCell;
 
 use dset_core::plan::AnswerId;
 use rusqlite::functions::{Context, FunctionFlags};
-use rusqlite::types::{Value, ValueRef};
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, Error, OptionalExtension as _, ffi, params};
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe::{self, CParameter};
@@ -22,100 +27,238 @@ const PACKED_MIN: usize = 128;
 const LEVEL: i32 = 1;
 /// SQLite's own limit of a text, in bytes (`SQLITE_MAX_LENGTH`).
 const TEXT_MAX: u64 = 1_000_000_000;
+/// A buffer that was larger, for one large text, is given back.
+const KEPT_BYTES_MAX: usize = 1024 * 1024;
 
-/// Gives a connection the functions for texts.
-pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
-    let mut compressor = Compressor::new(LEVEL).map_err(out_of_memory)?;
-    // So that a byte that has changed on the disk is noticed.
-    compressor.set_parameter(CParameter::ChecksumFlag(true)).map_err(out_of_memory)?;
-    let compressor = Mutex::new(compressor);
-    function(connection, c"packed", 1, move |context| {
-        let value = context.get_raw(0);
-        let mut compressor = compressor.lock().unwrap_or_else(PoisonError::into_inner);
-        match value {
-            ValueRef::Text(text) if text.len() >= PACKED_MIN => match compressor.compress(text) {
-                Ok(packed) if packed.len() < text.len() => Ok(Value::Blob(packed)),
-                _ => Ok(value.try_into()?),
-            },
-            other => Ok(other.try_into()?),
+thread_local! {
+    /// Its tables are large, and serve every text of a thread.
+    static PACKER: RefCell<Option<Packer>> = const { RefCell::new(None) };
+}
+
+struct Packer {
+    compressor: Compressor<'static>,
+    decompressor: Decompressor<'static>,
+    both: Vec<u8>,
+    /// The frame that was unpacked last, and its text: both texts of a row are asked for, one after the other.
+    last: (Vec<u8>, String),
+}
+
+fn with_packer<T>(does: impl FnOnce(&mut Packer) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    PACKER.with_borrow_mut(|packer| match packer {
+        Some(packer) => does(packer),
+        None => {
+            let mut compressor = Compressor::new(LEVEL).map_err(out_of_memory)?;
+            // So that a byte that has changed on the disk is noticed.
+            compressor.set_parameter(CParameter::ChecksumFlag(true)).map_err(out_of_memory)?;
+            let decompressor = Decompressor::new().map_err(out_of_memory)?;
+            let (both, last) = Default::default();
+            does(packer.insert(Packer { compressor, decompressor, both, last }))
         }
-    })?;
-    let decompressor = Mutex::new(Decompressor::new().map_err(out_of_memory)?);
-    function(connection, c"text_of", 3, move |context| match context.get_raw(2) {
-        ValueRef::Blob(packed) => {
-            let mut decompressor = decompressor.lock().unwrap_or_else(PoisonError::into_inner);
-            let text = unpack_with(&mut decompressor, packed);
-            text.map(Value::Text).ok_or_else(|| damaged_in(context))
-        }
-        other => Ok(other.try_into()?),
-    })?;
-    function(connection, c"octets_of", 3, |context| match context.get_raw(2) {
-        ValueRef::Text(text) => Ok(Value::Integer(text.len() as i64)),
-        ValueRef::Blob(packed) => match octets(packed) {
-            Some(octets) => Ok(Value::Integer(octets as i64)),
-            None => Err(damaged_in(context)),
-        },
-        _ => Ok(Value::Null),
-    })?;
-    let decompressor = Mutex::new(Decompressor::new().map_err(out_of_memory)?);
-    function(connection, c"is_whole", 1, move |context| match context.get_raw(0) {
-        ValueRef::Blob(packed) => {
-            let mut decompressor = decompressor.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok(Value::Integer(unpack_with(&mut decompressor, packed).is_some().into()))
-        }
-        _ => Ok(Value::Integer(1)),
     })
 }
 
-/// Returns the text of a value that was read as it lies there; `None` where it is damaged.
-pub(super) fn unpack(value: &Value) -> rusqlite::Result<Option<String>> {
-    match value {
-        Value::Text(text) => Ok(Some(text.clone())),
-        Value::Blob(packed) => {
-            Ok(unpack_with(&mut Decompressor::new().map_err(out_of_memory)?, packed))
+/// Returns what is kept of a question.
+pub(super) fn pack(text: &str) -> rusqlite::Result<ToSqlOutput<'_>> {
+    let packed = with_packer(|packer| Ok(packer.pack(text.as_bytes())))?;
+    Ok(packed.map_or_else(|| text.into(), |packed| ToSqlOutput::Owned(Value::Blob(packed))))
+}
+
+/// Returns what is kept of a reasoning and an answer, for the columns of these names.
+pub(super) fn pack_both<'a>(
+    reasoning: &'a str,
+    answer: &'a str,
+) -> rusqlite::Result<[ToSqlOutput<'a>; 2]> {
+    let packed = with_packer(|packer| {
+        let mut both = std::mem::take(&mut packer.both);
+        both.clear();
+        both.extend_from_slice(reasoning.as_bytes());
+        both.extend_from_slice(answer.as_bytes());
+        let packed = packer.pack(&both);
+        both.shrink_to(KEPT_BYTES_MAX);
+        packer.both = both;
+        Ok(packed)
+    })?;
+    Ok(match (packed, u32::try_from(reasoning.len())) {
+        (Some(packed), Ok(split)) => [packed, split.to_le_bytes().to_vec()]
+            .map(|bytes| ToSqlOutput::Owned(Value::Blob(bytes))),
+        _ => [reasoning.into(), answer.into()],
+    })
+}
+
+impl Packer {
+    /// Returns the frame of a text, where that is worth it.
+    fn pack(&mut self, text: &[u8]) -> Option<Vec<u8>> {
+        if text.len() < PACKED_MIN {
+            return None;
         }
-        _ => Ok(Some(String::new())),
+        let packed = self.compressor.compress(text).ok()?;
+        (packed.len() < text.len()).then_some(packed)
     }
+
+    fn unpack(&mut self, frame: &[u8]) -> rusqlite::Result<&str> {
+        let (last, text) = &mut self.last;
+        if last.is_empty() || last != frame {
+            last.clear();
+            let unpacked = self.decompressor.decompress(frame, octets(frame)?);
+            *text = String::from_utf8(unpacked.map_err(|_| damaged())?).map_err(|_| damaged())?;
+            last.extend_from_slice(frame);
+        }
+        Ok(text)
+    }
+}
+
+/// Gives a connection the functions for texts.
+pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
+    of_answer(connection, c"text_of", 1, |context| text(context.get_raw(2)))?;
+    of_answer(connection, c"reasoning_of", 2, |context| {
+        part(context.get_raw(2), context.get_raw(3), Part::Reasoning)
+    })?;
+    of_answer(connection, c"answer_of", 2, |context| {
+        part(context.get_raw(2), context.get_raw(3), Part::Answer)
+    })?;
+    of_answer(connection, c"reasoning_octets", 2, |context| {
+        part_octets(context.get_raw(2), context.get_raw(3), Part::Reasoning)
+    })?;
+    of_answer(connection, c"answer_octets", 2, |context| {
+        part_octets(context.get_raw(2), context.get_raw(3), Part::Answer)
+    })?;
+    function(connection, c"is_whole", 3, |context| {
+        let [question, reasoning, answer] = [0, 1, 2].map(|at| context.get_raw(at));
+        let parts = [Part::Reasoning, Part::Answer].map(|which| part(reasoning, answer, which));
+        let is_whole = text(question).is_ok() && parts.iter().all(Result::is_ok);
+        Ok(Value::Integer(is_whole.into()))
+    })
+}
+
+/// Gives it one of which the first values are the number and the row of an answer.
+fn of_answer(
+    connection: &Connection,
+    name: &std::ffi::CStr,
+    takes: i32,
+    of: impl Fn(&Context<'_>) -> rusqlite::Result<Value> + Send + 'static,
+) -> rusqlite::Result<()> {
+    function(connection, name, takes + 2, move |context| {
+        of(context).map_err(|_| match (context.get(0), context.get(1)) {
+            (Ok(answer), Ok(row)) => damaged_of(answer, row),
+            (Err(error), _) | (_, Err(error)) => error,
+        })
+    })
+}
+
+/// Returns the text of a value that was read as it lies there.
+pub(super) fn unpack(value: &Value) -> rusqlite::Result<String> {
+    string(text(value.into())?)
+}
+
+/// Returns the reasoning and the answer of the values that were read of these columns as they lie there.
+pub(super) fn unpack_both(reasoning: &Value, answer: &Value) -> rusqlite::Result<[String; 2]> {
+    let read = |which| string(part(reasoning.into(), answer.into(), which)?);
+    Ok([read(Part::Reasoning)?, read(Part::Answer)?])
+}
+
+fn string(value: Value) -> rusqlite::Result<String> {
+    match value {
+        Value::Text(text) => Ok(text),
+        Value::Null => Ok(String::new()),
+        _ => Err(damaged()),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Part {
+    Reasoning,
+    Answer,
+}
+
+impl Part {
+    fn of<T>(self, reasoning: T, answer: T) -> T {
+        match self {
+            Part::Reasoning => reasoning,
+            Part::Answer => answer,
+        }
+    }
+}
+
+fn text(value: ValueRef<'_>) -> rusqlite::Result<Value> {
+    match value {
+        ValueRef::Blob(frame) => {
+            with_packer(|packer| Ok(Value::Text(packer.unpack(frame)?.to_owned())))
+        }
+        other => Ok(other.try_into()?),
+    }
+}
+
+fn part(reasoning: ValueRef<'_>, answer: ValueRef<'_>, part: Part) -> rusqlite::Result<Value> {
+    let (ValueRef::Blob(frame), ValueRef::Blob(split)) = (reasoning, answer) else {
+        return text(part.of(reasoning, answer));
+    };
+    let split = place(split)?;
+    with_packer(|packer| {
+        let (reasoning, answer) =
+            packer.unpack(frame)?.split_at_checked(split).ok_or_else(damaged)?;
+        Ok(Value::Text(part.of(reasoning, answer).to_owned()))
+    })
+}
+
+fn part_octets(
+    reasoning: ValueRef<'_>,
+    answer: ValueRef<'_>,
+    part: Part,
+) -> rusqlite::Result<Value> {
+    let octets = match (reasoning, answer) {
+        (ValueRef::Blob(frame), ValueRef::Blob(split)) => {
+            let split = place(split)?;
+            let second = octets(frame)?.checked_sub(split).ok_or_else(damaged)?;
+            part.of(split, second)
+        }
+        _ => match part.of(reasoning, answer) {
+            ValueRef::Text(text) => text.len(),
+            ValueRef::Blob(frame) => octets(frame)?,
+            _ => return Ok(Value::Null),
+        },
+    };
+    Ok(Value::Integer(octets as i64))
+}
+
+/// Reads where the second text of a frame begins.
+fn place(bytes: &[u8]) -> rusqlite::Result<usize> {
+    let bytes = bytes.try_into().map_err(|_| damaged())?;
+    Ok(u32::from_le_bytes(bytes) as usize)
 }
 
 fn function(
     connection: &Connection,
     name: &std::ffi::CStr,
-    arguments: i32,
+    takes: i32,
     of: impl Fn(&Context<'_>) -> rusqlite::Result<Value> + Send + 'static,
 ) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC
         | FunctionFlags::SQLITE_INNOCUOUS;
-    let of = move |context: &mut Context<'_>| of(context);
-    connection.create_scalar_function(name, arguments, flags, of)
+    connection
+        .create_scalar_function(name, takes, flags, move |context: &mut Context<'_>| of(context))
 }
 
-fn unpack_with(decompressor: &mut Decompressor<'_>, packed: &[u8]) -> Option<String> {
-    String::from_utf8(decompressor.decompress(packed, octets(packed)?).ok()?).ok()
+/// Returns how long the text of a frame is, which its head says.
+fn octets(frame: &[u8]) -> rusqlite::Result<usize> {
+    let said = zstd_safe::get_frame_content_size(frame).ok().flatten();
+    let is_possible = |&octets: &u64| octets <= TEXT_MAX;
+    said.filter(is_possible).map(|octets| octets as usize).ok_or_else(damaged)
 }
 
-/// Returns how long a compressed text is, which its head says.
-fn octets(packed: &[u8]) -> Option<usize> {
-    let said = zstd_safe::get_frame_content_size(packed).ok().flatten();
-    said.filter(|octets| *octets <= TEXT_MAX).map(|octets| octets as usize)
+/// What SQLite says of damage of its own.
+fn damaged() -> Error {
+    Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), None)
 }
 
 /// What an error of one text begins with: of an error of a function SQLite passes on nothing but words.
 const DAMAGED: &str = "damaged text: ";
 
 /// Says that a text of an answer is damaged.
-pub(super) fn damaged(answer: AnswerId, row: Option<i64>) -> Error {
+pub(super) fn damaged_of(answer: AnswerId, row: Option<i64>) -> Error {
     let row = row.map_or_else(String::new, |row| row.to_string());
     let failure = ffi::Error::new(ffi::SQLITE_CORRUPT);
     Error::SqliteFailure(failure, Some(format!("{DAMAGED}{answer} {row}")))
-}
-
-fn damaged_in(context: &Context<'_>) -> Error {
-    match (context.get(0), context.get(1)) {
-        (Ok(answer), Ok(row)) => damaged(answer, row),
-        (Err(error), _) | (_, Err(error)) => error,
-    }
 }
 
 /// Reads that of the words of an error.
@@ -128,7 +271,7 @@ impl Store {
     /// Returns the answers of which a text is damaged; reads every text.
     pub(crate) fn damaged_texts(&self) -> Result<Vec<(AnswerId, Option<u64>)>, StoreError> {
         let sql = "SELECT id, row FROM answers
-                   WHERE NOT (is_whole(question) AND is_whole(reasoning) AND is_whole(answer)) ORDER BY id";
+                   WHERE NOT is_whole(question, reasoning, answer) ORDER BY id";
         let mut statement = self.reader.connection.prepare(sql)?;
         let rows = statement.query_map([], |row| {
             let at: Option<i64> = row.get(1)?;
@@ -143,7 +286,7 @@ impl Store {
         answers: &[AnswerId],
     ) -> Result<Vec<(AnswerId, Option<u64>)>, StoreError> {
         let sql = "SELECT row FROM answers WHERE id = ?1
-                   AND NOT (is_whole(question) AND is_whole(reasoning) AND is_whole(answer))";
+                   AND NOT is_whole(question, reasoning, answer)";
         let mut statement = self.reader.connection.prepare(sql)?;
         let mut found = Vec::new();
         for answer in answers {
@@ -208,12 +351,11 @@ fn out_of_memory(_: std::io::Error) -> Error {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
-    use proptest::prelude::*;
-
     use super::super::store::Reader;
     use super::super::{STORE, open_readonly};
     use super::*;
     use crate::store::roles::{Archive as _, Write};
+    use proptest::prelude::*;
 
     fn connection() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
@@ -221,37 +363,48 @@ mod tests {
         connection
     }
 
+    fn texts() -> impl Strategy<Value = String> {
+        prop_oneof!["\\PC{0,400}", "(abc|\u{0}|é|\n){0,400}"]
+    }
+
     proptest! {
         #[test]
         fn every_text_comes_back_as_it_was(
-            text in prop_oneof!["\\PC{0,400}", "(abc|\u{0}|é|\n){0,400}"],
+            question in texts(), reasoning in texts(), answer in texts(),
         ) {
-            let sql = "SELECT text_of(1, 2, packed(?1)), octets_of(1, 2, packed(?1)), packed(?1)";
-            let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-            let found = connection().query_row(sql, [&text], read);
-            let (back, octets, packed): (String, i64, Value) = found.unwrap();
-            prop_assert_eq!(&back, &text);
-            prop_assert_eq!(octets as usize, text.len());
-            prop_assert_eq!(unpack(&packed).unwrap(), Some(text));
+            let connection = connection();
+            let [first, second] = pack_both(&reasoning, &answer).unwrap();
+            let kept = params![pack(&question).unwrap(), first, second];
+            let sql = "SELECT text_of(1, 2, ?1), reasoning_of(1, 2, ?2, ?3), answer_of(1, 2, ?2, ?3)";
+            let read = |row: &rusqlite::Row<'_>| Ok([row.get(0)?, row.get(1)?, row.get(2)?]);
+            let back: [String; 3] = connection.query_row(sql, kept, read).unwrap();
+            prop_assert_eq!(back.each_ref(), [&question, &reasoning, &answer]);
+            let sql = "SELECT reasoning_octets(1, 2, ?2, ?3), answer_octets(1, 2, ?2, ?3), ?2, ?3, ?1";
+            let read = |row: &rusqlite::Row<'_>| {
+                Ok(([row.get(0)?, row.get(1)?], [row.get(2)?, row.get(3)?]))
+            };
+            let (octets, kept): ([i64; 2], [Value; 2]) =
+                connection.query_row(sql, kept, read).unwrap();
+            prop_assert_eq!(octets, [&back[1], &back[2]].map(|text| text.len() as i64));
+            prop_assert_eq!(unpack_both(&kept[0], &kept[1]).unwrap(), [&*back[1], &back[2]]);
         }
     }
 
     #[test]
     fn what_is_damaged_or_claims_to_be_endless_is_an_error() {
         let connection = connection();
-        let text = "an answer that is long enough to be worth it, ".repeat(9);
-        let sql = "SELECT packed(?1)";
-        let packed: Vec<u8> = connection.query_row(sql, [&text], |row| row.get(0)).unwrap();
+        let text = "an answer thät is long enough to be worth it, ".repeat(9);
+        let packed = pack(&text).unwrap();
+        let packed: Vec<u8> =
+            connection.query_row("SELECT ?1", [packed], |row| row.get(0)).unwrap();
         assert!(packed.len() * 3 < text.len());
-        let refused = |bytes: &[u8]| {
-            let sql = "SELECT text_of(7, 8, ?1)";
-            let read = connection.query_row(sql, [bytes], |row| row.get(0));
-            let error = StoreError::from(read.map(|_: String| ()).unwrap_err());
-            let expected = StoreError::TextDamaged { answer: 7, row: Some(8) };
-            assert_eq!(error.to_string(), expected.to_string(), "{error:?}");
-            let is_whole = "SELECT is_whole(?1)";
-            assert_eq!(connection.query_row(is_whole, [bytes], |row| row.get(0)), Ok(0));
+        let is_refused = |sql: &str, bytes: &[u8], split: &[u8]| {
+            let read = connection.query_row(sql, [bytes, split], |row| row.get::<_, Value>(0));
+            let error = StoreError::from(read.map(|_| ()).unwrap_err());
+            let is_named = matches!(&error, StoreError::TextDamaged { answer: 7, row: Some(8) });
+            assert!(is_named, "{error:?}");
         };
+        let refused = |bytes: &[u8]| is_refused("SELECT text_of(7, 8, ?1), ?2", bytes, b"");
         for at in 0..packed.len() {
             let mut changed = packed.clone();
             changed[at] ^= 0x08;
@@ -260,6 +413,12 @@ mod tests {
         }
         // A frame that says it holds 2^62 bytes.
         refused(b"\x28\xb5\x2f\xfd\xe0\0\0\0\0\0\0\0\x40\x01\0\0");
+        // No place in the text, none that two texts can meet at, and none.
+        for split in [&u32::MAX.to_le_bytes(), &13_u32.to_le_bytes(), &b"\0"[..]] {
+            is_refused("SELECT reasoning_of(7, 8, ?1, ?2)", &packed, split);
+            is_refused("SELECT answer_of(7, 8, ?1, ?2)", &packed, split);
+        }
+        is_refused("SELECT reasoning_octets(7, 8, ?1, ?2)", &packed, &u32::MAX.to_le_bytes());
     }
 
     #[test]

@@ -45,19 +45,24 @@ impl Copied {
 
     /// Returns a text; that of an answer may be damaged.
     pub(super) fn text(&self, name: &str) -> rusqlite::Result<String> {
-        let Some(value) = self.get(name) else { return Ok(String::new()) };
-        let damaged = || texts::damaged(self.number("id").unwrap_or(0), self.number("row"));
-        texts::unpack(value)?.ok_or_else(damaged)
+        let text = self.get(name).map_or(Ok(String::new()), texts::unpack);
+        text.map_err(|_| self.damaged())
+    }
+
+    /// Returns the reasoning and the answer of a row that has both.
+    pub(super) fn texts(&self) -> rusqlite::Result<[String; 2]> {
+        let column = |name| self.get(name).unwrap_or(&Value::Null);
+        let both = texts::unpack_both(column("reasoning"), column("answer"));
+        both.map_err(|_| self.damaged())
+    }
+
+    fn damaged(&self) -> rusqlite::Error {
+        texts::damaged_of(self.number("id").unwrap_or(0), self.number("row"))
     }
 
     /// Tells whether every text of an answer can be read.
-    pub(super) fn is_whole(&self) -> rusqlite::Result<bool> {
-        for name in ["question", "reasoning", "answer"] {
-            if self.get(name).map(texts::unpack).transpose()? == Some(None) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    pub(super) fn is_whole(&self) -> bool {
+        self.text("question").is_ok() && self.texts().is_ok()
     }
 
     /// Inserts it, but for the columns that are named `without`.

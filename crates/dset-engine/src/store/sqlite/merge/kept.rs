@@ -14,10 +14,11 @@ pub(super) fn keep(
     text: &Copied,
     facts: Option<&Copied>,
 ) -> rusqlite::Result<()> {
+    let [reasoning, answer] = text.texts()?;
     let said = serde_json::json!({
         "question": text.text("question")?,
-        "reasoning": text.text("reasoning")?,
-        "answer": text.text("answer")?,
+        "reasoning": reasoning,
+        "answer": answer,
         "metadata": text.text("metadata")?,
     });
     let body = zstd::encode_all(said.to_string().as_bytes(), 3).ok();

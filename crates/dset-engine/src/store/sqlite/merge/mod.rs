@@ -192,7 +192,7 @@ fn answers(
             if let Some(facts) = &mut known {
                 facts.set("request", numbers.settings_of(facts.number("request")));
             }
-            if !text.is_whole()? {
+            if !text.is_whole() {
                 if !asides.has(number) {
                     merged.damaged += 1;
                     if merged.first_damaged.len() < NAMED_MAX {
@@ -288,19 +288,18 @@ fn answer(
     let Some(own) = own else {
         return insert(to, key, text, facts, merged).map(Some);
     };
-    let is_equal = |name: &str| Ok::<_, rusqlite::Error>(own.text(name)? == text.text(name)?);
-    let says_the_same = is_equal("answer")? && is_equal("reasoning")?;
+    let (own_texts, texts) = (own.texts()?, text.texts()?);
+    let says_the_same = own_texts == texts;
     if says_the_same && own.get("answered_at") == text.get("answered_at") {
         merged.known += 1;
         return Ok(own.number("id"));
     }
-    let sql = "SELECT max(t.try), max(iif(a.answered_at = ?2 AND text_of(a.id, a.row, a.answer) = text_of(0, 0, ?3), a.id, NULL))
+    let sql = "SELECT max(t.try), max(iif(a.answered_at = ?2 AND answer_of(a.id, a.row, a.reasoning, a.answer) = answer_of(0, 0, ?3, ?4), a.id, NULL))
                FROM later_tries t JOIN answers a ON a.id = t.answer WHERE t.key = ?1";
-    let (last, known): (Option<i64>, Option<i64>) = to
-        .prepare_cached(sql)?
-        .query_row([key.get("key"), text.get("answered_at"), text.get("answer")], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
+    let (last, known): (Option<i64>, Option<i64>) = to.prepare_cached(sql)?.query_row(
+        [key.get("key"), text.get("answered_at"), text.get("reasoning"), text.get("answer")],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
     if known.is_some() {
         merged.known += 1;
         return Ok(known);
@@ -318,7 +317,7 @@ fn answer(
             merged.first.push(Contradiction {
                 row: own.number("row"),
                 question: text.text("question")?,
-                answers: [own.text("answer")?, text.text("answer")?],
+                answers: [own_texts, texts].map(|[_, answer]| answer),
             });
         }
     }

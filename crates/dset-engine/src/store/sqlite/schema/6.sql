@@ -1,4 +1,4 @@
--- Version 6: a text in `answers` may be a BLOB, which is the text compressed with Zstandard (`texts.rs`); when an
+-- Version 6: texts in `answers` may be BLOBs, compressed with Zstandard (`texts.rs`); when an
 -- answer came, beside its numbers; answers on their way into the place of others. In `meta` there may also be `redos`, as JSON: the
 -- rows that are asked again on purpose and not all done, with the last answer that was there before.
 
