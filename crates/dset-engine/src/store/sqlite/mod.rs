@@ -5,6 +5,7 @@ mod bounds;
 mod browse;
 mod calls;
 mod checkpoint;
+mod damaged;
 mod facts;
 mod id_set;
 mod iterate;
