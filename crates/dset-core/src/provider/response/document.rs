@@ -151,6 +151,18 @@ impl Document<'_> {
     }
 }
 
+/// How much of what was written the counts are of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Counted {
+    /// Less than has come: the least that is billed, and no count.
+    #[default]
+    Beginning,
+    /// What has come: all of it where the model then stopped of itself.
+    SoFar,
+    /// All of it: they came with the end or behind it, or in a document of their own.
+    All,
+}
+
 /// What has come of an answer so far.
 #[derive(Debug, Default)]
 pub(crate) struct AnswerBuilder {
@@ -161,6 +173,7 @@ pub(crate) struct AnswerBuilder {
     model: String,
     system_fingerprint: String,
     counts: Option<Box<Counts>>,
+    counted: Counted,
     /// Which of several answers it is: the first of those that came.
     index: Option<u64>,
     finish: String,
@@ -199,6 +212,8 @@ impl AnswerBuilder {
     }
 
     fn add(&mut self, document: Document<'_>, text: &str) {
+        let before = std::mem::replace(&mut self.counted, Counted::All);
+        let (mut counts, has_choice) = (None, document.choices.0.is_some());
         keep(&mut self.id, &document.id);
         keep(&mut self.model, &document.model);
         keep(&mut self.system_fingerprint, &document.system_fingerprint);
@@ -209,7 +224,7 @@ impl AnswerBuilder {
         let was_odd = std::mem::take(&mut self.texts.is_odd);
         if let Some(choice) = document.choices.0 {
             self.has_answer = true;
-            self.choose(*choice);
+            counts = self.choose(*choice);
         } else if let Some(content) = document.content {
             self.has_answer = true;
             self.write(|texts| texts.add_content(content));
@@ -222,7 +237,7 @@ impl AnswerBuilder {
             self.has_answer = true;
             keep(&mut self.id, &start.id);
             keep(&mut self.model, &start.model);
-            self.count(start.usage.0.map(|counts| counts.of_the_question().into()));
+            update(&mut counts, start.usage.0.map(|counts| counts.of_the_question().into()));
         }
         for part in [document.content_block.0, document.delta.0].into_iter().flatten() {
             let reason = part.stop_reason().to_owned();
@@ -230,8 +245,9 @@ impl AnswerBuilder {
             self.stop(&reason);
         }
         self.is_done |= &*document.kind == "message_stop";
-        self.count(document.x_groq.0.and_then(|groq| groq.usage.0));
-        self.count(document.usage.0);
+        update(&mut counts, document.x_groq.0.and_then(|groq| groq.usage.0));
+        update(&mut counts, document.usage.0);
+        self.count(counts, before, has_choice);
         if self.texts.is_odd {
             note(&mut self.odd, text);
         }
@@ -265,16 +281,16 @@ impl AnswerBuilder {
         self.error = found.unwrap_or_else(plain).to_string();
     }
 
-    fn choose(&mut self, choice: Choice<'_>) {
+    /// Adds what the first of the choices says; returns its counts.
+    fn choose(&mut self, choice: Choice<'_>) -> Option<Box<Counts>> {
         let index = choice.index();
         match self.index {
-            Some(first) if index > first => return,
+            Some(first) if index > first => return None,
             Some(first) if index < first => self.begin_again(),
             _ => {}
         }
         self.index = Some(index);
         let reason = choice.reason().to_owned();
-        self.count(choice.usage.0);
         let ends = !is_no_reason(&reason);
         // Together says the text of a piece in both.
         let says_text = |message: &Object<Message<'_>>| {
@@ -290,6 +306,7 @@ impl AnswerBuilder {
             }
         }
         self.stop(&reason);
+        choice.usage.0
     }
 
     /// Forgets an answer that was not the first.
@@ -309,6 +326,7 @@ impl AnswerBuilder {
     }
 
     fn wrote(&mut self) {
+        self.counted = Counted::Beginning;
         self.has_text_after_finish |= !self.finish.is_empty();
         self.repeats_finish_reason |= self.has_text_after_finish;
     }
@@ -346,12 +364,33 @@ impl AnswerBuilder {
         }
     }
 
-    fn count(&mut self, counts: Option<Box<Counts>>) {
-        match (&mut self.counts, counts) {
-            (Some(known), Some(later)) => known.update(&later),
-            (known @ None, later) => *known = later,
-            (Some(_), None) => {}
+    /// Takes the counts of a document whose texts are added, and what those `before` it were of.
+    fn count(&mut self, counts: Option<Box<Counts>>, before: Counted, has_choice: bool) {
+        let has_text = self.counted == Counted::Beginning;
+        if counts.is_none() {
+            self.counted = if has_text { Counted::Beginning } else { before };
+            return;
         }
+        // Of what was counted before more text came, the later counts need not say all once more.
+        if before == Counted::Beginning {
+            self.forget_output_counts();
+        }
+        update(&mut self.counts, counts);
+        self.counted = match (has_text, has_choice) {
+            _ if self.has_end_if_last() || !self.error.is_empty() => Counted::All,
+            (true, _) => Counted::SoFar,
+            (false, true) => Counted::Beginning,
+            (false, false) => Counted::All,
+        };
+    }
+
+    /// What is said in one piece is counted with it.
+    pub(crate) fn is_one_piece(&mut self) {
+        self.counted = Counted::All;
+    }
+
+    fn forget_output_counts(&mut self) {
+        self.counts = self.counts.take().map(|counts| counts.of_the_question().into());
     }
 
     /// Returns true if the model has said why it stopped, or the service that all has been sent,
@@ -419,6 +458,10 @@ impl AnswerBuilder {
         if self.error.is_empty() {
             return None;
         }
+        // Nobody knows how much more was written before it.
+        if self.counted < Counted::All {
+            self.forget_output_counts();
+        }
         let body = serde_json::from_str(&self.error).ok();
         let mut failure = error::read(reply, body.as_ref());
         failure.partial = self.partial(reply);
@@ -434,13 +477,15 @@ impl AnswerBuilder {
     /// Returns what was written of a stream without its end. What it counts so far is the least that is
     /// billed, and no count.
     pub(crate) fn unended(&mut self, reply: &HttpReply) -> Option<Box<Answer>> {
-        let mut partial = self.partial(reply)?;
-        (partial.usage.output, partial.usage.reasoning, partial.cost) = (None, None, None);
-        Some(partial)
+        self.forget_output_counts();
+        self.partial(reply)
     }
 
     /// Judges an answer that has ended; `limit` is the token limit of its request.
     pub(crate) fn build(mut self, reply: &HttpReply, limit: Option<u64>) -> ParsedReply {
+        if self.counted < Counted::SoFar {
+            self.forget_output_counts();
+        }
         let calls = std::mem::take(&mut self.texts.calls);
         let odd = (self.texts.is_odd && self.texts.content.trim().is_empty()).then_some(&*self.odd);
         let odd = odd.map(str::to_owned);
@@ -481,6 +526,14 @@ impl AnswerBuilder {
             system_fingerprint: some(&mut self.system_fingerprint),
         };
         (answer, split.is_open)
+    }
+}
+
+fn update(known: &mut Option<Box<Counts>>, later: Option<Box<Counts>>) {
+    match (known, later) {
+        (Some(known), Some(later)) => known.update(&later),
+        (known @ None, later) => *known = later,
+        (Some(_), None) => {}
     }
 }
 

@@ -203,10 +203,19 @@ impl Counts {
         }
     }
 
-    /// Returns them without the count of what was written, which Anthropic says at the beginning
-    /// of a stream, when it can only be a guess.
+    /// Returns them without all that depends on what was written, which some services count at the
+    /// beginning of a stream, when it can only be a guess.
     pub(crate) fn of_the_question(self) -> Counts {
-        Counts { output_tokens: Count(None), output_tokens_details: Object(None), ..self }
+        Counts {
+            completion_tokens: Count(None),
+            total_tokens: Count(None),
+            reasoning_tokens: Count(None),
+            completion_tokens_details: Object(None),
+            output_tokens: Count(None),
+            output_tokens_details: Object(None),
+            cost: Cost(None),
+            ..self
+        }
     }
 
     /// Returns what the call cost in US dollars, where the service says it.

@@ -37,6 +37,7 @@ pub(crate) fn read_whole(reply: &HttpReply, limit: Option<u64>) -> ParsedReply {
     let mut draft = AnswerBuilder::default();
     let Err(first) = read_document(&mut draft, text) else {
         draft.join_halves();
+        draft.is_one_piece();
         if let Some(failure) = draft.failure(reply) {
             return ParsedReply::Failure(failure);
         }

@@ -44,6 +44,49 @@ fn a_stream_without_an_end_is_never_an_answer_and_one_with_either_end_is() {
     assert_eq!(answer(finished(&whole)).content, "Par");
 }
 
+#[test]
+fn what_is_counted_before_more_is_written_is_no_count_however_the_stream_ends() {
+    let usage = |tokens: u64| json!({ "prompt_tokens": 10, "completion_tokens": tokens, "total_tokens": 10 + tokens, "cost": 0.5 });
+    let with = |piece: &str, tokens: u64| {
+        let mut piece: serde_json::Value = serde_json::from_str(piece).unwrap();
+        piece["usage"] = usage(tokens);
+        piece.to_string()
+    };
+    let (text, role) = (content("Par"), delta(json!({ "role": "assistant", "content": "" })));
+    let (early, opening) = (with(&text, 1), with(&role, 1));
+    let error = json!({ "error": { "message": "boom", "code": 500 } }).to_string();
+    let alone = json!({ "choices": [], "usage": usage(7) }).to_string();
+    let zeros = json!({ "choices": [], "usage": { "prompt_tokens": 10, "completion_tokens": 0 } });
+    let zeros = zeros.to_string();
+    let [stop, length, filter, abort] = ["stop", "length", "content_filter", "abort"].map(stopped);
+    let counted = |pieces: &[&str]| match finished(&events(pieces)) {
+        ParsedReply::Answer(answer) => (answer.usage, answer.cost),
+        ParsedReply::Failure(failure) => {
+            let partial = failure.partial.expect("something was written");
+            (partial.usage, partial.cost)
+        }
+    };
+    for end in [&error, &stop, &length, &filter, &abort] {
+        for pieces in [&[&early, &text, end][..], &[&opening, &text, end], &[&opening, end]] {
+            let pieces: Vec<&str> = pieces.iter().map(|piece| &***piece).collect();
+            let (usage, cost) = counted(&pieces);
+            assert_eq!((usage.input, usage.output, cost), (Some(10), None, None), "{pieces:?}");
+        }
+        // A count with the end is one, and so is what comes behind it.
+        let (usage, cost) = counted(&[&early, &text, &with(end, 7)]);
+        assert_eq!((usage.output, cost), (Some(7), Some(0.5)), "{end}");
+        let (usage, cost) = counted(&[&early, &text, end, &alone]);
+        assert_eq!((usage.output, cost), (Some(7), Some(0.5)), "{end}");
+    }
+    // Before an error there may be more that was never sent.
+    assert_eq!(counted(&[&early, &with(&text, 2), &error]).0.output, None);
+    assert_eq!(counted(&[&early, &with(&text, 2), &stop]).0.output, Some(2));
+    assert_eq!(counted(&[&early, &text, &alone, "[DONE]"]).0.output, Some(7));
+    // What the last count leaves out, an early one does not say in its place.
+    assert_eq!(counted(&[&early, &text, &stop, &zeros]).0.output, None);
+    assert_eq!(counted(&[&early, &stop, &zeros]).0.output, Some(1));
+}
+
 /// A piece of text with a reason to stop.
 fn ending(text: &str, reason: &str) -> String {
     json!({ "choices": [{ "index": 0, "delta": { "content": text }, "finish_reason": reason }] })
