@@ -301,7 +301,10 @@ impl AnswerBuilder {
         }
         for (message, is_message) in [(choice.delta.0, false), (choice.message.0, true)] {
             if let Some(message) = message {
-                self.refusal.push_str(message.refusal());
+                if !message.refusal().is_empty() {
+                    self.refusal.push_str(message.refusal());
+                    self.counted = Counted::Beginning;
+                }
                 self.write(|texts| texts.add(*message, is_message, ends));
             }
         }
@@ -319,7 +322,12 @@ impl AnswerBuilder {
 
     fn write(&mut self, add: impl FnOnce(&mut Texts)) {
         let before = self.texts.bytes();
+        let was_beyond_text = std::mem::take(&mut self.texts.is_beyond_text);
         add(&mut self.texts);
+        if self.texts.is_beyond_text {
+            self.counted = Counted::Beginning;
+        }
+        self.texts.is_beyond_text |= was_beyond_text;
         if self.texts.bytes() != before {
             self.wrote();
         }
@@ -424,10 +432,10 @@ impl AnswerBuilder {
         &self.unread
     }
 
-    /// Returns what came beside the texts: calls of tools, and what is no text or no part of an
-    /// answer.
-    pub(crate) fn side_texts(&self) -> [&str; 3] {
-        [&self.texts.calls, &self.odd, &self.unread]
+    /// Returns what came beside the texts: calls of tools, a refusal in the model's words, and what is
+    /// no text or no part of an answer.
+    pub(crate) fn side_texts(&self) -> [&str; 4] {
+        [&self.texts.calls, &self.refusal, &self.odd, &self.unread]
     }
 
     /// Reads a document that was mended, whose texts may hold halves of characters.
@@ -470,8 +478,14 @@ impl AnswerBuilder {
 
     /// Returns what was written of an answer that did not end, if anything was.
     pub(crate) fn partial(&mut self, reply: &HttpReply) -> Option<Box<Answer>> {
-        let wrote = !self.texts.is_empty() || self.counts.is_some();
+        let wrote = !self.texts.is_empty() || self.wrote_beside_text() || self.counts.is_some();
         wrote.then(|| Box::new(self.answer(reply)))
+    }
+
+    /// Tells whether the model wrote something beside the answer and its reasoning, which is billed too.
+    fn wrote_beside_text(&self) -> bool {
+        let Texts { calls, is_odd, is_beyond_text, .. } = &self.texts;
+        *is_odd || *is_beyond_text || !calls.is_empty() || !self.refusal.is_empty()
     }
 
     /// Returns what was written of a stream without its end. What it counts so far is the least that is
@@ -486,7 +500,7 @@ impl AnswerBuilder {
         if self.counted < Counted::SoFar {
             self.forget_output_counts();
         }
-        let calls = std::mem::take(&mut self.texts.calls);
+        let calls = self.texts.calls.clone();
         let odd = (self.texts.is_odd && self.texts.content.trim().is_empty()).then_some(&*self.odd);
         let odd = odd.map(str::to_owned);
         let (answer, is_open) = self.split(reply);
@@ -510,10 +524,12 @@ impl AnswerBuilder {
     /// Returns what was written, and whether its reasoning never ended.
     fn split(&mut self, reply: &HttpReply) -> (Answer, bool) {
         let some = |text: &mut String| Some(std::mem::take(text)).filter(|text| !text.is_empty());
+        let beside = self.wrote_beside_text();
         let split = std::mem::take(&mut self.texts).split();
         let wrote = [&split.answer, &split.reasoning].map(|text| !text.trim().is_empty());
         let counts = self.counts.as_deref();
-        let usage = counts.map(|counts| counts.usage(wrote[0], wrote[1])).unwrap_or_default();
+        let usage =
+            counts.map(|counts| counts.usage(wrote[0] || beside, wrote[1])).unwrap_or_default();
         let answer = Answer {
             content: split.answer,
             reasoning: split.reasoning,

@@ -262,10 +262,10 @@ impl StreamParser {
         &self.head.body
     }
 
-    /// Returns what came of a stream beside the texts of an answer, by names: calls of tools, and
-    /// what could not be read.
+    /// Returns what came of a stream beside the texts of an answer, by names: calls of tools, a refusal,
+    /// and what could not be read.
     pub fn side_texts(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let names = ["calls", "no_text", "unread"];
+        let names = ["calls", "refusal", "no_text", "unread"];
         names.into_iter().zip(self.draft.side_texts()).filter(|(_, text)| !text.is_empty())
     }
 

@@ -15,6 +15,8 @@ pub(crate) struct Texts {
     pub(crate) calls: String,
     /// Something came in the place of the answer that is no text.
     pub(crate) is_odd: bool,
+    /// The model wrote something that is no text, and not kept.
+    pub(crate) is_beyond_text: bool,
     /// Text came in pieces of a message, and not as messages.
     has_deltas: bool,
     of_content: Pieces,
@@ -40,6 +42,7 @@ impl Texts {
     /// A message after pieces says once more what they said, and fills only what they left empty.
     pub(crate) fn add(&mut self, message: Message<'_>, is_message: bool, ends: bool) {
         message.calls().for_each(|calls| self.calls.push_str(calls));
+        self.is_beyond_text |= message.is_beyond_text();
         self.is_odd |= message.content.as_ref().is_some_and(|content| content.is_odd);
         let is_again = is_message && self.has_deltas;
         let reasoning = Piece { text: message.reasoning(), ends, is_message };
@@ -66,6 +69,7 @@ impl Texts {
     /// Adds all of a content, in the shape of Anthropic's messages.
     pub(crate) fn add_content(&mut self, content: Content<'_>) {
         self.is_odd |= content.is_odd;
+        self.is_beyond_text |= content.is_sealed;
         self.calls.push_str(&content.calls);
         self.reasoning.push_str(content.thoughts());
         self.content.push_str(&content.text);

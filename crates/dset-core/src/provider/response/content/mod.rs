@@ -26,6 +26,8 @@ pub(crate) struct Content<'a> {
     pub(crate) calls: String,
     /// Something stood there that is no text.
     pub(crate) is_odd: bool,
+    /// Something was written that cannot be read: encrypted reasoning, its signature.
+    pub(crate) is_sealed: bool,
 }
 
 /// A content inside of a part.
@@ -48,6 +50,9 @@ pub(crate) struct Part<'a> {
     name: Text<'a>,
     input: Option<&'a RawValue>,
     partial_json: Text<'a>,
+    /// Encrypted reasoning, and what is to prove that it is the model's.
+    data: Text<'a>,
+    signature: Text<'a>,
     /// Why the model stopped, in Anthropic's `message_delta`.
     stop_reason: Text<'a>,
 }
@@ -64,6 +69,8 @@ read_fields!(Part<'a>, "a part of an answer", {
     "name" => name,
     "input" => input,
     "partial_json" => partial_json,
+    "data" => data,
+    "signature" => signature,
     "stop_reason" => stop_reason,
 });
 
@@ -77,7 +84,8 @@ impl Part<'_> {
         let has_more = [&self.content, &self.reasoning, &self.summary].iter().any(|c| c.is_some())
             || self.input.is_some()
             || [&self.value, &self.refusal, &self.name, &self.partial_json, &self.stop_reason]
-                .iter()
+                .into_iter()
+                .chain([&self.data, &self.signature])
                 .any(|text| !text.is_empty());
         if has_more {
             return None;
@@ -112,6 +120,7 @@ impl Part<'_> {
         let own = if thinks { &mut to.thinking } else { to.text.to_mut() };
         own.push_str(&self.value);
         to.refusal.push_str(&self.refusal);
+        to.is_sealed |= !self.data.is_empty() || !self.signature.is_empty();
         if is_call {
             let input = self.input.map_or("", RawValue::get);
             let said = if input == "{}" { "" } else { input };
@@ -146,7 +155,8 @@ impl<'a> Content<'a> {
 
     /// Returns the text, where there is nothing else.
     pub(crate) fn plain(&self) -> Option<&str> {
-        (self.bytes() == self.text.len() && !self.is_odd).then_some(&*self.text)
+        let is_text = self.bytes() == self.text.len() && !self.is_odd && !self.is_sealed;
+        is_text.then_some(&*self.text)
     }
 
     /// Returns all of it, where all is reasoning.
@@ -168,6 +178,7 @@ impl<'a> Content<'a> {
         self.refusal.push_str(&other.refusal);
         self.calls.push_str(&other.calls);
         self.is_odd |= other.is_odd;
+        self.is_sealed |= other.is_sealed;
     }
 
     fn odd() -> Content<'a> {
@@ -283,6 +294,9 @@ pub(crate) struct Message<'a> {
     refusal: Text<'a>,
     tool_calls: Option<Calls>,
     function_call: Option<Calls>,
+    audio: Option<&'a RawValue>,
+    /// OpenRouter's place for pictures.
+    images: Option<&'a RawValue>,
 }
 
 read_fields!(Message<'a>, "the message of an answer", {
@@ -300,6 +314,8 @@ read_fields!(Message<'a>, "the message of an answer", {
     "refusal" => refusal,
     "tool_calls" => tool_calls,
     "function_call" => function_call,
+    "audio" => audio,
+    "images" => images,
 });
 
 impl<'a> Message<'a> {
@@ -325,6 +341,7 @@ impl<'a> Message<'a> {
     /// Returns the text of a message that has one text and nothing else.
     pub(crate) fn only_text(&self) -> Option<(&str, TextSlot)> {
         let has_more = !self.refusal.is_empty()
+            || self.is_beyond_text()
             || self.calls().next().is_some()
             || self.others().into_iter().any(Option::is_some);
         if has_more {
@@ -346,6 +363,14 @@ impl<'a> Message<'a> {
         let places = usual.into_iter().chain(self.others()).flatten().map(Content::all);
         let of_content = self.content.as_ref().map(Content::thoughts);
         places.chain(of_content).find(|text| !text.is_empty()).unwrap_or_default()
+    }
+
+    /// Tells whether the model wrote something that is no text: sounds, pictures, encrypted reasoning.
+    pub(crate) fn is_beyond_text(&self) -> bool {
+        let is_some = |raw: &&RawValue| !["null", "[]", "{}", "\"\""].contains(&raw.get());
+        let usual = [&self.content, &self.reasoning_content, &self.reasoning];
+        [self.audio, self.images].iter().flatten().any(is_some)
+            || usual.into_iter().chain(self.others()).flatten().any(|content| content.is_sealed)
     }
 
     /// Returns in what words the model refuses, if it does.

@@ -87,6 +87,52 @@ fn what_is_counted_before_more_is_written_is_no_count_however_the_stream_ends() 
     assert_eq!(counted(&[&early, &stop, &zeros]).0.output, Some(1));
 }
 
+#[test]
+fn whatever_the_model_wrote_before_an_error_was_written() {
+    let error = json!({ "error": { "message": "boom", "code": 500 } });
+    let sealed = json!([{ "type": "reasoning.encrypted", "data": "Zm9v", "index": 0 }]);
+    for wrote in [
+        json!({ "tool_calls": [{ "index": 0, "function": { "name": "f", "arguments": "abc" } }] }),
+        json!({ "function_call": { "name": "f", "arguments": "abc" } }),
+        json!({ "refusal": "I cannot" }),
+        json!({ "reasoning_details": sealed }),
+        json!({ "audio": { "id": "a", "data": "Zm9v" } }),
+        json!({ "images": [{ "image_url": { "url": "data:image/png;base64,Zm9v" } }] }),
+        json!({ "content": { "answer": 4 } }),
+    ] {
+        let failed = failure(finished(&events(&[&delta(wrote.clone()), &error.to_string()])));
+        assert_eq!((failed.status, failed.partial.is_some()), (Some(500), true), "{wrote}");
+        let mut cut = stream(EVENTS);
+        cut.push(events(&[&delta(wrote.clone())]).as_bytes());
+        let cut = failure(cut.finish_broken(&TransportError::Cut("reset".into())));
+        assert!(cut.partial.is_some(), "{wrote}");
+        let mut whole = json!({ "choices": [{ "message": wrote, "finish_reason": "error" }] });
+        whole["error"] = error["error"].clone();
+        let mut piece = stream("application/json");
+        piece.push(whole.to_string().as_bytes());
+        assert!(failure(piece.finish()).partial.is_some(), "{whole}");
+    }
+    for nothing in [
+        json!({ "role": "assistant", "content": "", "refusal": null, "tool_calls": null }),
+        json!({ "role": "assistant", "content": null, "audio": null, "images": [] }),
+        json!({ "reasoning_details": [], "tool_calls": [] }),
+    ] {
+        let failed = failure(finished(&events(&[&delta(nothing.clone()), &error.to_string()])));
+        assert_eq!(failed.partial, None, "{nothing}");
+    }
+    let start = r#"{"type":"content_block_start","index":0,"content_block":{"type":"redacted_thinking","data":"Zm9v"}}"#;
+    assert!(failure(finished(&events(&[start, &error.to_string()]))).partial.is_some());
+    // A count of zero beside it means that it was not counted.
+    let zero = json!({ "error": { "message": "boom" }, "usage": { "completion_tokens": 0 } });
+    let call = delta(json!({ "function_call": { "name": "f", "arguments": "abc" } }));
+    let failed = failure(finished(&events(&[&call, &zero.to_string()])));
+    assert_eq!(failed.partial.unwrap().usage.output, None);
+    // What comes with the end, or behind it, takes nothing back.
+    let sealed = delta(json!({ "reasoning_details": sealed }));
+    let whole = finished(&events(&[&content("Paris"), &stopped("stop"), &sealed]));
+    assert_eq!(answer(whole).content, "Paris");
+}
+
 /// A piece of text with a reason to stop.
 fn ending(text: &str, reason: &str) -> String {
     json!({ "choices": [{ "index": 0, "delta": { "content": text }, "finish_reason": reason }] })
