@@ -26,6 +26,8 @@ pub enum Cause {
     Redirect,
     /// HTTP was spoken where HTTPS is, or the other way round.
     WrongProtocol,
+    /// What came in the place of a reply is no HTTP.
+    NotHttp,
     /// The proxy asks for a user and a password.
     ProxyLogin,
     /// The network shows a page to log in, as in hotels.
@@ -40,7 +42,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Cause; 15] = [
+    pub const ALL: [Cause; 16] = [
         Cause::LengthLimit,
         Cause::RepeatsItself,
         Cause::OnlyReasoning,
@@ -51,6 +53,7 @@ impl Cause {
         Cause::NoText,
         Cause::Redirect,
         Cause::WrongProtocol,
+        Cause::NotHttp,
         Cause::ProxyLogin,
         Cause::NetworkLogin,
         Cause::ConnectionFailed,
@@ -73,6 +76,7 @@ impl Cause {
             Cause::NoText => "no text",
             Cause::Redirect => "redirect",
             Cause::WrongProtocol => "wrong protocol",
+            Cause::NotHttp => "not HTTP",
             Cause::ProxyLogin => "the proxy wants a password",
             Cause::NetworkLogin => "the network wants a login",
             Cause::ConnectionFailed => "connection failed",

@@ -30,8 +30,11 @@ pub const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub enum TransportError {
     /// No connection: refused, no route, no such host, TLS.
     Connect(String),
-    /// The server speaks another protocol: no TLS, or no HTTP.
+    /// The server does not speak TLS: nothing was sent.
     Foreign(String),
+    /// What came in the place of a reply is no HTTP, from a server that has not spoken it before. What
+    /// was sent may have been worked on.
+    NotHttp(String),
     /// The connection went away before the reply began.
     Reset(String),
     /// The reply began and did not end; it may have been paid for.

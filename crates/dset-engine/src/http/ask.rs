@@ -219,17 +219,14 @@ impl Endpoint {
         let sent = self.client.post(body).await;
         let mut response = sent.map_err(|error| {
             let detail = describe_error(&error);
-            match error.is_connect() {
-                // A proxy is another matter than the address.
-                _ if !self.client.is_proxied() && is_not_http(&error) => {
-                    TransportError::Foreign(if find_tls_error(&error).is_some() {
-                        detail
-                    } else {
-                        NO_HTTP.to_owned()
-                    })
-                }
-                true => TransportError::Connect(detail),
-                false => TransportError::Reset(detail),
+            // A proxy is another matter than the address, and who has answered speaks HTTP.
+            let is_foreign =
+                !self.client.is_proxied() && !self.client.has_answered() && is_not_http(&error);
+            match (error.is_connect(), is_foreign) {
+                (true, true) => TransportError::Foreign(detail),
+                (false, true) => TransportError::NotHttp(NO_HTTP.to_owned()),
+                (true, false) => TransportError::Connect(detail),
+                (false, false) => TransportError::Reset(detail),
             }
         })?;
         let PartialResponse { status, reply, .. } = coming.insert(self.partial_response(&response));

@@ -70,6 +70,7 @@ pub(crate) struct Client {
     is_counted: AtomicBool,
     losses: Mutex<Losses>,
     is_proxied: bool,
+    has_answered: AtomicBool,
 }
 
 /// Asks on used connections that are lost again and again: the service closes them behind each
@@ -173,12 +174,18 @@ impl Client {
             is_counted: false.into(),
             losses: Mutex::default(),
             is_proxied,
+            has_answered: false.into(),
         })
     }
 
     /// Returns true if it reaches the service through a proxy.
     pub(crate) fn is_proxied(&self) -> bool {
         self.is_proxied
+    }
+
+    /// Returns true if the head of a reply has come, be it a refusal.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.has_answered.load(Relaxed)
     }
 
     /// Sends this body; the head of the reply. Dropped, it closes the connection.
@@ -208,6 +215,7 @@ impl Client {
         };
         let (head, body) = sent.inspect_err(lost)?.into_parts();
         self.with_losses(Losses::note_reply);
+        self.has_answered.store(true, Relaxed);
         // Over TLS a handshake for each ask would cost more than a lost connection now and then.
         let is_plain = self.uri.scheme_str() == Some("http");
         if is_plain && head.headers.contains_key("keep-alive") {

@@ -1,12 +1,13 @@
 //! Connections that do not answer, do not go on, or do not end.
 
-use dset_core::answer::FailureClass::Transient;
+use dset_core::answer::FailureClass::{Refused, Transient};
+use dset_core::answer::Refusal;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
 use crate::server::{
     LONG, SHORT, Server, Then, answer, ask, asked, check, completion, endpoint, failure, ok,
-    request,
+    request, with_head,
 };
 
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
@@ -94,6 +95,27 @@ async fn a_connection_that_goes_away_before_a_reply_is_lost_and_one_within_it_is
     let chunk = format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n", body.len());
     let server = Server::writing([HEAD, chunk.as_bytes()].concat(), Then::Closes).await;
     assert_eq!(answer(asked(&server, LONG).await).content, "whole");
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_reply_are_another_protocol_only_where_nothing_was_answered_before() {
+    let server = Server::start(|mut stream, number| async move {
+        request(&mut stream).await;
+        if number == 0 {
+            let whole = with_head(&["connection: close"], completion("whole"));
+            stream.write_all(&whole).await.unwrap();
+        } else {
+            stream.write_all(b"0\r\n\r\n").await.unwrap();
+        }
+    })
+    .await;
+    let endpoint = endpoint(&server.url(), LONG);
+    let mut ask_again = async || endpoint.ask(&ask("Why?"), |_| ()).await;
+    assert_eq!(answer(ask_again().await).content, "whole");
+    check("behind an answer", &failure(ask_again().await), Transient, "connection lost");
+    let server = Server::writing("0\r\n\r\n", Then::Closes).await;
+    let address = Refused(Refusal::Address);
+    check("at first", &failure(asked(&server, LONG).await), address, "not HTTP");
 }
 
 #[tokio::test]

@@ -64,14 +64,10 @@ async fn a_reply_of_somebody_who_is_no_api_names_the_url_that_was_asked_and_says
         ),
         (
             "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(),
-            "wrong protocol",
+            "not HTTP",
             "what answers there does not speak HTTP",
         ),
-        (
-            "SSH-2.0-OpenSSH_9.6\r\n".into(),
-            "wrong protocol",
-            "what answers there does not speak HTTP",
-        ),
+        ("SSH-2.0-OpenSSH_9.6\r\n".into(), "not HTTP", "what answers there does not speak HTTP"),
     ] {
         let server = Server::writing(written, Then::Closes).await;
         let failure = failure(asked(&server, LONG).await);

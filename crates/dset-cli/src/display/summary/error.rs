@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dset_core::answer::{Failure, FailureClass};
+use dset_core::answer::{Cause, Failure, FailureClass};
 use dset_core::plan::ledger::Ledger;
 use dset_core::provider::is_address_failure;
 use dset_core::run::EndReason;
@@ -153,8 +153,11 @@ impl Summary<'_> {
             1 => "the service did not answer, nor after a retry".to_owned(),
             _ => format!("the service did not answer after {retries} retries"),
         };
-        let mut hints: Vec<String> =
-            settings_hints::of_connection(settings, failure).into_iter().chain([again]).collect();
+        // Where there are answers, the address is one of a service.
+        let is_lost = failure.cause == Cause::ConnectionLost.code();
+        let of_connection = settings_hints::of_connection(settings, failure)
+            .filter(|_| !is_lost || self.ending.ledger.answered == 0);
+        let mut hints: Vec<String> = of_connection.into_iter().chain([again]).collect();
         if let (1, Some(last)) = (self.ending.ledger.pending, &self.ending.marked_question)
             && self.ending.ledger.answered > 0
         {

@@ -46,7 +46,8 @@ impl Preset {
         if failure.cause == Cause::Redirect.code() {
             return self.moved_to(base_url, failure);
         }
-        if failure.cause == Cause::WrongProtocol.code() {
+        if [Cause::WrongProtocol, Cause::NotHttp].iter().any(|cause| cause.code() == failure.cause)
+        {
             let other = if base_url.scheme() == "https" { "http" } else { "https" };
             return meant.set_scheme(other).is_ok().then_some(meant);
         }

@@ -131,6 +131,7 @@ pub fn classify_transport_error(broken: &TransportError) -> Failure {
     let (cause, message) = match broken {
         TransportError::Connect(detail) => (Cause::ConnectionFailed.code(), detail.clone()),
         TransportError::Foreign(detail) => (Cause::WrongProtocol.code(), detail.clone()),
+        TransportError::NotHttp(detail) => (Cause::NotHttp.code(), detail.clone()),
         TransportError::Reset(detail) => (Cause::ConnectionLost.code(), detail.clone()),
         TransportError::Cut(detail) | TransportError::Garbled(detail) => {
             ("reply cut off", detail.clone())
@@ -147,7 +148,9 @@ pub fn classify_transport_error(broken: &TransportError) -> Failure {
         }
     };
     let class = match broken {
-        TransportError::Foreign(_) => FailureClass::Refused(Refusal::Address),
+        TransportError::Foreign(_) | TransportError::NotHttp(_) => {
+            FailureClass::Refused(Refusal::Address)
+        }
         _ => FailureClass::Transient,
     };
     Failure {
