@@ -64,7 +64,7 @@ pub(crate) fn advice<'a>(
     hints
 }
 
-/// Returns what helps where the model wrote something in place of an answer.
+/// Returns what helps where something came in place of an answer.
 pub(crate) fn nothing(cause: &str) -> Option<String> {
     Some(match Cause::from_code(cause)? {
         Cause::OnlyReasoning | Cause::EndlessReasoning => {
@@ -79,6 +79,11 @@ pub(crate) fn nothing(cause: &str) -> Option<String> {
         }
         Cause::NoText => {
             "An answer that is no text: have the service give it as a text, as JSON in a string".into()
+        }
+        Cause::TooLarge => {
+            "A reply that is too large to read: leave out what makes it so long (`logprobs`, `top_logprobs`), or \
+             take it as a stream, of which the texts alone count: `--stream on`"
+                .into()
         }
         _ => return None,
     })

@@ -141,6 +141,17 @@ fn a_question_without_an_answer_among_others_is_asked_three_times_and_told() {
 }
 
 #[test]
+fn an_answer_in_a_reply_that_is_too_large_is_asked_three_times_and_its_row_marked() {
+    let good = said(json!({ "content": "4" }), "stop", 1);
+    let large = said(json!({ "content": "4", "padding": " ".repeat(17 << 20) }), "stop", 1);
+    let service = Says::after(vec![good], &large);
+    let folder = Folder::with(&questions(2));
+    let ran = service.run(&folder, &["-c", "1"]).exits(3);
+    ran.says("reply too large").says("16 MiB").says("logprobs").says("--stream on");
+    assert_eq!(service.asked(), 4);
+}
+
+#[test]
 fn another_api_is_told_with_the_beginning_of_what_came_and_is_no_outage() {
     for body in [
         r#"{"id":"resp_1","object":"response","status":"completed","output":[{"type":"message"}]}"#,

@@ -22,6 +22,8 @@ pub enum Cause {
     ToolCall,
     /// The answer is an image, a list or an object.
     NoText,
+    /// The reply is longer than what is read of one.
+    TooLarge,
     /// The address sends elsewhere.
     Redirect,
     /// HTTP was spoken where HTTPS is, or the other way round.
@@ -42,7 +44,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Cause; 16] = [
+    pub const ALL: [Cause; 17] = [
         Cause::LengthLimit,
         Cause::RepeatsItself,
         Cause::OnlyReasoning,
@@ -51,6 +53,7 @@ impl Cause {
         Cause::EndlessReasoning,
         Cause::ToolCall,
         Cause::NoText,
+        Cause::TooLarge,
         Cause::Redirect,
         Cause::WrongProtocol,
         Cause::NotHttp,
@@ -74,6 +77,7 @@ impl Cause {
             Cause::EndlessReasoning => "endless reasoning",
             Cause::ToolCall => "tool call",
             Cause::NoText => "no text",
+            Cause::TooLarge => "reply too large",
             Cause::Redirect => "redirect",
             Cause::WrongProtocol => "wrong protocol",
             Cause::NotHttp => "not HTTP",

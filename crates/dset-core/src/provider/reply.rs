@@ -22,7 +22,8 @@ impl HttpReply {
 }
 
 /// The largest reply that is read, after decompression: more than any model can write in one
-/// answer, and little enough that a hostile service cannot fill the memory.
+/// answer, and little enough that a hostile service cannot fill the memory. Of a stream the texts alone
+/// count. More are only the probabilities of tokens, of which nothing is kept.
 pub const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Why no whole reply came.

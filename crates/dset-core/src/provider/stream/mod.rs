@@ -323,11 +323,14 @@ impl StreamParser {
         if let Some(reading) = self.ended(is_whole) {
             return reading;
         }
+        let failure = classify_transport_error(broken);
+        let is_refusal = !is_good(self.head.status);
         ParsedReply::Failure(Failure {
+            class: if is_refusal { FailureClass::Transient } else { failure.class },
             status: Some(self.head.status),
             request_id: error::request_id(&self.head),
             partial: self.draft.unended(&self.head),
-            ..classify_transport_error(broken)
+            ..failure
         })
     }
 

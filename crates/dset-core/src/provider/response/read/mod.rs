@@ -8,7 +8,7 @@ use super::document::AnswerBuilder;
 use crate::answer::{Cause, Failure, FailureClass, ParsedReply, Refusal};
 use crate::provider::failure::{error, other_apis, page};
 use crate::provider::lenient_json::{join_halves, mended};
-use crate::provider::reply::{HttpReply, TransportError};
+use crate::provider::reply::{HttpReply, REPLY_BYTES_MAX, TransportError};
 use crate::provider::response::finish_reason::transient;
 use crate::provider::stream::{StreamParser, is_events};
 
@@ -144,13 +144,17 @@ pub fn classify_transport_error(broken: &TransportError) -> Failure {
             format!("not a word of the answer for {} s", after.as_secs_f64()),
         ),
         TransportError::TooLarge => {
-            ("reply too large", "the reply is larger than any answer".to_owned())
+            let most = REPLY_BYTES_MAX / (1024 * 1024);
+            let message = format!("the reply is larger than {most} MiB, of which no more is read");
+            (Cause::TooLarge.code(), message)
         }
     };
     let class = match broken {
         TransportError::Foreign(_) | TransportError::NotHttp(_) => {
             FailureClass::Refused(Refusal::Address)
         }
+        // It would come so again, and be billed again.
+        TransportError::TooLarge => FailureClass::Empty,
         _ => FailureClass::Transient,
     };
     Failure {
