@@ -163,6 +163,9 @@ impl Client {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(usize::MAX)
             .http1_max_headers(HEADERS_MAX)
+            // Old gateways write both, and an answer is paid for by then.
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
             // Only what was not begun to be written, because the connection that lay idle was gone:
             // nothing of it reached the service.
             .retry_canceled_requests(true)

@@ -85,6 +85,14 @@ async fn two_hundred_headers_cost_no_answer() {
 }
 
 #[tokio::test]
+async fn headers_of_old_gateways_cost_no_answer() {
+    for odd in ["x-policy: a;\r\n b", "x-policy : a", "x-policy: a;\r\n\tb\r\nx-more : c"] {
+        let came = reply(with_head(&[odd], completion("Hello"))).await;
+        assert_eq!(answer(came).content, "Hello", "{odd}");
+    }
+}
+
+#[tokio::test]
 async fn odd_json_around_an_answer_costs_nothing_of_it() {
     let huge = "9".repeat(100_000);
     let whole = completion("Hello");
