@@ -20,9 +20,13 @@ pub(crate) fn of_address(settings: &JobSpec, failure: &Failure) -> Vec<String> {
 /// The same of one place that was asked.
 pub(crate) fn address(preset: &Preset, base_url: &Url, failure: &Failure) -> Vec<String> {
     let mut hints = Vec::new();
-    if let Some(meant) = preset.suggested_base_url(base_url, failure) {
+    let cause = Cause::from_code(failure.cause);
+    let is_on_the_way =
+        matches!(cause, Some(Cause::ProxyLogin | Cause::ProxyRefused | Cause::NetworkLogin));
+    let meant = preset.suggested_base_url(base_url, failure).filter(|_| !is_on_the_way);
+    if let Some(meant) = meant {
         let meant = quoted(meant.as_str().trim_end_matches('/'));
-        hints.push(match Cause::from_code(failure.cause) {
+        hints.push(match cause {
             Some(Cause::Redirect) => format!(
                 "It has moved, and nothing is sent after a redirect: name the place itself with \
                  `--base-url {meant}`"
@@ -30,10 +34,11 @@ pub(crate) fn address(preset: &Preset, base_url: &Url, failure: &Failure) -> Vec
             _ => format!("Did you mean `--base-url {meant}`?"),
         });
     }
-    hints.push(match Cause::from_code(failure.cause) {
+    hints.push(match cause {
         Some(Cause::ProxyLogin) => {
             "Look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY: `http://USER:PASSWORD@HOST:PORT`".into()
         }
+        Some(Cause::ProxyRefused) => of_proxy(base_url),
         Some(Cause::NetworkLogin) => "Log in to the network with a browser first".into(),
         _ => format!(
             "Look at the base URL: `{}` is asked below it; `dset config show --origin` tells where \
@@ -55,6 +60,9 @@ pub(crate) fn of_connection(settings: &JobSpec, failure: &Failure) -> Option<Str
         (Some(Cause::ConnectionLost), _) if base_url.scheme() == "http" => {
             Some(format!("Does {url} want TLS? If so, it is asked with `https://`"))
         }
+        (Some(Cause::ConnectionFailed), message) if message.contains("the proxy ") => {
+            Some(of_proxy(base_url))
+        }
         (Some(Cause::ConnectionFailed), _)
             if base_url.port().is_none() && is_loopback(base_url) =>
         {
@@ -63,6 +71,14 @@ pub(crate) fn of_connection(settings: &JobSpec, failure: &Failure) -> Option<Str
         (Some(Cause::ConnectionFailed), _) => Some(format!("Look whether it runs at {url}")),
         _ => None,
     }
+}
+
+fn of_proxy(base_url: &Url) -> String {
+    let host = base_url.host_str().unwrap_or_default();
+    format!(
+        "Look at HTTPS_PROXY and ALL_PROXY, and whether that proxy leads to {host}; NO_PROXY={host} asks \
+         without it"
+    )
 }
 
 /// What the setting is called that a service does not take.

@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 
 use crate::common::{Folder, Going, Service, questions};
 
-/// A proxy that hears one request, refuses it, and tells its head.
-fn refusing() -> (String, JoinHandle<String>) {
+/// A proxy that hears one request, refuses it with this status, and tells its head.
+fn refusing(status: &'static str) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let heard = std::thread::spawn(move || {
@@ -15,7 +15,7 @@ fn refusing() -> (String, JoinHandle<String>) {
         let mut head = String::new();
         let mut lines = BufReader::new(&stream);
         while lines.read_line(&mut head).unwrap() > 2 {}
-        let _ = (&stream).write_all(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n");
+        let _ = write!(&stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
         head
     });
     (address, heard)
@@ -41,7 +41,7 @@ fn a_plain_service_elsewhere_is_asked_through_the_proxy() {
 #[test]
 fn a_service_over_tls_is_asked_through_a_tunnel_and_the_key_is_not_told_to_the_proxy() {
     let folder = Folder::with(&questions(1));
-    let (address, heard) = refusing();
+    let (address, heard) = refusing("502 Bad Gateway");
     let proxy = format!("http://me:secret@{address}");
     let variables = [("https_proxy", proxy.as_str()), ("A_KEY", "sk-canary-0123456789")];
     let url = "https://service.invalid/v1";
@@ -54,6 +54,28 @@ fn a_service_over_tls_is_asked_through_a_tunnel_and_the_key_is_not_told_to_the_p
 }
 
 #[test]
+fn a_proxy_that_makes_no_tunnel_is_named_with_its_status_and_what_helps() {
+    for (status, code, hint) in [
+        ("407 Proxy Authentication Required", 2, "USER:PASSWORD@HOST:PORT"),
+        ("403 Forbidden", 2, "NO_PROXY=service.invalid"),
+        ("503 Service Unavailable", 6, "NO_PROXY=service.invalid"),
+    ] {
+        let folder = Folder::with(&questions(3));
+        let (address, heard) = refusing(status);
+        let proxy = format!("http://me:secret@{address}");
+        let arguments =
+            ["run", "--base-url", "https://service.invalid/v1", "--key", "none", "-c", "1"];
+        let arguments = [&arguments[..], &["--retries", "0"]].concat();
+        let ran = run(&folder, &[("https_proxy", proxy.as_str())], &arguments).exits(code);
+        let ran = ran.says(&format!("the proxy {address} answers {status}"));
+        let ran = ran.says("HTTPS_PROXY").says(hint);
+        assert!(!ran.err.contains("secret"), "{}", ran.err);
+        assert!(!folder.read("q.csv").contains("ERROR") || code == 6);
+        heard.join().unwrap();
+    }
+}
+
+#[test]
 fn this_machine_and_what_no_proxy_names_are_asked_without_the_proxy() {
     let folder = Folder::with(&questions(2));
     let service = Service::friendly();
@@ -61,7 +83,7 @@ fn this_machine_and_what_no_proxy_names_are_asked_without_the_proxy() {
     let arguments = ["run", "--base-url", &service.url(), "--key", "none"];
     run(&folder, &nowhere, &arguments).exits(0);
     assert_eq!(folder.agreed().len(), 2);
-    let (address, _heard) = refusing();
+    let (address, _heard) = refusing("502 Bad Gateway");
     let proxy = format!("http://{address}");
     let variables = [("http_proxy", proxy.as_str()), ("no_proxy", "service.invalid")];
     let folder = Folder::with(&questions(1));

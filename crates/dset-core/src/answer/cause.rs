@@ -32,6 +32,8 @@ pub enum Cause {
     NotHttp,
     /// The proxy asks for a user and a password.
     ProxyLogin,
+    /// The proxy lets nobody through to that host.
+    ProxyRefused,
     /// The network shows a page to log in, as in hotels.
     NetworkLogin,
     /// No connection came about.
@@ -44,7 +46,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Cause; 17] = [
+    pub const ALL: [Cause; 18] = [
         Cause::LengthLimit,
         Cause::RepeatsItself,
         Cause::OnlyReasoning,
@@ -58,6 +60,7 @@ impl Cause {
         Cause::WrongProtocol,
         Cause::NotHttp,
         Cause::ProxyLogin,
+        Cause::ProxyRefused,
         Cause::NetworkLogin,
         Cause::ConnectionFailed,
         Cause::ConnectionLost,
@@ -82,6 +85,7 @@ impl Cause {
             Cause::WrongProtocol => "wrong protocol",
             Cause::NotHttp => "not HTTP",
             Cause::ProxyLogin => "the proxy wants a password",
+            Cause::ProxyRefused => "the proxy refuses",
             Cause::NetworkLogin => "the network wants a login",
             Cause::ConnectionFailed => "connection failed",
             Cause::ConnectionLost => "connection lost",

@@ -57,6 +57,10 @@ pub struct FailedCall<'a> {
     pub is_answered: bool,
 }
 
+/// Nothing came as far as a service.
+const NOT_SENT: [Cause; 4] =
+    [Cause::ConnectionFailed, Cause::WrongProtocol, Cause::ProxyLogin, Cause::ProxyRefused];
+
 impl<'a> FailedCall<'a> {
     /// Tells what it may be billed as; `None` where no service bills it: a refusal, or a request that
     /// never arrived.
@@ -65,7 +69,7 @@ impl<'a> FailedCall<'a> {
         let is = |cause: &Cause| cause.code() == self.cause;
         // Sent, and no end of a reply came: the service may have written one all the same.
         let is_waited_for = match self.status {
-            None => ![Cause::ConnectionFailed, Cause::WrongProtocol].iter().any(is),
+            None => !NOT_SENT.iter().any(is),
             // A good beginning, or a gateway says that whoever does the work broke off, or that it waits
             // no longer.
             Some(200..=299 | 408 | 499 | 502 | 504 | 520 | 524) => true,

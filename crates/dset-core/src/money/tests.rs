@@ -301,6 +301,8 @@ fn a_failed_ask_is_billed_where_a_service_may_have_written_something() {
         (failed("overloaded", Some(503), false, false, false), None),
         (failed("rate limited", Some(429), false, false, true), None),
         (failed("connection failed", None, false, false, false), None),
+        (failed("the proxy wants a password", None, false, false, false), None),
+        (failed("the proxy refuses", None, false, false, false), None),
         // No TLS: nothing was sent. No HTTP: who knows what it has done by then.
         (failed("wrong protocol", None, false, false, false), None),
         (failed("not HTTP", None, false, false, false), Some(BilledAs::Lost("not HTTP"))),

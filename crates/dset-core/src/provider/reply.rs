@@ -33,6 +33,8 @@ pub enum TransportError {
     Connect(String),
     /// The server does not speak TLS: nothing was sent.
     Foreign(String),
+    /// The proxy makes no tunnel, with this status: nothing was sent to the service.
+    ProxyRefused(u16, String),
     /// What came in the place of a reply is no HTTP, from a server that has not spoken it before. What
     /// was sent may have been worked on.
     NotHttp(String),

@@ -29,6 +29,7 @@ use url::Url;
 use crate::http::client::{Client, Response};
 use crate::http::deadline::{Deadline, IdleTimeout};
 use crate::http::redact::KeyRedactor;
+use crate::http::tunnel::TunnelError;
 use crate::os::clock::unix_ms;
 
 /// How long a connection may take.
@@ -219,6 +220,9 @@ impl Endpoint {
         let sent = self.client.post(body).await;
         let mut response = sent.map_err(|error| {
             let detail = describe_error(&error);
+            if let Some(status) = TunnelError::find(&error).and_then(TunnelError::refused_with) {
+                return TransportError::ProxyRefused(status, detail);
+            }
             // A proxy is another matter than the address, and who has answered speaks HTTP.
             let is_foreign =
                 !self.client.is_proxied() && !self.client.has_answered() && is_not_http(&error);

@@ -26,7 +26,6 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::{Request, Uri};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{
     Connected, Connection, HttpConnector, capture_connection,
 };
@@ -36,6 +35,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tower_service::Service;
 use url::Url;
 
+use crate::http::tunnel::{self, TunnelError};
 use crate::http::unpack::{ENCODING, Unpacker};
 
 /// How long a connection may lie idle: most services close theirs after one to two minutes.
@@ -152,7 +152,10 @@ impl Client {
                 let tcp = HttpsConnector::from((tcp, to_proxy));
                 match is_https(&uri) {
                     false => ProxyRoute::Forwarded(tcp, proxy.uri().clone()),
-                    true => ProxyRoute::Tunnelled(tunnel(tcp, &proxy, headers.get(USER_AGENT))),
+                    true => {
+                        let headers = of_tunnel(&proxy, headers.get(USER_AGENT));
+                        ProxyRoute::Tunnelled(tcp, proxy.uri().clone(), headers)
+                    }
                 }
             }
         };
@@ -272,19 +275,18 @@ pub(crate) fn tls(is_spoken: bool) -> Result<ClientConfig, Failed> {
     Ok(config.with_no_client_auth())
 }
 
-fn tunnel(
-    tcp: HttpsConnector<HttpConnector>,
-    proxy: &Intercept,
-    agent: Option<&HeaderValue>,
-) -> Tunnel<HttpsConnector<HttpConnector>> {
-    let mut tunnel = Tunnel::new(proxy.uri().clone(), tcp);
+/// What a proxy is told that makes a tunnel: never the key.
+fn of_tunnel(proxy: &Intercept, agent: Option<&HeaderValue>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
     if let Some(auth) = proxy.basic_auth() {
-        tunnel = tunnel.with_auth(auth.clone());
+        let mut auth = auth.clone();
+        auth.set_sensitive(true);
+        headers.insert(PROXY_AUTHORIZATION, auth);
     }
     if let Some(agent) = agent {
-        tunnel = tunnel.with_headers(HeaderMap::from_iter([(USER_AGENT, agent.clone())]));
+        headers.insert(USER_AGENT, agent.clone());
     }
-    tunnel
+    headers
 }
 
 /// Makes connections in bounded time, TLS included.
@@ -319,7 +321,7 @@ enum ProxyRoute {
     /// The proxy gets the whole URL in the request line.
     Forwarded(HttpsConnector<HttpConnector>, Uri),
     /// The proxy sees nothing but the host.
-    Tunnelled(Tunnel<HttpsConnector<HttpConnector>>),
+    Tunnelled(HttpsConnector<HttpConnector>, Uri, HeaderMap),
 }
 
 impl Service<Uri> for ProxyRoute {
@@ -343,9 +345,15 @@ impl Service<Uri> for ProxyRoute {
                 let connecting = tcp.call(proxy.clone());
                 Box::pin(async { Ok(HttpStream { io: connecting.await?, is_forwarded: true }) })
             }
-            ProxyRoute::Tunnelled(tunnel) => {
-                let connecting = tunnel.call(to);
-                Box::pin(async { Ok(HttpStream { io: connecting.await?, is_forwarded: false }) })
+            ProxyRoute::Tunnelled(tcp, proxy, headers) => {
+                let (connecting, proxy, headers) =
+                    (tcp.call(proxy.clone()), proxy.clone(), headers.clone());
+                Box::pin(async move {
+                    let io = connecting.await;
+                    let io = io.map_err(|error| TunnelError::broken(&proxy, &*error))?;
+                    let io = tunnel::open(io, &proxy, headers, &to).await?;
+                    Ok(HttpStream { io, is_forwarded: false })
+                })
             }
         }
     }

@@ -5,4 +5,5 @@ pub(crate) mod client;
 mod deadline;
 pub mod probe;
 pub(crate) mod redact;
+mod tunnel;
 mod unpack;

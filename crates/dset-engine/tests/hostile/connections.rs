@@ -110,7 +110,7 @@ async fn bytes_that_are_no_reply_are_another_protocol_only_where_nothing_was_ans
     })
     .await;
     let endpoint = endpoint(&server.url(), LONG);
-    let mut ask_again = async || endpoint.ask(&ask("Why?"), |_| ()).await;
+    let ask_again = async || endpoint.ask(&ask("Why?"), |_| ()).await;
     assert_eq!(answer(ask_again().await).content, "whole");
     check("behind an answer", &failure(ask_again().await), Transient, "connection lost");
     let server = Server::writing("0\r\n\r\n", Then::Closes).await;

@@ -132,6 +132,12 @@ pub fn classify_transport_error(broken: &TransportError) -> Failure {
         TransportError::Connect(detail) => (Cause::ConnectionFailed.code(), detail.clone()),
         TransportError::Foreign(detail) => (Cause::WrongProtocol.code(), detail.clone()),
         TransportError::NotHttp(detail) => (Cause::NotHttp.code(), detail.clone()),
+        TransportError::ProxyRefused(407, detail) => (Cause::ProxyLogin.code(), detail.clone()),
+        TransportError::ProxyRefused(status, detail) if is_of_proxy(*status) => {
+            (Cause::ProxyRefused.code(), detail.clone())
+        }
+        // It does not reach the service, or has too much to do.
+        TransportError::ProxyRefused(_, detail) => (Cause::ConnectionFailed.code(), detail.clone()),
         TransportError::Reset(detail) => (Cause::ConnectionLost.code(), detail.clone()),
         TransportError::Cut(detail) | TransportError::Garbled(detail) => {
             ("reply cut off", detail.clone())
@@ -153,6 +159,9 @@ pub fn classify_transport_error(broken: &TransportError) -> Failure {
         TransportError::Foreign(_) | TransportError::NotHttp(_) => {
             FailureClass::Refused(Refusal::Address)
         }
+        TransportError::ProxyRefused(status, _) if is_of_proxy(*status) => {
+            FailureClass::Refused(Refusal::Address)
+        }
         // It would come so again, and be billed again.
         TransportError::TooLarge => FailureClass::Empty,
         _ => FailureClass::Transient,
@@ -166,6 +175,11 @@ pub fn classify_transport_error(broken: &TransportError) -> Failure {
         request_id: None,
         partial: None,
     }
+}
+
+/// Returns true if a proxy means it: no other try will help.
+fn is_of_proxy(status: u16) -> bool {
+    (300..500).contains(&status) && ![408, 429].contains(&status)
 }
 
 #[cfg(test)]
