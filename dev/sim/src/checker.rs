@@ -192,15 +192,17 @@ impl Checker {
 
     /// All that was in flight is back, and what is suspected is so.
     fn is_systemic(&self) -> bool {
-        let enough = match self.has_worked() {
-            true => ALIKE_LATER,
-            false if self.suspects.are_forbidden => 1,
-            false if self.suspects.are_certain => ALIKE_IF_CERTAIN,
-            false => ALIKE_AT_FIRST,
+        let is_last = self.read_ended && self.held.is_empty();
+        let enough = match (self.answers > 0, self.begin.answered_before) {
+            (true, _) if is_last => return false,
+            (true, _) => ALIKE_LATER,
+            (false, true) if !is_last => ALIKE_LATER,
+            _ if self.suspects.are_forbidden => 1,
+            _ if self.suspects.are_certain => ALIKE_IF_CERTAIN,
+            _ => ALIKE_AT_FIRST,
         };
         let is_idle = self.flights.is_empty() && !self.pace.is_out() && !self.is_held;
-        let is_last = self.has_worked() && self.read_ended && self.held.is_empty();
-        self.suspects.alike.len() >= enough && is_idle && !is_last
+        self.suspects.alike.len() >= enough && is_idle
     }
 
     /// Writes down a conviction.
@@ -403,17 +405,21 @@ impl Checker {
             self.refuse(index);
             return;
         }
+        let has_failed = self.begin.questions[index as usize].has_failed;
+        if has_failed && self.answers == 0 && self.begin.answered_before {
+            self.refuse(index);
+            return;
+        }
         if self.suspects.words.as_ref() != Some(&failure.message) {
             self.suspects_are_refused();
             self.suspects.words = Some(failure.message.clone());
         }
-        let question = &self.begin.questions[index as usize];
         self.suspects.are_forbidden = failure.class == FailureClass::Forbidden;
         self.suspects.are_certain = is_certain;
-        if self.suspects.are_forbidden && !self.has_worked() || !question.has_failed {
-            self.suspects.alike.insert(question.id);
+        if self.suspects.are_forbidden && !self.has_worked() || !has_failed {
+            self.suspects.alike.insert(self.begin.questions[index as usize].id);
         }
-        if self.has_worked() {
+        if self.answers > 0 {
             self.refuse(index);
         } else {
             self.held.remove(&index);

@@ -158,7 +158,8 @@ pub struct PlanSummary {
     pub placed_before: BTreeSet<QuestionIndex>,
     /// Rows that are asked again on purpose.
     pub redo: Redo,
-    /// Every model has answered with these settings at these places before, asked with the same key.
+    /// Every model has answered with these settings at these places before, asked with a key of the
+    /// same name.
     pub answered_before: bool,
 }
 

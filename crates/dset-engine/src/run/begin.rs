@@ -110,8 +110,8 @@ pub(crate) fn begin(
     })
 }
 
-/// Tells whether every model has answered with these settings, at the places and with the keys of the
-/// last run, which are those of this one.
+/// Tells whether every model has answered with these settings, at the places of the last run and with
+/// keys of its names, which are those of this one.
 fn have_answered(
     store: &Store,
     run_plan: &RunPlan,

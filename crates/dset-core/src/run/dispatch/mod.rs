@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use self::prefix_groups::PrefixGroups;
 use self::router::{EndpointIndex, Router};
-use self::systemic_failure::SystemicFailureDetector;
+use self::systemic_failure::{Proof, SystemicFailureDetector};
 use self::useless_replies::UselessReplies;
 use crate::answer::Failure;
 use crate::item::question::{Question, QuestionIndex};
@@ -211,9 +211,17 @@ impl Dispatch {
     }
 
     /// Key, settings and address have been good for an answer, in this run or before: what is refused
-    /// is the questions' own fault until much speaks against it.
+    /// is the questions' own fault until much speaks against it, or nothing in this run speaks for it.
     pub(crate) fn has_worked(&self) -> bool {
         self.answers_count > 0 || self.answered_before
+    }
+
+    fn proof(&self) -> Proof {
+        match (self.answers_count, self.answered_before) {
+            (0, false) => Proof::None,
+            (0, true) => Proof::Before,
+            _ => Proof::Now,
+        }
     }
 
     /// The input has no more questions, or none that the plan knows.

@@ -315,9 +315,8 @@ impl Dispatch {
             return;
         }
         self.let_go(back.index);
-        let has_worked = self.has_worked();
-        for (question, failure) in self.systemic_failure.refused(back.question, failure, has_worked)
-        {
+        let proof = self.proof();
+        for (question, failure) in self.systemic_failure.refused(back.question, failure, proof) {
             self.reject(cx, question, failure);
         }
     }
@@ -326,12 +325,9 @@ impl Dispatch {
     /// may be refused whatever it is. Where all that was on its way is back, and no answer among it,
     /// the run ends.
     pub(crate) fn detect_systemic_failure(&mut self, cx: &mut Context<'_>) -> bool {
-        let verdict = self.systemic_failure.verdict(self.has_worked());
+        let is_last = self.read.ended && self.active.is_empty();
+        let verdict = self.systemic_failure.verdict(self.proof(), is_last);
         let Some(failure) = verdict.filter(|_| self.outage.is_none()) else { return false };
-        // Nothing is left that could be marked wrongly.
-        if self.has_worked() && self.read.ended && self.active.is_empty() {
-            return false;
-        }
         if self.asks_in_flight.is_empty() {
             let failure = Box::new(failure.clone());
             self.systemic_failure.clear();

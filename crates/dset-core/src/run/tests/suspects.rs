@@ -368,11 +368,49 @@ fn a_few_new_questions_that_are_refused_first_are_marked_where_there_were_answer
 }
 
 #[test]
-fn many_that_are_refused_first_end_the_run_and_the_next_one_begins_behind_them() {
-    for class in [FailureClass::Forbidden, REFUSED, FailureClass::Empty] {
-        let mut bench = resumed(60, 0);
-        bench.run_out(|question| if question < 40 { failure(class) } else { answer() });
-        assert!(!matches!(bench.why(), EndReason::Complete), "{class:?}");
-        assert!((10..=14).contains(&bench.marked_rows().len()), "{class:?} {:?}", bench.marked);
+fn many_that_are_refused_first_end_the_run_and_mark_no_row_whatever_was_answered_before() {
+    for (reading, ends) in [
+        (failure(FailureClass::Forbidden), "KeyRefused"),
+        (failure(REFUSED), "WrongSettings"),
+        (not_found(), "WrongSettings"),
+    ] {
+        // Those that failed before do not count, and are marked already.
+        for failed in [0, 20] {
+            let mut bench = resumed(80, failed);
+            let again = reading.clone();
+            bench.run_out(|question| if question < 70 { again.clone() } else { answer() });
+            assert!(format!("{:?}", bench.why()).starts_with(ends), "{:?}", bench.why());
+            assert_eq!(bench.marked_rows().len(), failed as usize, "{reading:?}");
+            assert!((10..=14).contains(&(bench.sent - failed)), "{reading:?} {}", bench.sent);
+        }
     }
+    // What is answered with nothing is no refusal: the next run begins behind it.
+    let mut bench = resumed(60, 0);
+    let empty = FailureClass::Empty;
+    bench.run_out(|question| if question < 40 { failure(empty) } else { answer() });
+    assert!(matches!(bench.why(), EndReason::WrongSettings(_)), "{:?}", bench.why());
+    assert!((10..=14).contains(&bench.marked_rows().len()), "{:?}", bench.marked);
+}
+
+#[test]
+fn a_run_in_which_all_that_is_left_is_refused_ends_as_a_first_one_would() {
+    for (reading, count, ends) in [
+        (failure(FailureClass::Forbidden), 1, "KeyRefused"),
+        (failure(FailureClass::Forbidden), 8, "KeyRefused"),
+        (not_found(), 1, "WrongSettings"),
+        (not_found(), 8, "WrongSettings"),
+        (failure(REFUSED), 8, "WrongSettings"),
+        (failure(REFUSED), 4, "Complete"),
+    ] {
+        let mut bench = resumed(count, 0);
+        bench.run_out(|_| reading.clone());
+        assert!(format!("{:?}", bench.why()).starts_with(ends), "{:?}", bench.why());
+        let marked = if ends == "Complete" { count as usize } else { 0 };
+        assert_eq!(bench.marked_rows().len(), marked, "{reading:?}");
+    }
+    // Those that failed before are refused once more, each on its own account.
+    let mut bench = resumed(8, 8);
+    bench.run_out(|_| failure(FailureClass::Forbidden));
+    assert!(matches!(bench.why(), EndReason::Complete), "{:?}", bench.why());
+    assert_eq!(bench.marked_rows().len(), 8);
 }
