@@ -11,6 +11,11 @@ impl From<SettingsError> for UserError {
     fn from(error: SettingsError) -> UserError {
         let user = UserError::new(Exit::Usage, one_line(&error.to_string()));
         match error {
+            SettingsError::BaseUrl { given, .. } if given.contains('@') => user.hint(
+                "Put `[provider.mine]` into dset.toml, with the `base-url` without them and \
+                 `auth-prefix = \"Basic \"`, and ask with `-m mine/MODEL --key NAME`: the variable NAME \
+                 holds USER:PASSWORD in Base64",
+            ),
             SettingsError::BaseUrl { .. } => {
                 user.hint("Give it like `--base-url http://localhost:8000/v1`")
             }

@@ -182,6 +182,16 @@ pub(crate) fn is_said(said: Amount, priced: &Cost) -> bool {
     said > Amount::ZERO || matches!(priced, Cost::Unknown(_))
 }
 
+/// Returns what the tokens cost at least that the service did count.
+fn least(prices: &Prices, billed: &Billed<'_>) -> Amount {
+    let Usage { input, output, .. } = billed.tokens;
+    let counted = Usage { input: input.or(Some(0)), output: output.or(Some(0)), ..billed.tokens };
+    match prices.cost(billed.asked, &counted, billed.at) {
+        Cost::Between(least, _) => least,
+        Cost::Unknown(_) => Amount::ZERO,
+    }
+}
+
 impl Expenses {
     /// Adds a call, and returns what it cost at most where that is known. What the service itself says of
     /// its cost outranks every price.
@@ -190,7 +200,9 @@ impl Expenses {
         let (priced, saved) = prices.cost_and_saved(billed.asked, &billed.tokens, billed.at);
         let said = said.filter(|said| is_said(*said, &priced));
         let cost = match (said.map_or(priced, Cost::exactly), billed.most) {
-            (Cost::Unknown(WhyUnknown::NoCounts), Some(most)) => Cost::Between(Amount::ZERO, most),
+            (Cost::Unknown(WhyUnknown::NoCounts), Some(most)) => {
+                Cost::Between(least(prices, billed).min(most), most)
+            }
             (cost, _) => cost,
         };
         self.said += u64::from(said.is_some());

@@ -234,6 +234,33 @@ fn expenses_add_up_by_what_came_of_each_call() {
 }
 
 #[test]
+fn what_is_counted_of_a_reply_is_the_least_that_it_cost() {
+    let dollars = |dollars| Amount::from_dollars(dollars);
+    for (tokens, least) in [
+        (Usage { output: Some(1_000_000), ..Usage::default() }, "0.6"),
+        (Usage { output: Some(100_000_000), ..Usage::default() }, "5"),
+        (Usage { input: Some(1_000_000), cached: Some(0), ..Usage::default() }, "0.15"),
+        (Usage::default(), "0"),
+    ] {
+        let mut all = Expenses::default();
+        all.add(
+            &Prices::default(),
+            &Billed {
+                most: dollars(5.0),
+                asked: FLASH,
+                at: at("2026-11-29T12:00:00Z"),
+                tokens,
+                said: None,
+                outcome: BilledAs::Answer,
+                is_later_try: false,
+            },
+        );
+        let spent = (all.spent.lower.to_string(), all.spent.upper.to_string());
+        assert_eq!(spent, (least.to_owned(), "5".to_owned()), "{tokens:?}");
+    }
+}
+
+#[test]
 fn a_table_that_makes_no_sense_is_refused() {
     let one = |fields: &str| {
         format!(

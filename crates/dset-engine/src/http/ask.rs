@@ -323,7 +323,9 @@ async fn with_deadline(
 /// brought.
 fn broken_by(error: &(dyn std::error::Error + 'static)) -> TransportError {
     let mut causes = std::iter::successors(Some(error), |error| error.source());
-    match causes.any(|error| error.is::<hyper::Error>()) {
+    let is_cut = |error: &std::io::Error| error.kind() == std::io::ErrorKind::UnexpectedEof;
+    match causes.any(|error| error.is::<hyper::Error>() || error.downcast_ref().is_some_and(is_cut))
+    {
         true => TransportError::Cut(describe_error(error)),
         false => TransportError::Garbled(describe_error(error)),
     }

@@ -98,6 +98,11 @@ impl Unpacker {
         let Kind::Unpacking(mut decoder) = std::mem::replace(&mut self.kind, Kind::Ended) else {
             return Ok(None);
         };
+        // Behind its sum, it takes nothing more.
+        if decoder.write(&[0])? > 0 {
+            let broken_off = "the packed reply broke off";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, broken_off));
+        }
         decoder.try_finish()?;
         let rest = std::mem::take(decoder.get_mut());
         Ok((!rest.is_empty()).then(|| rest.into()))

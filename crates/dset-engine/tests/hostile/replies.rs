@@ -1,7 +1,11 @@
 //! Replies that come whole and are not what they should be.
 
+use std::io::Write as _;
+
 use dset_core::answer::FailureClass::{Empty, Refused, Transient};
 use dset_core::answer::Refusal;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use crate::server::{LONG, Server, Then, answer, asked, check, completion, failure, ok, with_head};
 
@@ -90,6 +94,24 @@ async fn headers_of_old_gateways_cost_no_answer() {
         let came = reply(with_head(&[odd], completion("Hello"))).await;
         assert_eq!(answer(came).content, "Hello", "{odd}");
     }
+}
+
+#[tokio::test]
+async fn a_packed_answer_without_its_sum_is_kept_where_it_is_whole_and_one_with_another_is_not() {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    packer.write_all(completion("Hello").as_bytes()).unwrap();
+    let packed = packer.finish().unwrap();
+    let gzip = |body: &[u8]| with_head(&["content-encoding: gzip"], body);
+    for length in packed.len() - 8..=packed.len() {
+        let came = reply(gzip(&packed[..length])).await;
+        assert_eq!(answer(came).content, "Hello", "{length} bytes of {}", packed.len());
+    }
+    let half = failure(reply(gzip(&packed[..packed.len() / 2])).await);
+    check("half of it", &half, Transient, "reply cut off");
+    let mut other = packed;
+    let sum = other.len() - 8;
+    other[sum] ^= 1;
+    check("another sum", &failure(reply(gzip(&other)).await), Transient, "reply cut off");
 }
 
 #[tokio::test]

@@ -121,6 +121,12 @@ impl Summary<'_> {
                     format!("Check it with `{}`", self.doctor()),
                 ]
             }
+            None if failure.class == FailureClass::Forbidden => {
+                let hint = "It is asked without a key: if it wants one, `--key NAME`; if not, what it \
+                            says has to change";
+                let message = format!("{} refuses to answer", self.services());
+                return (message, Some(text::failure(failure)), vec![hint.into()]);
+            }
             None => vec!["Name the variable with the key: `--key NAME`".into()],
         };
         (format!("{} refused the key", self.services()), Some(text::failure(failure)), hints)

@@ -9,6 +9,8 @@ use super::rate_limits::refused_for;
 use crate::provider::failure::duration::{moment, moment_in, number, span, until};
 use crate::provider::reply::HttpReply;
 
+/// No service wants to be left alone for longer; who says so has miscounted.
+const WAIT_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// A quota of the day with no word about when it is refilled.
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -102,10 +104,11 @@ fn kind(name: &str) -> Option<Kind> {
 fn value(text: &str, now: Option<i64>, kind: Kind) -> Option<Duration> {
     let wait = until(text, now)?;
     // A unit of its own counts for more than the name.
-    match kind == Kind::Milliseconds && span(text).is_none() {
-        true => Some(wait / 1000),
-        false => Some(wait),
-    }
+    let wait = match kind == Kind::Milliseconds && span(text).is_none() {
+        true => wait / 1000,
+        false => wait,
+    };
+    Some(wait).filter(|wait| *wait <= WAIT_MAX)
 }
 
 /// Reads the value of a header, or the longest of several in one: proxies join repeated headers

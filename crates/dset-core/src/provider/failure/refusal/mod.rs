@@ -192,6 +192,8 @@ pub(crate) fn classify(
         // Hugging Face's engine that failed, a gateway that gave up, Groq without capacity.
         424 | 499 => (Transient, "server error"),
         498 => (Transient, "overloaded"),
+        // A web server's limit, which says nothing of the model's.
+        413 if is_page => (Refused(Refusal::Question), "request too large"),
         400..=499 if says(&TOO_LONG) || status == 413 => {
             (Refused(Refusal::Question), "too long for the model")
         }

@@ -307,6 +307,7 @@ fn odd_errors_of_real_servers_are_told_apart() {
         (500, "Internal Server Error", Transient),
         (302, "", Refused(Refusal::Settings)),
         (413, "", Refused(Refusal::Question)),
+        (413, "<html>413 Request Entity Too Large</html>", Refused(Refusal::Question)),
         (
             400,
             r#"{"error":{"message":"Invalid max_tokens value, the valid range of max_tokens is [1, 393216]"}}"#,

@@ -107,6 +107,17 @@ fn a_wait_until_a_date_counts_from_when_the_reply_came_where_it_does_not_say_whe
 }
 
 #[test]
+fn a_wait_of_more_than_a_year_is_none() {
+    for (wait, kept) in [("86400", Some(86_400)), ("99999999999999999999", None), ("9e9h", None)] {
+        let limited = StreamParser::new(429, vec![("retry-after".into(), wait.into())])
+            .received_at(1_795_348_800_000)
+            .finish();
+        let wait = kept.map(std::time::Duration::from_secs);
+        assert_eq!(failure(limited).class, FailureClass::Throttled { wait, width: None });
+    }
+}
+
+#[test]
 fn an_error_in_a_stream_is_read_like_one_in_a_200_and_keeps_what_was_written() {
     let wait = None;
     let throttled = FailureClass::Throttled { wait, width: None };
