@@ -197,6 +197,7 @@ impl Checker {
             (true, _) if is_last => return false,
             (true, _) => ALIKE_LATER,
             (false, true) if !is_last => ALIKE_LATER,
+            (false, true) if self.suspects.are_forbidden => 2,
             _ if self.suspects.are_forbidden => 1,
             _ if self.suspects.are_certain => ALIKE_IF_CERTAIN,
             _ => ALIKE_AT_FIRST,

@@ -75,7 +75,7 @@ pub(super) fn rest(opening: &RunContext<'_>) -> Vec<String> {
     lines.extend(bookmark(found));
     lines.extend(last_run(found));
     lines.extend(put_right(|one| matches!(one, Recovered::Repaired(_))));
-    lines.extend(put_right(|one| matches!(one, Recovered::Rebuilt)));
+    lines.extend(put_right(|one| matches!(one, Recovered::Rebuilt | Recovered::LeftOut { .. })));
     lines.extend(put_right(|one| matches!(one, Recovered::Moved { .. })));
     if opening.terminal.verbose {
         lines.extend(opening.settings.models.iter().flat_map(conveyed::lines));
@@ -206,6 +206,10 @@ fn recovered(one: &Recovered) -> Vec<String> {
         Recovered::Rebuilt => {
             vec!["a rebuild of the outputs was cut short: it is finished now".into()]
         }
+        Recovered::LeftOut { rows, to } => vec![format!(
+            "{} with a damaged text left out of the outputs, which are made anew; those before are in {to}",
+            of(*rows, "row")
+        )],
         Recovered::Moved { to } => {
             vec![format!("asking everything again; the earlier outputs are in {to}")]
         }

@@ -285,16 +285,39 @@ fn a_bit_flipped_in_the_store_is_harmless_or_refused_and_never_buys_again() {
     });
 }
 
-#[test]
-fn a_damaged_text_costs_its_row_alone_whatever_was_begun_with_it() {
+/// Eight rows that are answered, the text of the fourth damaged.
+fn with_a_damaged_text() -> (Folder, Service) {
     let settings = MockSettings { answer_bytes: Some(400), ..MockSettings::default() };
     let service = Service::start(settings);
-    let whole = Folder::with(&questions(8));
-    service.run(&whole, &["-c", "1"]).exits(0);
-    whole.sql(
+    let folder = Folder::with(&questions(8));
+    service.run(&folder, &["-c", "1"]).exits(0);
+    folder.sql(
         "UPDATE answers SET reasoning = CAST(substr(reasoning, 1, 20) || x'00' || substr(reasoning, 22) AS BLOB)
          WHERE id = 4",
     );
+    (folder, service)
+}
+
+#[test]
+fn a_redo_leaves_out_of_the_outputs_what_it_asks_again_and_nothing_else() {
+    let (folder, service) = with_a_damaged_text();
+    fs::remove_file(folder.path(OUTPUTS[0])).unwrap();
+    let before = fs::read(folder.path(OUTPUTS[1])).unwrap();
+    let (asked, url) = (service.stats().asked, service.url());
+    let redo = |rows: &str| folder.dset(&["redo", rows, "--base-url", &url, "--key", "none"]);
+    redo("99").exits(2);
+    redo("5").exits(1).says("answer 4 (row ");
+    assert_eq!(fs::read(folder.path(OUTPUTS[1])).unwrap(), before);
+    assert_eq!(service.stats().asked, asked);
+    let redone = redo("4").exits(0);
+    redone.says("1 row with a damaged text left out of the outputs").says("are in .earlier/");
+    assert_eq!(folder.agreed().len(), 8);
+    assert_eq!(service.stats().asked, asked + 1);
+}
+
+#[test]
+fn a_damaged_text_costs_its_row_alone_whatever_was_begun_with_it() {
+    let (whole, service) = with_a_damaged_text();
     for begun in [false, true] {
         let folder = whole.copy();
         let named = |ran: Ran| three_parts(ran.exits(1)).says("answer 4 (row ").says("dset redo");

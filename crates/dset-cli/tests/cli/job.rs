@@ -316,9 +316,10 @@ fn a_text_that_is_compressed_in_one_folder_and_not_in_another_is_the_same_text()
     for id in [1, 2] {
         let sql = "SELECT reasoning, answer FROM answers WHERE id = ?1";
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-        let (both, begins): (Vec<u8>, [u8; 4]) = old.query_row(sql, [id], read).unwrap();
+        let (both, begins): (Vec<u8>, [u8; 8]) = old.query_row(sql, [id], read).unwrap();
         let both = String::from_utf8(zstd::decode_all(&both[..]).unwrap()).unwrap();
-        let (reasoning, answer) = both.split_at(u32::from_le_bytes(begins) as usize);
+        let (reasoning, answer) =
+            both.split_at(u32::from_le_bytes(*begins.first_chunk().unwrap()) as usize);
         let sql = "UPDATE answers SET reasoning = ?2, answer = ?3 WHERE id = ?1";
         old.execute(sql, rusqlite::params![id, reasoning, answer]).unwrap();
     }

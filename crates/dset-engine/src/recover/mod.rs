@@ -51,6 +51,13 @@ pub enum Recovered {
     },
     /// The outputs were being rebuilt when that was cut short; it is done now.
     Rebuilt,
+    /// Answers with a damaged text are left out of the outputs, because their rows are asked again.
+    LeftOut {
+        /// How many.
+        rows: u64,
+        /// The folder of the outputs before, relative to theirs.
+        to: String,
+    },
     /// The outputs of the original script were taken over.
     Imported(LegacyImport),
     /// Answers that the store had lost were taken back from `output.json`.

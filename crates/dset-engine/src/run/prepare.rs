@@ -5,6 +5,7 @@
 //! is put right ([`crate::recover`]), then the run is planned (`RunPlan`), and only then are the
 //! decisions recorded and the outputs opened (`begin`).
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -145,8 +146,8 @@ impl Job {
         refuse_early(&input, &settings, &decisions, can_ask)?;
 
         let mut folder = RunFolder::take(&settings, formats)?;
-        if decisions.redo.is_some() {
-            folder.leave_out_damaged(&settings)?;
+        if let Some(which) = &decisions.redo {
+            folder.leave_out_damaged(which, &mut input, &settings, can_ask)?;
         }
         let was_blank = folder.recover(settings.models.len() > 1)?;
         if accepting.is_none() && folder.store.has_cut_answers()? {
@@ -280,8 +281,14 @@ impl RunFolder {
     }
 
     /// Where the outputs cannot be written because the text of an answer is damaged, they are to be without it, so that its
-    /// row can be asked again.
-    fn leave_out_damaged(&mut self, settings: &JobSpec) -> Result<(), JobError> {
+    /// row can be asked again. Fails where such a row is not asked again.
+    fn leave_out_damaged(
+        &mut self,
+        which: &RedoSelector,
+        input: &mut ScannedInput,
+        settings: &JobSpec,
+        can_ask: bool,
+    ) -> Result<(), JobError> {
         let edition = self.store.edition()?;
         let store = &mut self.store;
         let marks = store.sink_marks()?;
@@ -293,8 +300,29 @@ impl RunFolder {
             Some(_) => 0,
             None => self.formats.iter().map(rows_in).min().unwrap_or(0),
         };
+        let damaged = store.damaged_in_order(edition, from)?;
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        if !can_ask {
+            return Err(JobError::NoKey);
+        }
+        let mut entries = HashMap::new();
+        let plan = RunPlan::with_answers(input, store, edition, None, |at, answer| {
+            if damaged.contains(&answer) {
+                entries.insert(answer, at);
+            }
+        })?;
+        let chosen = choose(which, input, store, &plan)?;
+        let is_chosen = |at: &QuestionIndex| chosen[plan.plan.wanted().row(*at) as usize].is_some();
+        let is_kept = |answer: &AnswerId| !entries.get(answer).is_none_or(is_chosen);
+        let kept: Vec<AnswerId> = damaged.iter().copied().filter(is_kept).collect();
+        store.check_texts(&kept)?;
         let names_origin = settings.models.len() > 1 || settings.samples > 1;
-        Ok(store.leave_out_damaged(edition, from, names_origin, (&self.stamp, self.now))?)
+        store.leave_out(edition, &damaged, names_origin, (&self.stamp, self.now))?;
+        let (rows, to) = (damaged.len() as u64, format!("{}/{}", files::EARLIER, self.stamp));
+        self.recovered.push(Recovered::LeftOut { rows, to });
+        Ok(())
     }
 
     /// Puts right what is to be put right; tells whether the store had no record at all before.
@@ -310,6 +338,10 @@ impl RunFolder {
         };
         for recovery in pending(&traces) {
             self.recovered.extend(recovery.apply(&mut site)?);
+        }
+        // It was begun a moment ago.
+        if self.recovered.iter().any(|one| matches!(one, Recovered::LeftOut { .. })) {
+            self.recovered.retain(|one| *one != Recovered::Rebuilt);
         }
         let rescued = self.store.take_in_rescued(&self.path)?;
         let is_blank = traces.is_blank && rescued.is_none();

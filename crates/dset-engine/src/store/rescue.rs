@@ -134,6 +134,9 @@ pub fn waiting_answers(folder: &Path) -> u64 {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Origin {
     store: Option<[u8; 16]>,
+    /// The last answer of the store before, and when it came: whatever gives way to another was there then.
+    #[serde(default)]
+    last: Option<(AnswerId, i64)>,
     life: LifeRow,
     settings: Vec<SettingsRow>,
 }
@@ -146,6 +149,7 @@ impl Origin {
         all.retain(|one| settings.contains(&one.id));
         Ok(Origin {
             store: store.identity()?,
+            last: store.last_answer_at()?,
             life: life.ok_or_else(|| StoreError::Damaged("a run has no row".to_owned()))?,
             settings: all,
         })
@@ -176,8 +180,13 @@ impl Numbers {
         }
         let of_life = settings.get(&run.life.settings).copied().unwrap_or(0);
         let life = LifeRow { settings: of_life, ..run.life.clone() };
-        let lives = HashMap::from([(life.id, store.take_life(&life, &HashSet::new())?)]);
-        let is_own = run.store.is_some() && run.store == store.identity()?;
+        let lives = HashMap::from([(life.id, store.take_life(&life, &HashSet::new(), false)?)]);
+        // A copy that was put back has lost answers, and others get their numbers.
+        let has_all = match run.last {
+            Some((answer, at)) => store.answered_at(answer)? == Some(at),
+            None => true,
+        };
+        let is_own = run.store.is_some() && run.store == store.identity()? && has_all;
         Ok(Numbers { is_own, lives, settings })
     }
 
@@ -197,7 +206,7 @@ impl Numbers {
         }
         let (started_at, ended_at) = (attempt.at, Some(attempt.at));
         let life = LifeRow { started_at, ended_at, ..LifeRow::default() };
-        store.take_life(&life, &HashSet::new())
+        store.take_life(&life, &HashSet::new(), false)
     }
 }
 
@@ -346,6 +355,24 @@ mod tests {
         let aside = store.set_aside().unwrap();
         assert_eq!([1, 2, 77].map(|id| aside.has(id)), [true, false, false]);
         assert_eq!(store.to_replace().unwrap(), [(4, vec![2])].into());
+    }
+
+    #[test]
+    fn what_a_copy_that_was_put_back_has_lost_is_no_answer_that_has_its_number_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = Entry::Run(Box::new(of_a_run(folder.path())));
+        let (mut store, _) = Store::open(folder.path()).unwrap();
+        store.connection().execute("DELETE FROM answers WHERE id = 2", []).unwrap();
+        store.connection().execute("DELETE FROM answer_facts WHERE answer = 2", []).unwrap();
+        drop(store);
+        let entries = [run, with(1, "sets_aside", vec![1, 2]), with(3, "replaces", vec![3])];
+        write(folder.path(), &real(&folder), &entries).unwrap();
+        let (store, rescued) = Store::open(folder.path()).unwrap();
+        assert_eq!(rescued, Some(Rescued { answers: 2, unread: 0 }));
+        let aside = store.set_aside().unwrap();
+        assert_eq!([1, 2, 3].map(|id| aside.has(id)), [false; 3]);
+        assert_eq!(store.to_replace().unwrap(), [].into());
+        assert_eq!(store.lives_of_others().unwrap(), [].into());
     }
 
     #[test]

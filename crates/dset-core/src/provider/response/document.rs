@@ -324,7 +324,7 @@ impl AnswerBuilder {
         let before = self.texts.bytes();
         let was_beyond_text = std::mem::take(&mut self.texts.is_beyond_text);
         add(&mut self.texts);
-        if self.texts.is_beyond_text {
+        if self.texts.is_beyond_text && !self.has_reason() {
             self.counted = Counted::Beginning;
         }
         self.texts.is_beyond_text |= was_beyond_text;
@@ -387,6 +387,7 @@ impl AnswerBuilder {
         self.counted = match (has_text, has_choice) {
             _ if self.has_end_if_last() || !self.error.is_empty() => Counted::All,
             (true, _) => Counted::SoFar,
+            (false, true) if self.has_written() => Counted::SoFar,
             (false, true) => Counted::Beginning,
             (false, false) => Counted::All,
         };
@@ -478,8 +479,12 @@ impl AnswerBuilder {
 
     /// Returns what was written of an answer that did not end, if anything was.
     pub(crate) fn partial(&mut self, reply: &HttpReply) -> Option<Box<Answer>> {
-        let wrote = !self.texts.is_empty() || self.wrote_beside_text() || self.counts.is_some();
+        let wrote = self.has_written() || self.counts.is_some();
         wrote.then(|| Box::new(self.answer(reply)))
+    }
+
+    fn has_written(&self) -> bool {
+        !self.texts.is_empty() || self.wrote_beside_text()
     }
 
     /// Tells whether the model wrote something beside the answer and its reasoning, which is billed too.

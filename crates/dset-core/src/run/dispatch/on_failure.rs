@@ -325,9 +325,19 @@ impl Dispatch {
     /// may be refused whatever it is. Where all that was on its way is back, and no answer among it,
     /// the run ends.
     pub(crate) fn detect_systemic_failure(&mut self, cx: &mut Context<'_>) -> bool {
-        let is_last = self.read.ended && self.active.is_empty();
+        // Spare samples wait for what becomes of the others.
+        let is_last = self.read.ended && self.active.keys().all(|at| self.spare.contains(at));
         let verdict = self.systemic_failure.verdict(self.proof(), is_last);
-        let Some(failure) = verdict.filter(|_| self.outage.is_none()) else { return false };
+        let Some(failure) = verdict.filter(|_| self.outage.is_none()) else {
+            if is_last
+                && !self.active.is_empty()
+                && self.asks_in_flight.is_empty()
+                && self.outage.is_none()
+            {
+                self.clear_systemic_failure(cx);
+            }
+            return false;
+        };
         if self.asks_in_flight.is_empty() {
             let failure = Box::new(failure.clone());
             self.systemic_failure.clear();

@@ -83,6 +83,8 @@ impl SystemicFailureDetector {
             (Proof::Now, _) if is_last => return None,
             (Proof::Now, _) => ALIKE_LATER,
             (Proof::Before, _) if !is_last => ALIKE_LATER,
+            // One that is refused run after run would be all that every run ends with.
+            (Proof::Before, FailureClass::Forbidden | FailureClass::Refused(Refusal::Address)) => 2,
             (_, FailureClass::Forbidden | FailureClass::Refused(Refusal::Address)) => 1,
             (_, FailureClass::Refused(Refusal::Question)) => ALIKE_IF_CERTAIN,
             _ => ALIKE_AT_FIRST,

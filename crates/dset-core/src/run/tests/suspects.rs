@@ -395,9 +395,10 @@ fn many_that_are_refused_first_end_the_run_and_mark_no_row_whatever_was_answered
 #[test]
 fn a_run_in_which_all_that_is_left_is_refused_ends_as_a_first_one_would() {
     for (reading, count, ends) in [
-        (failure(FailureClass::Forbidden), 1, "KeyRefused"),
+        (failure(FailureClass::Forbidden), 1, "Complete"),
+        (failure(FailureClass::Forbidden), 2, "KeyRefused"),
         (failure(FailureClass::Forbidden), 8, "KeyRefused"),
-        (not_found(), 1, "WrongSettings"),
+        (not_found(), 1, "Complete"),
         (not_found(), 8, "WrongSettings"),
         (failure(REFUSED), 8, "WrongSettings"),
         (failure(REFUSED), 4, "Complete"),
@@ -407,6 +408,17 @@ fn a_run_in_which_all_that_is_left_is_refused_ends_as_a_first_one_would() {
         assert!(format!("{:?}", bench.why()).starts_with(ends), "{:?}", bench.why());
         let marked = if ends == "Complete" { count as usize } else { 0 };
         assert_eq!(bench.marked_rows().len(), marked, "{reading:?}");
+    }
+    // Spare samples wait for what becomes of the others.
+    for (reading, ends) in [(failure(REFUSED), "Complete"), (not_found(), "WrongSettings")] {
+        for answered_before in [false, true] {
+            let enough = Some(Enough { accepted: 1, samples: 3 });
+            let mut bench = Bench::idle(Rules { enough, ..rules(4) }, 6);
+            bench.answered_before = answered_before;
+            bench.start(3, InputMarks::default());
+            bench.run_out(|_| reading.clone());
+            assert!(format!("{:?}", bench.why()).starts_with(ends), "{:?}", bench.why());
+        }
     }
     // Those that failed before are refused once more, each on its own account.
     let mut bench = resumed(8, 8);

@@ -439,12 +439,9 @@ fn base_url(given: &str) -> Result<Url, SettingsError> {
 }
 
 fn without_password(given: &str) -> String {
-    match (given.find("://"), given.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme + 3 < at => {
-            format!("{}…{}", &given[..scheme + 3], &given[at..])
-        }
-        _ => given.to_owned(),
-    }
+    let Some(at) = given.rfind('@') else { return given.to_owned() };
+    let scheme = given.find("://").map(|at| at + 3).filter(|end| *end < at);
+    format!("{}…{}", &given[..scheme.unwrap_or(0)], &given[at..])
 }
 
 fn in_range(

@@ -193,7 +193,14 @@ fn an_answer_is_gone_on_with_where_it_is_known_how() {
 
 #[test]
 fn a_base_url_is_a_url_without_a_password() {
-    for given in ["localhost:8000", "ftp://x", "not a url", "https://me:secret@host/v1"] {
+    let with_password = [
+        "https://me:secret@host/v1",
+        "me:secret@host/v1",
+        "http:me:secret@host/v1",
+        "https:/me:secret@host/v1",
+        "//me:secret@host/v1",
+    ];
+    for given in ["localhost:8000", "ftp://x", "not a url"].into_iter().chain(with_password) {
         let layer = Layer { base_url: Some(vec![given.into()]), ..Layer::default() };
         let error = resolve(layer, None).unwrap_err();
         assert!(!error.to_string().contains("secret"), "{error}");

@@ -172,7 +172,7 @@ fn pull_numbers(
             identity: None,
         };
         // Shards may have begun in the same millisecond.
-        let own = store.take_life(&new, &taken)?;
+        let own = store.take_life(&new, &taken, true)?;
         taken.insert(own);
         numbers.lives.insert(new.id, own);
     }

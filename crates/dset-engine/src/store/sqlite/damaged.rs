@@ -44,25 +44,33 @@ impl Store {
         }
     }
 
-    /// Takes the answers of which a text is damaged out of the order of the outputs, where it cannot be followed
-    /// with them: some of their places are `from` there on. The outputs are then to be rebuilt.
-    pub(crate) fn leave_out_damaged(
-        &mut self,
+    /// Returns the answers with a damaged text in the order of the outputs of an edition, where any has its place at
+    /// `from` or behind it.
+    pub(crate) fn damaged_in_order(
+        &self,
         edition: u32,
         from: u64,
-        names_origin: bool,
-        (stamp, now): (&str, i64),
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<AnswerId>, StoreError> {
         if self.position(edition)? <= from {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let placed = self.order(edition)?;
         if self.damaged_among(&placed[placed.len().min(from as usize)..])?.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let damaged = self.damaged_among(&placed)?;
+        Ok(self.damaged_among(&placed)?.into_iter().map(|(answer, _)| answer).collect())
+    }
+
+    /// Takes these answers out of the order of the outputs, which are then to be rebuilt.
+    pub(crate) fn leave_out(
+        &mut self,
+        edition: u32,
+        answers: &[AnswerId],
+        names_origin: bool,
+        (stamp, now): (&str, i64),
+    ) -> Result<(), StoreError> {
         let transaction = self.reader.connection.transaction()?;
-        for (answer, _) in &damaged {
+        for answer in answers {
             let sql = "DELETE FROM output_order WHERE edition = ?1 AND answer = ?2";
             transaction.execute(sql, params![edition, answer])?;
         }

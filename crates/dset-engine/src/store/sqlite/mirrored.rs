@@ -125,11 +125,13 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Takes a run of elsewhere, which is none of the `others`; returns the number that it has here.
+    /// Takes a run, which is none of the `others`; returns the number that it has here. What one that
+    /// `is_of_another` worker was billed is none of this folder's.
     pub(crate) fn take_life(
         &self,
         new: &LifeRow,
         others: &HashSet<i64>,
+        is_of_another: bool,
     ) -> Result<i64, StoreError> {
         let connection = &self.reader.connection;
         let sql = match new.identity {
@@ -168,9 +170,11 @@ impl Store {
             ],
         )?;
         let own = connection.last_insert_rowid();
-        let mut others: Vec<i64> = self.lives_of_others()?.into_iter().collect();
-        others.push(own);
-        self.set_meta(OF_OTHERS, serde_json::to_string(&others).expect("numbers are JSON"))?;
+        if is_of_another {
+            let mut others: Vec<i64> = self.lives_of_others()?.into_iter().collect();
+            others.push(own);
+            self.set_meta(OF_OTHERS, serde_json::to_string(&others).expect("numbers are JSON"))?;
+        }
         together.commit()?;
         Ok(own)
     }
@@ -413,13 +417,13 @@ mod tests {
             let number = other.take_settings(&settings).unwrap();
             let own = one.all_lives().unwrap().into_iter().next().unwrap();
             let own = LifeRow { settings: number, ..own };
-            let taken = other.take_life(&own, &HashSet::new()).unwrap();
+            let taken = other.take_life(&own, &HashSet::new(), true).unwrap();
             // Another one of the same moment, as a server has it, is another one.
             let beside = LifeRow { identity: None, ..own };
-            assert_eq!(other.take_life(&beside, &HashSet::new()).unwrap(), taken);
+            assert_eq!(other.take_life(&beside, &HashSet::new(), true).unwrap(), taken);
             let own = taken;
-            let second = other.take_life(&beside, &HashSet::from([own])).unwrap();
-            assert_eq!(other.take_life(&beside, &HashSet::from([own])).unwrap(), second);
+            let second = other.take_life(&beside, &HashSet::from([own]), true).unwrap();
+            assert_eq!(other.take_life(&beside, &HashSet::from([own]), true).unwrap(), second);
             assert_eq!(other.lives_of_others().unwrap(), HashSet::from([own, second]));
             assert!(one.lives_of_others().unwrap().is_empty());
             let mut taken = Vec::new();

@@ -69,6 +69,19 @@ impl Store {
         Ok(self.reader.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
+    /// Returns the number of the last answer, and when it came.
+    pub(crate) fn last_answer_at(&self) -> Result<Option<(AnswerId, i64)>, StoreError> {
+        let sql = "SELECT id, answered_at FROM answers ORDER BY id DESC LIMIT 1";
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        Ok(self.reader.connection.query_row(sql, [], read).optional()?)
+    }
+
+    /// Returns when an answer came; `None` where it is not there.
+    pub(crate) fn answered_at(&self, answer: AnswerId) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT answered_at FROM answers WHERE id = ?1";
+        Ok(self.reader.connection.query_row(sql, [answer], |row| row.get(0)).optional()?)
+    }
+
     /// Returns what has ended without an answer since then.
     pub(crate) fn ended_since(
         &self,

@@ -237,9 +237,32 @@ fn an_answer_with_a_damaged_text_is_named_and_not_merged_and_its_cost_is() {
         all.for_each_call(|call| tokens += call.tokens.output.unwrap_or(0)).unwrap();
         assert_eq!(tokens, 20);
     }
-    // A copy of it that is whole is taken in.
-    let whole = tempfile::tempdir().unwrap();
+    // A copy of it that is whole is taken in, and makes one whole that is damaged here.
+    let [whole, mended] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let (mut copy, _) = Store::open(whole.path()).unwrap();
     copy.commit(&[answer(1, 1, 7)]).unwrap();
     assert_eq!(all.take_in(&copy).unwrap().taken, 1);
+    let (mut here, _) = Store::open(mended.path()).unwrap();
+    here.commit(&[answer(1, 1, 7)]).unwrap();
+    here.connection().execute(damage, []).unwrap();
+    assert_eq!(here.damaged_texts().unwrap().len(), 1);
+    let merged = here.take_in(&copy).unwrap();
+    assert_eq!((merged.taken, merged.known, merged.damaged), (0, 1, 0));
+    assert_eq!(here.damaged_texts().unwrap(), []);
+    // Nothing gives way to one that is not taken in, and what is here as another try is here.
+    let [redone, kept] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let (mut redo, _) = Store::open(redone.path()).unwrap();
+    redo.commit(&[answer(4, 1, 7), answer(4, 2, 8)]).unwrap();
+    redo.commit(&[crate::store::Write::SetAside(1)]).unwrap();
+    redo.connection().execute(&damage.replace("IN (1, 2)", "= 2"), []).unwrap();
+    assert_eq!(redo.damaged_texts().unwrap(), [(2, Some(4))]);
+    let (mut here, _) = Store::open(kept.path()).unwrap();
+    here.commit(&[answer(4, 1, 7), answer(4, 2, 9)]).unwrap();
+    let _ = here.take_in(&redo).unwrap();
+    assert!(!here.set_aside().unwrap().has(1));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (mut other, _) = Store::open(elsewhere.path()).unwrap();
+    other.commit(&[answer(4, 1, 9)]).unwrap();
+    let merged = here.take_in(&other).unwrap();
+    assert_eq!((merged.taken, merged.known, merged.bought_twice), (0, 1, 0));
 }

@@ -1,8 +1,8 @@
 //! Texts as they lie in the store: compressed with Zstandard where they are long.
 //!
 //! The reasoning and the answer of a row are one frame: in `reasoning` lies the frame of both texts, one behind the other,
-//! and in `answer` where the second begins, in bytes, as a BLOB of four bytes, little-endian. A question has a
-//! frame of its own. What is TEXT is itself.
+//! and in `answer` where the second begins, in bytes, as a BLOB: four bytes, little-endian, and the same inverted, so that a
+//! changed bit is noticed. A question has a frame of its own. What is TEXT is itself.
 //!
 //! SQL that reads texts says `text_of(id, row, question)`, `reasoning_of(id, row, reasoning, answer)` and
 //! `answer_of(id, row, reasoning, answer)` or, where their lengths in bytes are enough, `reasoning_octets` and `answer_octets` of
@@ -78,7 +78,7 @@ pub(super) fn pack_both<'a>(
         Ok(packed)
     })?;
     Ok(match (packed, u32::try_from(reasoning.len())) {
-        (Some(packed), Ok(split)) => [packed, split.to_le_bytes().to_vec()]
+        (Some(packed), Ok(split)) => [packed, [split, !split].map(u32::to_le_bytes).concat()]
             .map(|bytes| ToSqlOutput::Owned(Value::Blob(bytes))),
         _ => [reasoning.into(), answer.into()],
     })
@@ -221,8 +221,9 @@ fn part_octets(
 
 /// Reads where the second text of a frame begins.
 fn place(bytes: &[u8]) -> rusqlite::Result<usize> {
-    let bytes = bytes.try_into().map_err(|_| damaged())?;
-    Ok(u32::from_le_bytes(bytes) as usize)
+    let ([place, inverted], []) = bytes.as_chunks::<4>() else { return Err(damaged()) };
+    let (place, inverted) = (u32::from_le_bytes(*place), u32::from_le_bytes(*inverted));
+    if place == !inverted { Ok(place as usize) } else { Err(damaged()) }
 }
 
 fn function(
@@ -337,12 +338,15 @@ mod tests {
         }
         // A frame that says it holds 2^62 bytes.
         refused(b"\x28\xb5\x2f\xfd\xe0\0\0\0\0\0\0\0\x40\x01\0\0");
-        // No place in the text, none that two texts can meet at, and none.
-        for split in [&u32::MAX.to_le_bytes(), &13_u32.to_le_bytes(), &b"\0"[..]] {
-            is_refused("SELECT reasoning_of(7, 8, ?1, ?2)", &packed, split);
-            is_refused("SELECT answer_of(7, 8, ?1, ?2)", &packed, split);
+        // No place in the text, none that two texts can meet at, none, and one that has changed.
+        let begins = |at: u32| [at, !at].map(u32::to_le_bytes).concat();
+        let mut changed = begins(1);
+        changed[0] ^= 2;
+        for split in [begins(u32::MAX), begins(13), vec![0], changed] {
+            is_refused("SELECT reasoning_of(7, 8, ?1, ?2)", &packed, &split);
+            is_refused("SELECT answer_of(7, 8, ?1, ?2)", &packed, &split);
         }
-        is_refused("SELECT reasoning_octets(7, 8, ?1, ?2)", &packed, &u32::MAX.to_le_bytes());
+        is_refused("SELECT reasoning_octets(7, 8, ?1, ?2)", &packed, &begins(u32::MAX));
     }
 
     #[test]

@@ -82,6 +82,16 @@ fn what_is_counted_before_more_is_written_is_no_count_however_the_stream_ends() 
     assert_eq!(counted(&[&early, &with(&text, 2), &error]).0.output, None);
     assert_eq!(counted(&[&early, &with(&text, 2), &stop]).0.output, Some(2));
     assert_eq!(counted(&[&early, &text, &alone, "[DONE]"]).0.output, Some(7));
+    // Nor is more written behind one in an event without text.
+    let behind = with(&content(""), 7);
+    for pieces in [
+        &[&*text, &*behind, &*stop][..],
+        &[&text, &behind, "[DONE]"],
+        &[&with(&text, 6), &behind, &stop],
+    ] {
+        assert_eq!(counted(pieces).0.output, Some(7), "{pieces:?}");
+    }
+    assert_eq!(counted(&[&text, &behind, &text, &stop]).0.output, None);
     // What the last count leaves out, an early one does not say in its place.
     assert_eq!(counted(&[&early, &text, &stop, &zeros]).0.output, None);
     assert_eq!(counted(&[&early, &stop, &zeros]).0.output, Some(1));

@@ -13,8 +13,10 @@ pub(super) struct Asides {
     answers: HashSet<i64>,
     /// Keys and tries, by the question.
     of_questions: HashMap<Vec<u8>, Vec<(Vec<u8>, u32)>>,
-    /// Those of them that are in this store, by their numbers here.
-    own: Vec<i64>,
+    /// Those of them that are in this store, by their questions and their numbers here.
+    own: Vec<(Vec<u8>, i64)>,
+    /// Questions whose other answer is not taken in.
+    kept: HashSet<Vec<u8>>,
 }
 
 impl Asides {
@@ -60,15 +62,21 @@ impl Asides {
         self.answers.contains(&answer)
     }
 
-    /// Notes the number that an answer has here.
-    pub(super) fn note(&mut self, answer: i64, own: i64) {
+    /// Notes the number that an answer to a question has here.
+    pub(super) fn note(&mut self, question: Vec<u8>, answer: i64, own: i64) {
         if self.has(answer) {
-            self.own.push(own);
+            self.own.push((question, own));
         }
+    }
+
+    /// Nothing gives way to an answer of the other store that is not taken in.
+    pub(super) fn keep(&mut self, question: Vec<u8>) {
+        self.kept.insert(question);
     }
 
     /// They count no more here either. What has come in their place must be here.
     pub(super) fn apply(&self, to: &Transaction<'_>) -> rusqlite::Result<()> {
-        self.own.iter().try_for_each(|own| redos::set_aside(to, *own))
+        let mut own = self.own.iter().filter(|(question, _)| !self.kept.contains(question));
+        own.try_for_each(|(_, own)| redos::set_aside(to, *own))
     }
 }

@@ -2,6 +2,7 @@
 //! asks that failed. Columns are copied by their names, so that one that is added is not lost.
 
 mod asides;
+mod before;
 mod copied;
 mod kept;
 mod lives;
@@ -15,6 +16,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use self::asides::Asides;
+use self::before::Before;
 use self::copied::Copied;
 use self::kept::{keep, keep_damaged};
 use self::lives::lives;
@@ -175,6 +177,7 @@ fn answers(
     let mut texts = from.prepare("SELECT * FROM answers WHERE id = ?1")?;
     let mut facts = from.prepare("SELECT * FROM answer_facts WHERE answer = ?1")?;
     let (mut asides, mut is_done) = (Asides::read(from)?, false);
+    let mut before = Before::read(to)?;
     // Tries with a damaged text, by their keys.
     let mut lost: HashMap<Vec<u8>, i64> = HashMap::new();
     while !is_done {
@@ -194,6 +197,7 @@ fn answers(
             }
             if !text.is_whole() {
                 if !asides.has(number) {
+                    asides.keep(key.bytes("question"));
                     merged.damaged += 1;
                     if merged.first_damaged.len() < NAMED_MAX {
                         merged.first_damaged.push((PathBuf::new(), text.number("row")));
@@ -208,10 +212,12 @@ fn answers(
             if let Some(lost) = lost.get(&key.bytes("key")) {
                 key.set("try", key.number("try").unwrap_or(1) - lost);
             }
+            let question = key.bytes("question");
             let is_in_place = |key: &Copied| asides.are_replaced_by(number, key, &transaction);
-            if let Some(own) = answer(&transaction, key, &text, known, is_in_place, &mut merged)? {
+            let taken = (&mut before, &mut merged);
+            if let Some(own) = answer(&transaction, key, &text, known, is_in_place, taken)? {
                 judged(from, &transaction, number, own)?;
-                asides.note(number, own);
+                asides.note(question, number, own);
             }
         }
         if is_done {
@@ -251,7 +257,8 @@ fn judged(from: &Connection, to: &Transaction<'_>, number: i64, own: i64) -> rus
     let mut rows = statement.query([number])?;
     while let Some(row) = rows.next()? {
         let (key, number_of_try): (Vec<u8>, u32) = (row.get(0)?, row.get(1)?);
-        if let Some(before) = keys::find_try(to, &key, number_of_try)? {
+        let before = keys::find_try(to, &key, number_of_try)?.filter(|before| *before != own);
+        if let Some(before) = before {
             redos::will_replace(to, own, before)?;
         }
     }
@@ -266,7 +273,7 @@ fn answer(
     text: &Copied,
     facts: Option<Copied>,
     is_in_place: impl Fn(&Copied) -> rusqlite::Result<bool>,
-    merged: &mut Merged,
+    (before, merged): (&mut Before, &mut Merged),
 ) -> rusqlite::Result<Option<i64>> {
     let is_first = key.number("try") == Some(1);
     let sql = match is_first {
@@ -285,31 +292,27 @@ fn answer(
         .prepare_cached(sql)?
         .query_row([key.get("key"), key.get("try")], Copied::read)
         .optional()?;
-    let Some(own) = own else {
+    if own.is_none() && is_first {
         return insert(to, key, text, facts, merged).map(Some);
-    };
-    let (own_texts, texts) = (own.texts()?, text.texts()?);
-    let says_the_same = own_texts == texts;
-    if says_the_same && own.get("answered_at") == text.get("answered_at") {
-        merged.known += 1;
-        return Ok(own.number("id"));
     }
-    let sql = "SELECT max(t.try), max(iif(a.answered_at = ?2 AND answer_of(a.id, a.row, a.reasoning, a.answer) = answer_of(0, 0, ?3, ?4), a.id, NULL))
-               FROM later_tries t JOIN answers a ON a.id = t.answer WHERE t.key = ?1";
-    let (last, known): (Option<i64>, Option<i64>) = to.prepare_cached(sql)?.query_row(
-        [key.get("key"), text.get("answered_at"), text.get("reasoning"), text.get("answer")],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
+    let texts = text.texts()?;
+    let (last, known) = before.find_same(to, &key, text, &texts)?;
     if known.is_some() {
         merged.known += 1;
         return Ok(known);
     }
-    // A whole answer is the next try behind one that was cut.
-    let is_cut = |facts: &Copied| facts.text("finish").is_ok_and(|finish| finish == CUT);
-    if is_cut(&own) && !facts.as_ref().is_some_and(is_cut) || is_in_place(&key)? {
-        key.set("try", last.unwrap_or(1) + 1);
+    let Some(own) = own else {
         return insert(to, key, text, facts, merged).map(Some);
-    }
+    };
+    // A whole answer is the next try behind one that was cut, or is damaged.
+    let is_cut = |facts: &Copied| facts.text("finish").is_ok_and(|finish| finish == CUT);
+    let own_texts = own.texts().ok();
+    let is_better = is_cut(&own) && !facts.as_ref().is_some_and(is_cut) || is_in_place(&key)?;
+    let Some(own_texts) = own_texts.filter(|_| !is_better) else {
+        key.set("try", last + 1);
+        return insert(to, key, text, facts, merged).map(Some);
+    };
+    let says_the_same = own_texts == texts;
     merged.bought_twice += 1;
     if !says_the_same {
         merged.contradictions += 1;
