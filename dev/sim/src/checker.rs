@@ -192,7 +192,7 @@ impl Checker {
 
     /// All that was in flight is back, and what is suspected is so.
     fn is_systemic(&self) -> bool {
-        let is_last = self.read_ended && self.held.is_empty();
+        let is_last = (self.read_ended || self.limit_is_reached()) && self.held.is_empty();
         let enough = match (self.answers > 0, self.begin.answered_before) {
             (true, _) if is_last => return false,
             (true, _) => ALIKE_LATER,

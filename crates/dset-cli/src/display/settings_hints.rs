@@ -63,6 +63,7 @@ pub(crate) fn of_connection(settings: &JobSpec, failure: &Failure) -> Option<Str
         (Some(Cause::ConnectionFailed), message) if message.contains("the proxy ") => {
             Some(of_proxy(base_url))
         }
+        (Some(Cause::ProxyRefused | Cause::ProxyLogin), _) => Some(of_proxy(base_url)),
         (Some(Cause::ConnectionFailed), _)
             if base_url.port().is_none() && is_loopback(base_url) =>
         {

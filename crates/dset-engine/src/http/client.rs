@@ -133,6 +133,7 @@ impl Client {
             }
         }
         let is_proxied = proxy.is_some();
+        let proxy_uri = proxy.as_ref().map(|proxy| proxy.uri().clone());
         let is_tls = is_https(&uri) || proxy.as_ref().is_some_and(|proxy| is_https(proxy.uri()));
         let mut tls = tls(is_tls)?;
         let to_proxy = Arc::new(tls.clone());
@@ -159,7 +160,8 @@ impl Client {
                 }
             }
         };
-        let connector = Connector { route: (way, Arc::new(tls)).into(), timeout: connect_timeout };
+        let route = (way, Arc::new(tls)).into();
+        let connector = Connector { route, proxy: proxy_uri, timeout: connect_timeout };
         let pool = legacy::Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -293,6 +295,7 @@ fn of_tunnel(proxy: &Intercept, agent: Option<&HeaderValue>) -> HeaderMap {
 #[derive(Clone)]
 struct Connector {
     route: HttpsConnector<ProxyRoute>,
+    proxy: Option<Uri>,
     timeout: Duration,
 }
 
@@ -307,8 +310,15 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, to: Uri) -> Self::Future {
         let connecting = tokio::time::timeout(self.timeout, self.route.call(to));
-        Box::pin(async {
-            let late = |_| io::Error::new(io::ErrorKind::TimedOut, "operation timed out");
+        let proxy = self.proxy.clone();
+        Box::pin(async move {
+            let late = |_| -> Failed {
+                let late = io::Error::new(io::ErrorKind::TimedOut, "operation timed out");
+                match proxy {
+                    Some(proxy) => TunnelError::broken(&proxy, &late).into(),
+                    None => late.into(),
+                }
+            };
             connecting.await.map_err(late)?
         })
     }
@@ -408,5 +418,29 @@ impl Write for HttpStream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_proxy_that_says_nothing_is_named() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy: Uri = format!("http://{}", silent.local_addr().unwrap()).parse().unwrap();
+        let tls = Arc::new(tls(false).unwrap());
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        let to_proxy = HttpsConnector::from((tcp, Arc::clone(&tls)));
+        let way = ProxyRoute::Tunnelled(to_proxy, proxy.clone(), HeaderMap::new());
+        let timeout = Duration::from_millis(50);
+        let mut connector =
+            Connector { route: (way, tls).into(), proxy: Some(proxy.clone()), timeout };
+        let to = Uri::from_static("https://service.example/v1");
+        let Err(error) = connector.call(to).await else { panic!("nothing was said") };
+        let named = format!("the proxy {}", proxy.authority().unwrap());
+        assert!(error.to_string().contains(&named), "{error}");
     }
 }
