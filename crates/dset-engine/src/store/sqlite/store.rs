@@ -241,16 +241,19 @@ impl Store {
     /// Begins a life; returns its number.
     pub fn begin_life(&self, at: i64, settings: i64, endpoint: &str) -> Result<i64, StoreError> {
         let version = env!("CARGO_PKG_VERSION");
-        self.reader.connection.execute(
+        let together = self.reader.connection.unchecked_transaction()?;
+        together.execute(
             "INSERT OR IGNORE INTO meta (name, value) VALUES (?1, randomblob(16))",
             [IDENTITY],
         )?;
-        self.reader.connection.execute(
+        together.execute(
             "INSERT INTO lives (started_at, version, settings, endpoint, identity)
              VALUES (?1, ?2, ?3, ?4, randomblob(16))",
             params![at, version, settings, endpoint],
         )?;
-        Ok(self.reader.connection.last_insert_rowid())
+        let life = together.last_insert_rowid();
+        together.commit()?;
+        Ok(life)
     }
 
     /// Returns the endpoint of the last life, and whether that life said goodbye.
