@@ -144,13 +144,12 @@ pub(crate) struct Origin {
 impl Origin {
     /// Says it of a run that has begun in this store.
     pub(crate) fn of(store: &Store, session: i64, settings: &[i64]) -> Result<Origin, StoreError> {
-        let life = store.all_lives()?.into_iter().find(|life| life.id == session);
         let mut all = store.all_settings()?;
         all.retain(|one| settings.contains(&one.id));
         Ok(Origin {
             store: store.identity()?,
             last: store.last_answer_at()?,
-            life: life.ok_or_else(|| StoreError::Damaged("a run has no row".to_owned()))?,
+            life: store.life(session)?,
             settings: all,
         })
     }

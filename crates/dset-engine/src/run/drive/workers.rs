@@ -187,9 +187,7 @@ impl Run {
 
 /// Says of a run that has just begun what others need to know of it.
 fn shared_session(store: &Store, session: i64) -> Result<SharedSession, StoreError> {
-    let life = store.all_lives()?.into_iter().find(|life| life.id == session);
-    let life = life.ok_or_else(|| StoreError::Damaged("a run has no row".to_owned()))?;
-    Ok(SharedSession { life, settings: store.all_settings()? })
+    Ok(SharedSession { life: store.life(session)?, settings: store.all_settings()? })
 }
 
 /// Turns what others say into events.

@@ -104,6 +104,12 @@ impl Store {
         Ok(connection.last_insert_rowid())
     }
 
+    /// Returns a run that has begun.
+    pub(crate) fn life(&self, id: i64) -> Result<LifeRow, StoreError> {
+        let life = self.all_lives()?.into_iter().find(|life| life.id == id);
+        life.ok_or_else(|| StoreError::Damaged("a run has no row".to_owned()))
+    }
+
     /// Returns every run.
     pub(crate) fn all_lives(&self) -> Result<Vec<LifeRow>, StoreError> {
         let sql = "SELECT id, started_at, ended_at, ending, dropped, version, settings, endpoint,

@@ -65,8 +65,7 @@ impl Store {
 
     /// Returns the number of the last answer.
     pub(crate) fn last_answer(&self) -> Result<AnswerId, StoreError> {
-        let sql = "SELECT ifnull(max(id), 0) FROM answers";
-        Ok(self.reader.connection.query_row(sql, [], |row| row.get(0))?)
+        Ok(self.last_answer_at()?.map_or(0, |(answer, _)| answer))
     }
 
     /// Returns the number of the last answer, and when it came.

@@ -109,18 +109,17 @@ impl Packer {
 /// Gives a connection the functions for texts.
 pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     of_answer(connection, c"text_of", 1, |context| text(context.get_raw(2)))?;
-    of_answer(connection, c"reasoning_of", 2, |context| {
-        part(context.get_raw(2), context.get_raw(3), Part::Reasoning)
-    })?;
-    of_answer(connection, c"answer_of", 2, |context| {
-        part(context.get_raw(2), context.get_raw(3), Part::Answer)
-    })?;
-    of_answer(connection, c"reasoning_octets", 2, |context| {
-        part_octets(context.get_raw(2), context.get_raw(3), Part::Reasoning)
-    })?;
-    of_answer(connection, c"answer_octets", 2, |context| {
-        part_octets(context.get_raw(2), context.get_raw(3), Part::Answer)
-    })?;
+    for (text, octets, which) in [
+        (c"reasoning_of", c"reasoning_octets", Part::Reasoning),
+        (c"answer_of", c"answer_octets", Part::Answer),
+    ] {
+        of_answer(connection, text, 2, move |context| {
+            part(context.get_raw(2), context.get_raw(3), which)
+        })?;
+        of_answer(connection, octets, 2, move |context| {
+            part_octets(context.get_raw(2), context.get_raw(3), which)
+        })?;
+    }
     function(connection, c"is_whole", 3, |context| {
         let [question, reasoning, answer] = [0, 1, 2].map(|at| context.get_raw(at));
         let parts = [Part::Reasoning, Part::Answer].map(|which| part(reasoning, answer, which));
