@@ -14,6 +14,9 @@ use crate::os::files;
 use crate::os::files::Identity;
 use crate::store::{Archive, Checkpoint, StoreError, StoredCheckpoint};
 
+/// How much more than the tail is kept before it is moved to the front.
+const KEPT_TAILS: usize = 8;
+
 /// An output file that is open for appending.
 #[derive(Debug)]
 pub struct Output {
@@ -22,7 +25,7 @@ pub struct Output {
     identity: Identity,
     rows: u64,
     bytes: u64,
-    /// The last bytes of the file: [`TAIL_BYTES`] where it is so long, and up to twice as many.
+    /// The last bytes of the file: [`TAIL_BYTES`] where it is so long, and up to [`KEPT_TAILS`] times as many.
     tail: Vec<u8>,
 }
 
@@ -173,7 +176,7 @@ impl Output {
         self.bytes += bytes.len() as u64;
         self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL_BYTES)..]);
         // Not at every row: what stays would be moved for each.
-        if self.tail.len() > 2 * TAIL_BYTES {
+        if self.tail.len() > KEPT_TAILS * TAIL_BYTES {
             self.tail.drain(..self.tail.len() - TAIL_BYTES);
         }
         Ok(())

@@ -32,6 +32,9 @@ use crate::store::{
 
 /// Outputs are synced no more often than this.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// Rows that come one behind the other are written no more often than this: a write, and to be woken for it,
+/// costs as much as some rows.
+const WRITE_EVERY: Duration = Duration::from_millis(50);
 /// Rows that are written together. A question that held up the order lets go of any number at once,
 /// and they must not all be in memory.
 const ROWS_AT_ONCE: usize = 256;
@@ -177,15 +180,22 @@ impl Outputs {
     ) -> Result<(), SinkError> {
         let mut upto = 0;
         let mut unsynced = false;
-        let mut synced_at = Instant::now();
+        let (mut synced_at, mut written_at) = (Instant::now(), None::<Instant>);
+        let mut next = None;
         loop {
             let wait = SYNC_EVERY.saturating_sub(synced_at.elapsed());
-            let message = match unsynced {
-                true => orders.recv_timeout(wait),
-                false => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            let message = match next.take() {
+                Some(message) => Ok(message),
+                None if unsynced => orders.recv_timeout(wait),
+                None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             let sync = match message {
-                Ok(ToSinks::Rows(order)) => {
+                Ok(ToSinks::Rows(mut order)) => {
+                    if let Some(written_at) = written_at {
+                        std::thread::sleep(WRITE_EVERY.saturating_sub(written_at.elapsed()));
+                    }
+                    written_at = Some(Instant::now());
+                    next = take_more(orders, &mut order);
                     self.append(&order)?;
                     upto = order.upto;
                     unsynced = true;
@@ -201,6 +211,20 @@ impl Outputs {
             }
         }
     }
+}
+
+/// Takes the rows that are ordered by now too; returns the first message that is of something else.
+fn take_more(orders: &Receiver<ToSinks>, order: &mut OutputOrder) -> Option<ToSinks> {
+    for message in orders.try_iter() {
+        match message {
+            ToSinks::Rows(more) => {
+                order.upto = more.upto;
+                order.rows.extend(more.rows);
+            }
+            other => return Some(other),
+        }
+    }
+    None
 }
 
 /// What the thread of the outputs is told.

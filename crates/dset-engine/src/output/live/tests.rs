@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use dset_core::answer::row::Metadata;
+use dset_core::plan::AnswerId;
 use dset_core::settings::{JobSpec, Layer, resolve};
 use fs_err as fs;
 
@@ -190,4 +191,24 @@ fn a_format_that_is_one_value_in_the_list_is_written_repaired_verified_and_rebui
     fs::remove_file(&path).unwrap();
     assert_eq!(repairs(&settings), [Repair::Missing { file: FIFTH.file, rows: 3 }]);
     assert_eq!(fs::read_to_string(&path).unwrap(), rebuilt);
+}
+
+#[test]
+fn rows_that_are_ordered_meanwhile_are_written_together_and_what_follows_them_is_not_lost() {
+    let (tell, orders) = std::sync::mpsc::channel();
+    let order = |upto| OutputOrder {
+        upto,
+        rows: vec![Placed { answer: upto as AnswerId, text: None, row: None }],
+    };
+    for message in [ToSinks::Rows(order(2)), ToSinks::Rows(order(3)), ToSinks::Flush] {
+        tell.send(message).unwrap();
+    }
+    tell.send(ToSinks::Rows(order(4))).unwrap();
+    let mut first = order(1);
+    let next = take_more(&orders, &mut first);
+    assert!(matches!(next, Some(ToSinks::Flush)));
+    let answers: Vec<_> = first.rows.iter().map(|placed| placed.answer).collect();
+    assert_eq!((first.upto, &answers[..]), (3, &[1, 2, 3][..]));
+    assert!(take_more(&orders, &mut first).is_none());
+    assert_eq!(first.upto, 4);
 }
