@@ -315,9 +315,39 @@ fn index(at: usize) -> QuestionIndex {
     QuestionIndex::try_from(at).expect("a file has fewer than four billion questions")
 }
 
-/// Numbers equal values in their order: the first of each is 0.
-pub(super) fn ordinals<T: Ord>(values: &[T]) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..values.len()).map(index).collect();
+/// A hash, or what begins with one.
+pub(super) trait Hashed: Ord {
+    /// The hash, or so much of it.
+    fn first_bits(&self) -> u64;
+}
+
+impl Hashed for u64 {
+    fn first_bits(&self) -> u64 {
+        *self
+    }
+}
+
+impl Hashed for Fingerprint {
+    fn first_bits(&self) -> u64 {
+        self.short()
+    }
+}
+
+impl<T: Hashed> Hashed for Option<T> {
+    fn first_bits(&self) -> u64 {
+        self.as_ref().map_or(0, T::first_bits)
+    }
+}
+
+/// Numbers equal values in their order: the first of each is 0. Most are like no other: only what shares its
+/// first bits is compared.
+pub(super) fn ordinals<T: Hashed>(values: &[T]) -> Vec<u32> {
+    let repeated = repeated(values);
+    let is_repeated = |&at: &u32| repeated.binary_search(&values[at as usize].first_bits()).is_ok();
+    let mut order: Vec<u32> = match repeated.is_empty() {
+        true => Vec::new(),
+        false => (0..values.len()).map(index).filter(is_repeated).collect(),
+    };
     order.sort_unstable_by(|&a, &b| values[a as usize].cmp(&values[b as usize]).then(a.cmp(&b)));
     let mut ordinals = vec![0; values.len()];
     for pair in order.windows(2) {
@@ -327,4 +357,14 @@ pub(super) fn ordinals<T: Ord>(values: &[T]) -> Vec<u32> {
         }
     }
     ordinals
+}
+
+/// Returns the first bits that several values have, each once and sorted.
+fn repeated<T: Hashed>(values: &[T]) -> Vec<u64> {
+    let mut bits: Vec<u64> = values.iter().map(T::first_bits).collect();
+    bits.sort_unstable();
+    let mut repeated: Vec<u64> =
+        bits.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+    repeated.dedup();
+    repeated
 }

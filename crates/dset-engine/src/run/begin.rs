@@ -53,7 +53,9 @@ pub(crate) fn begin(
     let mut invocation = Invocation::from_settings(&settings);
     invocation.reading.id = input.scanned.id_field.clone();
     let endpoint = settings.model().endpoint();
-    let answered_before = have_answered(&folder.store, &run_plan, &invocation, &endpoint)?;
+    // Where nothing is left to ask, nothing is to be proved.
+    let answered_before = run_plan.pending() > 0
+        && have_answered(&folder.store, &run_plan, &invocation, &endpoint)?;
     folder.store.save_invocation(&invocation)?;
     let last_life = folder.store.last_life()?;
     let as_asked = AsAsked {

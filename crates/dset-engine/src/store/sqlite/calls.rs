@@ -53,6 +53,12 @@ pub(super) fn count(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Opti
     Ok(number.and_then(|number| u64::try_from(number).ok()))
 }
 
+/// Reads the four numbers of tokens that stand beside each other from this column on.
+fn usage(row: &rusqlite::Row<'_>, from: usize) -> rusqlite::Result<Usage> {
+    let [input, cached, output, reasoning] = [0, 1, 2, 3].map(|at| count(row, from + at));
+    Ok(Usage { input: input?, cached: cached?, output: output?, reasoning: reasoning? })
+}
+
 /// Reads an amount; `None` where there is none.
 pub(super) fn amount(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Option<Amount>> {
     let picodollars: Option<i64> = row.get(at)?;
@@ -90,13 +96,11 @@ impl Store {
         let mut statement = self.reader.connection.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let (input, cached) = (count(row, 1)?, count(row, 2)?);
-            let (output, reasoning) = (count(row, 3)?, count(row, 4)?);
             each(&StoredCall {
                 at: row.get(0)?,
                 session: NO_SESSION,
                 request: None,
-                tokens: Usage { input, cached, output, reasoning },
+                tokens: usage(row, 1)?,
                 said: row.get(5)?,
                 most: None,
                 model: row.get_ref(7)?.as_str_or_null().map_err(rusqlite::Error::from)?,
@@ -112,29 +116,63 @@ impl Store {
         &self,
         each: &mut impl FnMut(&StoredCall<'_>),
     ) -> Result<(), StoreError> {
-        // Of answers of earlier versions the metadata stand behind the texts: they are read only where the
-        // numbers stand there too, as in version 1.
+        let facts_from = self.meta(FACTS_FROM)?.unwrap_or(AnswerId::MAX);
+        let tries = self.tries_by_answer(None)?;
+        let mut each = |call: StoredCall<'_>| {
+            let later_try_of = call.answer.and_then(|answer| tries.first_before(answer));
+            each(&StoredCall { later_try_of, ..call });
+        };
+        self.for_each_answered_call_before(facts_from, &mut each)?;
+        let connection = &self.reader.connection;
+        let lives: HashSet<i64> = connection
+            .prepare("SELECT id FROM lives")?
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        // All of a folder's answers, and none of their texts.
+        let sql = "SELECT answered_at, life, request, input_tokens, cached_tokens, output_tokens,
+                     reasoning_tokens, cost, cost_most, answer FROM answer_facts WHERE answer >= ?1";
+        let mut statement = connection.prepare(sql)?;
+        let mut rows = statement.query([facts_from])?;
+        let mut known = None;
+        while let Some(row) = rows.next()? {
+            let Some(session) = row.get(1)? else { continue };
+            if known != Some(session) && !lives.contains(&session) {
+                continue;
+            }
+            known = Some(session);
+            each(StoredCall {
+                at: row.get(0)?,
+                session,
+                request: row.get(2)?,
+                tokens: usage(row, 3)?,
+                said: row.get(7)?,
+                most: amount(row, 8)?,
+                model: None,
+                failed: None,
+                later_try_of: None,
+                answer: Some(row.get(9)?),
+            });
+        }
+        Ok(())
+    }
+
+    /// Shows the answers below a number, which earlier versions recorded: their metadata stand behind the texts,
+    /// and are read only where the numbers stand there too, as in version 1.
+    fn for_each_answered_call_before(
+        &self,
+        facts_from: AnswerId,
+        each: &mut impl FnMut(StoredCall<'_>),
+    ) -> Result<(), StoreError> {
         let sql = "SELECT a.answered_at, a.life, ifnull(f.request, l.settings),
                      iif(f.answer IS NULL, a.metadata, ''), f.input_tokens, f.cached_tokens,
                      f.output_tokens, f.reasoning_tokens, f.cost, f.cost_most, a.id
                    FROM answers a JOIN lives l ON l.id = a.life
-                   LEFT JOIN answer_facts f ON f.answer = a.id WHERE a.id < ?1
-                   UNION ALL
-                   SELECT f.answered_at, f.life, f.request, '', f.input_tokens, f.cached_tokens,
-                     f.output_tokens, f.reasoning_tokens, f.cost, f.cost_most, f.answer
-                   FROM answer_facts f CROSS JOIN lives l ON l.id = f.life WHERE f.answer >= ?1";
-        let facts_from = self.meta(FACTS_FROM)?.unwrap_or(AnswerId::MAX);
-        let tries = self.tries_by_answer(None)?;
+                   LEFT JOIN answer_facts f ON f.answer = a.id WHERE a.id < ?1";
         let mut statement = self.reader.connection.prepare(sql)?;
         let mut rows = statement.query([facts_from])?;
         while let Some(row) = rows.next()? {
-            let answer = row.get(10)?;
             let (tokens, said) = match text(row, 3)? {
-                "" => {
-                    let (input, cached) = (count(row, 4)?, count(row, 5)?);
-                    let (output, reasoning) = (count(row, 6)?, count(row, 7)?);
-                    (Usage { input, cached, output, reasoning }, row.get(8)?)
-                }
+                "" => (usage(row, 4)?, row.get(8)?),
                 json => {
                     let known: Metadata = serde_json::from_str(json).unwrap_or_default();
                     let tokens = Usage {
@@ -146,7 +184,7 @@ impl Store {
                     (tokens, known.cost)
                 }
             };
-            each(&StoredCall {
+            each(StoredCall {
                 at: row.get(0)?,
                 session: row.get(1)?,
                 request: row.get(2)?,
@@ -155,8 +193,8 @@ impl Store {
                 most: amount(row, 9)?,
                 model: None,
                 failed: None,
-                later_try_of: tries.first_before(answer),
-                answer: Some(answer),
+                later_try_of: None,
+                answer: Some(row.get(10)?),
             });
         }
         Ok(())

@@ -246,9 +246,14 @@ impl Store {
                 model = self.model_of(id, requests)?;
             }
             let key = Key(row.get(0)?);
-            let mut tries = vec![(id, row.get(5)?)];
-            tries.extend(later.remove(&key).into_iter().flatten());
-            let counted = tries::count(terms, &known_answers, &tries);
+            let first = [(id, row.get(5)?)];
+            let counted = match later.remove(&key) {
+                None => tries::count(terms, &known_answers, &first),
+                Some(later) => {
+                    let all: Vec<_> = first.into_iter().chain(later).collect();
+                    tries::count(terms, &known_answers, &all)
+                }
+            };
             placed_seen.set(placed_seen.get() + counted.placed);
             Ok(Stored {
                 key,
