@@ -78,9 +78,10 @@ impl Dispatch {
         let slots = self.router.slots();
         let room = self.active_max().saturating_sub(self.active.len()).min(2 * slots);
         let count = room.min(usize::try_from(left).unwrap_or(usize::MAX));
-        // In batches of a width: a message for every question would cost more than reading it.
+        // In batches: a message for every question would cost more than reading it. Half a width is on hand
+        // until they come.
         let ready = self.ready.iter().map(BTreeSet::len);
-        let enough = ready.clone().sum::<usize>() >= slots && ready.min() > Some(0);
+        let enough = 2 * ready.clone().sum::<usize>() >= slots && ready.min() > Some(0);
         if count > 0 && (!enough || count >= slots || self.outage.is_some()) {
             self.read.outstanding = true;
             cx.effects.push(Effect::Read { count });

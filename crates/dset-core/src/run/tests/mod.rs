@@ -46,6 +46,8 @@ struct Bench {
     /// The questions are for these in turn.
     models: u32,
     read: u32,
+    /// How often questions were read.
+    reads: u32,
     /// The beginnings of their prompts.
     prefixes: fn(QuestionIndex) -> Option<Arc<[u64]>>,
     /// So many of the first questions failed in an earlier run.
@@ -159,6 +161,7 @@ impl Bench {
             per_row: 1,
             models: 1,
             read: 0,
+            reads: 0,
             prefixes: |_| None,
             failed_before: 0,
             answered_before: false,
@@ -202,7 +205,7 @@ impl Bench {
                     ..question(index)
                 };
                 let questions = (self.read..to).map(of_row).collect();
-                self.read = to;
+                (self.read, self.reads) = (to, self.reads + 1);
                 self.coming.push_back(Event::Questions(questions));
                 if to == self.count {
                     self.coming.push_back(Event::QuestionsEnd);
@@ -278,6 +281,17 @@ impl Bench {
     fn marked_rows(&self) -> Vec<u64> {
         self.marked.iter().map(|id| id.text_hash + 2).collect()
     }
+}
+
+#[test]
+fn questions_are_read_by_half_a_width_and_no_slot_waits_for_one() {
+    let mut bench = Bench::new(rules(16), 2_000);
+    while bench.sent < 2_000 {
+        assert_eq!(bench.asks.len(), 16);
+        let question = bench.on_their_way()[0];
+        bench.reply(question, answer());
+    }
+    assert!(bench.reads <= 2_000 / 8, "{}", bench.reads);
 }
 
 #[test]
