@@ -340,7 +340,9 @@ impl Engine {
         if let Some(lanes) = lanes {
             job.take_turns(&lanes, options.minute)?;
         }
-        let (found, as_asked) = (job.report.clone(), job.as_asked.clone());
+        let job = tokio::task::spawn_blocking(move || job.begin()).await;
+        let job = job.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        let (found, as_asked) = (job.report().clone(), job.as_asked().clone());
         // The token stays whole for further runs: wishes are handed on, and lost with this one.
         let (hand_on, wishes) = mpsc::channel(WISHES_MAX);
         let handing_on = async {

@@ -51,7 +51,7 @@
 //! let model = &spec.models[0];
 //! let call = EndpointSettings::new(&options, model, &model.base_urls[0]);
 //! let endpoint = Endpoint::new(call, None)?;
-//! let job = Job::prepare(spec, Decisions::default(), true)?;
+//! let job = Job::prepare(spec, Decisions::default(), true)?.begin()?;
 //! let targets = vec![Target { model: 0, number: 0, endpoint, peer_limits: None }];
 //! let (_controls, receiver) = tokio::sync::mpsc::channel(1);
 //! drive(job, &options, targets, None, receiver, &mut Quiet).await?;

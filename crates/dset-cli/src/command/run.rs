@@ -384,13 +384,15 @@ pub(super) fn ask(
     if let Some(lanes) = lanes {
         job.take_turns(&lanes, options.minute).map_err(explain::job)?;
     }
-    let (agreed, as_asked) = (job.report.presumed_agreed, job.as_asked.clone());
+    // Nothing refuses it any more.
+    let job = job.begin().map_err(explain::job)?;
+    let (agreed, as_asked) = (job.report().presumed_agreed, job.as_asked().clone());
     let (wish, wishes) = mpsc::channel(8);
     let opening = RunContext {
         settings: &spec,
         options: &options,
         terminal,
-        found: &job.report,
+        found: job.report(),
         demo,
         key_from: keys.from,
         limit: decisions.limit,

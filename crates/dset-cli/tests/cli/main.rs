@@ -38,6 +38,7 @@ mod prompts;
 mod proxies;
 mod redo;
 mod redo_cut_short;
+mod refused;
 mod replies;
 mod run;
 mod samples;

@@ -12,20 +12,14 @@ use crate::os::files::EARLIER;
 use crate::output::live::LIVE_FORMATS;
 use crate::store::{Store, Value, Write};
 
-/// Opens a generation: what is in the outputs moves away; returns where to.
-///
-/// Written to the store first, so that a crash in the middle is finished by the next run.
+/// Opens a generation: what is in the outputs is to move away, which [`finish_move`] does once this is durable.
 pub(crate) fn open_generation(
     store: &mut Store,
     requests: &[RequestSettings],
-    folder: &Path,
     generation: u32,
     stamp: &str,
     now: i64,
-) -> Result<String, JobError> {
-    // Where they go to is made first: if it cannot be, nothing has begun.
-    fs::create_dir_all(folder.join(EARLIER).join(stamp))
-        .map_err(|error| JobError::folder(folder, error))?;
+) -> Result<(), JobError> {
     let meta = |name, value| Write::Meta { name, value: Some(value) };
     store.commit(&[
         meta("edition", Value::Number(generation.into())),
@@ -37,7 +31,13 @@ pub(crate) fn open_generation(
     for (at, request) in requests.iter().enumerate() {
         store.decide(request, generation, "again", at > 0, now)?;
     }
-    Ok(finish_move(store, folder)?.unwrap_or_default())
+    Ok(())
+}
+
+/// Makes the folder that outputs move to: where it cannot be made, nothing has begun.
+pub(crate) fn make_room(folder: &Path, stamp: &str) -> Result<(), JobError> {
+    fs::create_dir_all(folder.join(EARLIER).join(stamp))
+        .map_err(|error| JobError::folder(folder, error))
 }
 
 /// Moves the outputs of an earlier generation away, if that was begun; returns where to, relative to

@@ -305,8 +305,9 @@ mod tests {
     }
 
     fn next_run(settings: &JobSpec) -> Job {
-        let job = Job::prepare(settings.clone(), Decisions::default(), true).unwrap();
-        assert_eq!((job.report.answered, job.report.pending), (3, 0));
+        let job =
+            Job::prepare(settings.clone(), Decisions::default(), true).unwrap().begin().unwrap();
+        assert_eq!((job.report().answered, job.report().pending), (3, 0));
         job
     }
 
@@ -344,15 +345,18 @@ mod tests {
                 }
             }
             let job = next_run(&settings);
-            assert_eq!(job.report.recovered.contains(&Recovered::Rebuilt), steps > 1, "{steps}");
+            assert_eq!(job.report().recovered.contains(&Recovered::Rebuilt), steps > 1, "{steps}");
             let repairs = |one: &Recovered| matches!(one, Recovered::Repaired(_));
-            assert!(!job.report.recovered.iter().any(repairs), "{steps}");
+            assert!(!job.report().recovered.iter().any(repairs), "{steps}");
             drop(job);
             let expected = if steps > 1 { &rebuilt } else { &before };
             assert_eq!(&outputs(&settings), expected, "{steps}");
             let verified = verify(&settings).unwrap().unwrap();
             assert_eq!(verified.differences, [], "{steps}");
-            assert!(!next_run(&settings).report.recovered.contains(&Recovered::Rebuilt), "{steps}");
+            assert!(
+                !next_run(&settings).report().recovered.contains(&Recovered::Rebuilt),
+                "{steps}"
+            );
         }
     }
 

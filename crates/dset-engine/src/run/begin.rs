@@ -1,4 +1,5 @@
-//! The beginning of a run: what was decided is recorded, and the outputs are opened.
+//! The beginning of a run: what it decides is held back until it begins, and then recorded at once; then the
+//! outputs are opened.
 
 use dset_core::item::error_marks::MarksColumn;
 use dset_core::item::question::QuestionIndex;
@@ -12,10 +13,11 @@ use crate::error::JobError;
 use crate::output::folder::write_readme;
 use crate::output::live::Outputs;
 use crate::recover::Recovered;
+use crate::recover::moved::{finish_move, make_room};
 use crate::recover::rebuild::reform;
 use crate::run::accepting::Accepting;
 use crate::run::plan_input::for_each_planned;
-use crate::run::prepare::{Decisions, Job, RunFolder};
+use crate::run::prepare::{Decisions, Job, PreparedJob, RunFolder};
 use crate::run::report::PreparationReport;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::Source;
@@ -29,20 +31,22 @@ pub(crate) struct Preliminaries {
     pub(crate) starts_at_row: Option<u64>,
     /// Asking again was begun by an earlier run and is continued.
     pub(crate) again_continued: bool,
+    /// Everything is asked again, in a generation that this run opens.
+    pub(crate) opens_generation: bool,
     /// What answers are held against.
     pub(crate) accepting: Accepting,
 }
 
-/// Records what is decided, opens the outputs, and returns the run. Fails, with nothing recorded,
-/// where only the user can decide.
-pub(crate) fn begin(
+/// Decides all that is left to decide, held back in the store, and returns the run. Fails where only the user can
+/// decide.
+pub(crate) fn decide_all(
     settings: JobSpec,
     decisions: Decisions,
     input: ScannedInput,
     run_plan: RunPlan,
     mut folder: RunFolder,
     before: Preliminaries,
-) -> Result<Job, JobError> {
+) -> Result<PreparedJob, JobError> {
     let keep = decisions.keep_answers;
     let settings_ids = decide(&folder.store, &input.requests, &run_plan, keep, folder.now)?;
     folder.store.save_requests(&settings_ids, input.samples)?;
@@ -68,12 +72,11 @@ pub(crate) fn begin(
         terms: before.accepting.terms.clone(),
         call: invocation,
     };
-    let outputs = open_outputs(&mut folder, &settings, run_plan.generation)?;
     let report = PreparationReport {
         presumed_agreed: folder.store.has_agreed_to_presumed()?,
         starts_at_row: before.starts_at_row,
         bookmark_unused: decisions.from_bookmark && run_plan.plan.count(Planned::Presumed) == 0,
-        recovered: folder.recovered,
+        recovered: std::mem::take(&mut folder.recovered),
         again_continued: before.again_continued,
         last_run_died: last_life.as_ref().is_some_and(|(_, ended)| !ended),
         endpoint_before: last_life.map(|(before, _)| before).filter(|b| *b != endpoint),
@@ -84,7 +87,7 @@ pub(crate) fn begin(
     let ScannedInput { mut source, prompts, requests, .. } = input;
     let waiting = waiting(&mut *source, &prompts, &requests[0], &run_plan.plan)?;
     source.rewind()?;
-    Ok(Job {
+    Ok(PreparedJob {
         report,
         spec: settings,
         decisions,
@@ -96,20 +99,38 @@ pub(crate) fn begin(
         prompts,
         plan: run_plan.plan,
         waiting,
-        store: folder.store,
-        outputs,
         generation: run_plan.generation,
+        opens_generation: before.opens_generation,
         accepting: before.accepting,
         settings_ids,
         answered_before,
-        folder: folder.path,
-        lock: folder.lock,
+        folder,
         lane: None,
         as_asked,
         shared: None,
         replaced: Replaced::default(),
         redo: None,
     })
+}
+
+impl PreparedJob {
+    /// Makes durable what the run decides, all at once, and opens the outputs.
+    pub fn begin(mut self) -> Result<Job, JobError> {
+        let RunFolder { path, store, stamp, .. } = &self.folder;
+        if self.opens_generation {
+            make_room(path, stamp)?;
+        }
+        store.commit_held()?;
+        let recovered = &mut self.report.recovered;
+        if self.opens_generation {
+            let to = finish_move(store, path)?.unwrap_or_default();
+            // Where an earlier move was finished just before, there was nothing left to move.
+            recovered.retain(|one| !matches!(one, Recovered::Moved { .. }));
+            recovered.push(Recovered::Moved { to });
+        }
+        let outputs = open_outputs(&mut self.folder, &self.spec, self.generation, recovered)?;
+        Ok(Job { prepared: self, outputs })
+    }
 }
 
 /// Tells whether every model has answered with these settings, at the places of the last run and with
@@ -174,8 +195,9 @@ fn open_outputs(
     folder: &mut RunFolder,
     settings: &JobSpec,
     generation: u32,
+    recovered: &mut Vec<Recovered>,
 ) -> Result<Outputs, JobError> {
-    let RunFolder { path, store, formats, stamp, recovered, .. } = folder;
+    let RunFolder { path, store, formats, stamp, .. } = folder;
     reform(store, path, formats, settings, generation)?;
     let marks = store.sink_marks()?;
     let (outputs, repairs) =

@@ -10,13 +10,13 @@ use dset_core::settings::{CostLimits, JobSpec, Model, RunOptions};
 use thiserror::Error;
 
 use crate::os::clock::unix_ms;
-use crate::run::prepare::Job;
+use crate::run::prepare::PreparedJob;
 use crate::store::StoreError;
 #[cfg(feature = "postgres")]
 use crate::store::postgres::WorkerFunds;
 use crate::view::expenses::{Pricing, expenses_of};
 
-impl Job {
+impl PreparedJob {
     /// Lets the run ask only while that is cheap.
     pub fn keep_to_cheap_hours(&mut self, rules: OffPeakRules) {
         self.off_peak = Some(rules);
@@ -78,13 +78,13 @@ impl Job {
         forgives: bool,
     ) -> Result<Option<Expenses>, StoreError> {
         if forgives {
-            self.store.forgive_lost(unix_ms())?;
+            self.folder.store.forgive_lost(unix_ms())?;
         }
-        self.store.keep_cost_limit(options.cost)?;
+        self.folder.store.keep_cost_limit(options.cost)?;
         if !options.cost.are_set() {
             return Ok(None);
         }
-        let before = expenses_of(&self.store, pricing)?;
+        let before = expenses_of(&self.folder.store, pricing)?;
         self.budget = Some(BudgetRules {
             total: options.cost.total,
             run: options.cost.run,

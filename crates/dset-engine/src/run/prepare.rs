@@ -2,8 +2,8 @@
 //!
 //! Everything that can be wrong with files and settings is found here, while nothing has been asked.
 //! The order matters: the input is only read, then the folder is ours and what an earlier run left
-//! is put right ([`crate::recover`]), then the run is planned (`RunPlan`), and only then are the
-//! decisions recorded and the outputs opened (`begin`).
+//! is put right ([`crate::recover`]), then the run is planned (`RunPlan`). What it decides is held back
+//! in the store until nothing can refuse it any more: only [`PreparedJob::begin`] makes it durable.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ use crate::recover::moved::open_generation;
 use crate::recover::rebuild::wished;
 use crate::recover::{Recovered, Site, Traces, pending};
 use crate::run::accepting::{Accepting, decide};
-use crate::run::begin::{Preliminaries, begin, check_settings};
+use crate::run::begin::{Preliminaries, check_settings, decide_all};
 use crate::run::bookmark::bare_bookmark;
 use crate::run::lanes::{Lane, Lanes};
 use crate::run::redo::{RedoSelector, choose, redo};
@@ -64,9 +64,9 @@ pub struct Decisions {
     pub applies: Option<Arc<JudgedAnswers>>,
 }
 
-/// A run that can begin.
+/// A run that can begin. Dropped, it leaves everything as it was: nothing that it decides is durable yet.
 #[derive(Debug)]
-pub struct Job {
+pub struct PreparedJob {
     /// What was found and done.
     pub report: PreparationReport,
     /// What its rows are found by.
@@ -89,21 +89,41 @@ pub struct Job {
     pub(crate) replaced: Replaced,
     /// What is asked again on purpose.
     pub(crate) redo: Option<OpenRedo>,
-    pub(crate) store: Store,
-    pub(crate) outputs: Outputs,
     pub(crate) generation: u32,
+    /// The generation is new: what is in the outputs moves away.
+    pub(crate) opens_generation: bool,
     /// What answers are held against.
     pub(crate) accepting: Accepting,
     /// Of each model.
     pub(crate) settings_ids: Vec<i64>,
     /// See [`dset_core::run::PlanSummary::answered_before`].
     pub(crate) answered_before: bool,
-    pub(crate) folder: PathBuf,
-    pub(crate) lock: Lock,
+    pub(crate) folder: RunFolder,
     /// Where it takes turns with other folders, if it does.
     pub(crate) lane: Option<Lane>,
     /// What it has in common with runs of other machines.
     pub(crate) shared: Option<Box<dyn SharedWork>>,
+}
+
+/// A run that begins: what it decides is recorded, and its outputs are open.
+#[derive(Debug)]
+pub struct Job {
+    pub(crate) prepared: PreparedJob,
+    pub(crate) outputs: Outputs,
+}
+
+impl Job {
+    /// Returns what was found and done.
+    #[must_use]
+    pub fn report(&self) -> &PreparationReport {
+        &self.prepared.report
+    }
+
+    /// Returns what its rows are found by.
+    #[must_use]
+    pub fn as_asked(&self) -> &AsAsked {
+        &self.prepared.as_asked
+    }
 }
 
 /// Returns the column that the store of a folder knows to have marks. What is wrong with a store is
@@ -112,28 +132,30 @@ pub(crate) fn marks_known(folder: &Path) -> MarksColumn {
     open_readonly(folder, |store| store.marks_column()).ok().flatten().unwrap_or_default()
 }
 
-impl Job {
+impl PreparedJob {
     /// Takes turns with runs in other folders: what those asked in the last minute counts for these limits.
     /// Where there are none, or nothing to ask, it does nothing.
     pub fn take_turns(&mut self, lanes: &Lanes, minute: MinuteLimits) -> Result<(), JobError> {
         if minute == MinuteLimits::default() || self.report.pending == 0 {
             return Ok(());
         }
-        let lane = lanes.take(&self.folder, unix_ms());
+        let lane = lanes.take(&self.folder.path, unix_ms());
         self.lane = lane.map_err(|error| JobError::folder(&lanes.folder, error))?;
         match (&self.lane, lanes.most) {
             (None, Some(most)) => Err(JobError::NoLane { folder: lanes.folder.clone(), most }),
             _ => Ok(()),
         }
     }
+}
 
-    /// Works out what is left to do. `can_ask` says whether there is a key for every model that
-    /// wants one.
+impl Job {
+    /// Works out what is left to do, and records nothing of what it decides. `can_ask` says whether there is a
+    /// key for every model that wants one.
     pub fn prepare(
         mut settings: JobSpec,
         decisions: Decisions,
         can_ask: bool,
-    ) -> Result<Job, JobError> {
+    ) -> Result<PreparedJob, JobError> {
         let formats = live_formats(&settings.formats)?;
         let marks_known = marks_known(&settings.output);
         let choice = settings.reading.choice.clone();
@@ -153,6 +175,10 @@ impl Job {
         if accepting.is_none() && folder.store.has_cut_answers()? {
             accepting = Some(Accepting::of_whole_answers(&settings)?);
         }
+        let generation = folder.store.edition()?;
+        // What is thought of answers is no decision, and may have taken long: it stays.
+        folder.judge(&mut input, generation, accepting.as_ref(), &decisions)?;
+        folder.store.hold_writes()?;
         if decisions.from_start {
             folder.store.withdraw_presumed()?;
         } else if decisions.from_bookmark {
@@ -170,9 +196,9 @@ impl Job {
         if let Some(accepting) = accepting.as_ref().filter(|_| decisions.again_failed) {
             folder.store.withdraw_kept(&accepting.terms)?;
         }
-        let generation = folder.store.edition()?;
-        let mut plan = folder.plan(&mut input, generation, accepting.as_ref(), &decisions)?;
-        let mut again_continued = false;
+        let terms = accepting.as_ref().map(|accepting| &accepting.terms);
+        let mut plan = RunPlan::new(&input, &folder.store, generation, terms)?;
+        let (mut again_continued, mut opens_generation) = (false, false);
         if decisions.ask_again && !folder.store.is_blank()? {
             again_continued = plan.is_unfinished_again();
             // Nothing moves for a run that could not ask anything afterwards.
@@ -182,7 +208,9 @@ impl Job {
             if !again_continued {
                 let generation = plan.generation + 1;
                 folder.open_generation(&input, generation)?;
-                plan = folder.plan(&mut input, generation, accepting.as_ref(), &decisions)?;
+                folder.judge(&mut input, generation, accepting.as_ref(), &decisions)?;
+                plan = RunPlan::new(&input, &folder.store, generation, terms)?;
+                opens_generation = true;
             }
         }
         let mut chosen = Vec::new();
@@ -206,10 +234,16 @@ impl Job {
             Some(accepting) => accepting,
             None => Accepting::of_whole_answers(&settings)?,
         };
-        let before = Preliminaries { marks_known, starts_at_row, again_continued, accepting };
-        let job = begin(settings, decisions, input, plan, folder, before)?;
+        let before = Preliminaries {
+            marks_known,
+            starts_at_row,
+            again_continued,
+            opens_generation,
+            accepting,
+        };
+        let job = decide_all(settings, decisions, input, plan, folder, before)?;
         let report = PreparationReport { redo_continued: continued, ..job.report };
-        Ok(Job { report, replaced, redo: begun, ..job })
+        Ok(PreparedJob { report, replaced, redo: begun, ..job })
     }
 }
 
@@ -246,6 +280,7 @@ fn refuse_early(
 }
 
 /// The folder of a run: locked, with its store open.
+#[derive(Debug)]
 pub(crate) struct RunFolder {
     pub(crate) path: PathBuf,
     pub(crate) lock: Lock,
@@ -349,19 +384,19 @@ impl RunFolder {
         Ok(is_blank)
     }
 
-    /// Plans for a generation, once what is stored of it is judged.
-    fn plan(
+    /// Judges what is stored of a generation and was not judged so far.
+    fn judge(
         &mut self,
         input: &mut ScannedInput,
         generation: u32,
         accepting: Option<&Accepting>,
         decisions: &Decisions,
-    ) -> Result<RunPlan, JobError> {
+    ) -> Result<(), JobError> {
         if let Some(accepting) = accepting {
             input.rejudged =
                 accepting.judge_stored(input, &mut self.store, generation, decisions)?;
         }
-        RunPlan::new(input, &self.store, generation, accepting.map(|accepting| &accepting.terms))
+        Ok(())
     }
 
     fn has_imported(&self) -> bool {
@@ -370,12 +405,6 @@ impl RunFolder {
 
     /// Opens a generation in which everything is asked again.
     fn open_generation(&mut self, input: &ScannedInput, generation: u32) -> Result<(), JobError> {
-        let (requests, stamp) = (&input.requests, &self.stamp);
-        let to =
-            open_generation(&mut self.store, requests, &self.path, generation, stamp, self.now)?;
-        // Where an earlier move was finished just before, there was nothing left to move.
-        self.recovered.retain(|one| !matches!(one, Recovered::Moved { .. }));
-        self.recovered.push(Recovered::Moved { to });
-        Ok(())
+        open_generation(&mut self.store, &input.requests, generation, &self.stamp, self.now)
     }
 }

@@ -163,7 +163,8 @@ fn from_folders(args: &JobMergeArgs, output: PathBuf) -> Result<Together, UserEr
     if folders.is_empty() {
         // No shard tells what is to be asked.
         let decisions = Decisions { from_start: true, ..Decisions::default() };
-        drop(Job::prepare(spec.clone(), decisions, true).map_err(explain::job)?);
+        let whole = Job::prepare(spec.clone(), decisions, true).map_err(explain::job)?;
+        drop(whole.begin().map_err(explain::job)?);
     }
     let ledger = run_status(&spec).map_err(explain::job)?.ledger;
     let (answered, missing) = (ledger.answered, ledger.failed() + ledger.pending);
@@ -200,7 +201,8 @@ fn from_server(args: &JobMergeArgs, output: &Path) -> Result<Option<Together>, U
     let brought = job.bring_all(output).map_err(explain::server)?;
     // As a run of the whole file leaves it, so that every command takes the folder.
     let whole = Job::prepare(spec.clone(), Decisions::default(), true).map_err(explain::job)?;
-    let report = whole.report.clone();
+    let whole = whole.begin().map_err(explain::job)?;
+    let report = whole.report().clone();
     drop(whole);
     let merged = Merged {
         taken: brought.answers,

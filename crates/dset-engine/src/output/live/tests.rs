@@ -147,9 +147,9 @@ fn three_answers(folder: &Path, formats: &[&str]) -> JobSpec {
 }
 
 fn repairs(settings: &JobSpec) -> Vec<Repair> {
-    let job = Job::prepare(settings.clone(), Decisions::default(), true).unwrap();
-    assert_eq!((job.report.answered, job.report.pending), (3, 0));
-    let repairs = job.report.recovered.iter().filter_map(|one| match one {
+    let job = Job::prepare(settings.clone(), Decisions::default(), true).unwrap().begin().unwrap();
+    assert_eq!((job.report().answered, job.report().pending), (3, 0));
+    let repairs = job.report().recovered.iter().filter_map(|one| match one {
         Recovered::Repaired(repair) => Some(repair.clone()),
         _ => None,
     });

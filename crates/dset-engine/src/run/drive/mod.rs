@@ -72,7 +72,7 @@ pub async fn drive(
     mut wishes: Receiver<RunControl>,
     watcher: &mut (dyn Observer + Send),
 ) -> Result<Ending, StoreError> {
-    let answered_before = job.answered_before;
+    let answered_before = job.prepared.answered_before;
     let mut run = Run::start(job, options, asked, files_max)?;
     let mut effects = Vec::new();
     let mut ticker = tokio::time::interval(SNAPSHOT_EVERY);

@@ -21,7 +21,7 @@ use crate::output::live::{Outputs, SinkError, ToSinks};
 use crate::run::drive::Run;
 use crate::run::drive::peers::Target;
 use crate::run::feeder::{EarlierAnswers, QuestionFeeder};
-use crate::run::prepare::Job;
+use crate::run::prepare::{Job, PreparedJob, RunFolder};
 use crate::source::error_marks::MarkError;
 use crate::store::{
     Checkpoint, Journal, OpenRedo, Origin, OutputOrder, RateHistory, SharedSession, SharedWord,
@@ -67,9 +67,9 @@ impl Run {
         asked: Vec<Target>,
         files_max: Option<u64>,
     ) -> Result<Run, StoreError> {
-        let Job {
-            spec, decisions, budget, off_peak, source, prompts, plan, store, outputs, ..
-        } = job;
+        let Job { prepared: job, outputs } = job;
+        let PreparedJob { spec, decisions, budget, off_peak, source, prompts, plan, .. } = job;
+        let RunFolder { path: folder, lock, store, .. } = job.folder;
         let (tell, told) = unbounded_channel();
         let plan = Arc::new(plan);
         let (mut earlier, mut lane) = (RateHistory::default(), job.lane);
@@ -101,15 +101,15 @@ impl Run {
             true => Some(EarlierAnswers { archive: store.reader()?, terms: held_against.cloned() }),
             false => None,
         };
-        let mut journal: Box<dyn Journal> = Box::new(store.into_journal(&job.folder)?);
+        let mut journal: Box<dyn Journal> = Box::new(store.into_journal(&folder)?);
         if let (Some(shared), Some(session)) = (&mut shared, shared_session) {
             journal = shared.begin(journal, session, told_by_others(&tell))?;
         }
         let writer = Writer::start(
             journal,
             WriterSettings {
-                real_folder: fs_err::canonicalize(&job.folder)?,
-                folder: job.folder,
+                real_folder: fs_err::canonicalize(&folder)?,
+                folder,
                 session,
                 origin,
                 settings: job.settings_ids.clone(),
@@ -179,7 +179,7 @@ impl Run {
             judge: job.accepting.judge,
             spec,
             shared,
-            lock: job.lock,
+            lock,
             _lane: lane,
         })
     }

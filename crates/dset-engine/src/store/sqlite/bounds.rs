@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use dset_core::money::{Amount, SessionCost};
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, params};
 
 use super::store::Store;
 use crate::store::entry::picodollars;
@@ -55,7 +55,7 @@ impl Store {
 
 /// Records what a run may be billed.
 pub(super) fn declare(
-    to: &Transaction<'_>,
+    to: &Connection,
     life: i64,
     bound: Amount,
     unsure: Amount,

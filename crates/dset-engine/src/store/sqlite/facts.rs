@@ -3,7 +3,7 @@
 
 use dset_core::answer::row::Metadata;
 use dset_core::plan::AnswerId;
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Connection, Row, params};
 
 use crate::store::error::StoreError;
 use crate::store::sqlite::iterate::text;
@@ -82,7 +82,7 @@ pub(super) fn rest(known: &Metadata) -> String {
 
 /// Inserts what has a column, and when it came, and in which run.
 pub(super) fn insert(
-    to: &Transaction<'_>,
+    to: &Connection,
     answer: AnswerId,
     request: i64,
     known: &Metadata,

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::bounds;
 use super::keys::{Keys, NewKey};
 use super::limits::STORE;
-use super::store::Store;
+use super::store::{Store, together};
 use super::{facts, keys, redos, texts, tries};
 use crate::os::files;
 use crate::os::files::Identity;
@@ -55,16 +55,16 @@ impl Store {
         if writes.iter().any(|write| matches!(write, Write::Answered(_))) {
             keys::index(&self.reader.connection)?;
         }
-        commit(&mut self.reader.connection, writes, &mut Positions::new())
+        commit(&self.reader.connection, writes, &mut Positions::new())
     }
 }
 
 impl Journal for SqliteJournal {
     fn commit(&mut self, writes: &[Write]) -> Result<Vec<Option<AnswerId>>, StoreError> {
-        let Some(mut connection) = self.connection.take() else {
+        let Some(connection) = self.connection.take() else {
             return Err(StoreError::Busy);
         };
-        let ids = commit(&mut connection, writes, &mut self.positions)?;
+        let ids = commit(&connection, writes, &mut self.positions)?;
         if !self.identity.is_at(&self.folder.join(STORE)) {
             // Nothing in a deleted file is durable, though every commit to it succeeds.
             let saved_in = save(&self.folder, &connection)
@@ -121,22 +121,22 @@ fn save_elsewhere(connection: &Connection) -> Result<PathBuf, StoreError> {
 }
 
 pub(super) fn commit(
-    connection: &mut Connection,
+    connection: &Connection,
     writes: &[Write],
     positions: &mut Positions,
 ) -> Result<Vec<Option<AnswerId>>, StoreError> {
     let mut ids = Vec::new();
-    let transaction = connection.transaction()?;
-    let mut keys = Keys::of(&transaction)?;
+    let transaction = together(connection)?;
+    let mut keys = Keys::of(connection)?;
     for write in writes {
-        apply(&transaction, write, &mut ids, positions, &mut keys)?;
+        apply(connection, write, &mut ids, positions, &mut keys)?;
     }
-    transaction.commit()?;
+    transaction.map_or(Ok(()), Transaction::commit)?;
     Ok(ids)
 }
 
 fn apply(
-    to: &Transaction<'_>,
+    to: &Connection,
     write: &Write,
     ids: &mut Vec<Option<AnswerId>>,
     positions: &mut Positions,
@@ -208,7 +208,7 @@ fn apply(
 /// Returns the next position in the outputs of an edition: a place is dense, whatever was there
 /// before.
 fn next_position<'p>(
-    to: &Transaction<'_>,
+    to: &Connection,
     positions: &'p mut Positions,
     edition: u32,
 ) -> rusqlite::Result<&'p mut i64> {
@@ -223,7 +223,7 @@ fn next_position<'p>(
 }
 
 fn place(
-    to: &Transaction<'_>,
+    to: &Connection,
     edition: u32,
     position: i64,
     answer: AnswerId,
@@ -236,7 +236,7 @@ fn place(
     Ok(())
 }
 
-fn set_meta(to: &Transaction<'_>, name: &str, value: Option<&Value>) -> rusqlite::Result<()> {
+fn set_meta(to: &Connection, name: &str, value: Option<&Value>) -> rusqlite::Result<()> {
     let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
     match value {
         Some(Value::Number(number)) => to.execute(sql, params![name, number])?,
@@ -248,7 +248,7 @@ fn set_meta(to: &Transaction<'_>, name: &str, value: Option<&Value>) -> rusqlite
 
 impl NewAnswer {
     /// Inserts it, and returns its id; `None` where an answer with its key and try is there already.
-    fn insert(&self, to: &Transaction<'_>, keys: &mut Keys) -> rusqlite::Result<Option<AnswerId>> {
+    fn insert(&self, to: &Connection, keys: &mut Keys) -> rusqlite::Result<Option<AnswerId>> {
         for before in &self.sets_aside {
             redos::set_aside(to, *before)?;
         }
@@ -321,7 +321,7 @@ impl NewAnswer {
     }
 
     /// Tells whether a stored answer is this very one.
-    fn is_answer(&self, to: &Transaction<'_>, id: AnswerId) -> rusqlite::Result<bool> {
+    fn is_answer(&self, to: &Connection, id: AnswerId) -> rusqlite::Result<bool> {
         let sql = "SELECT 1 FROM answers WHERE id = ?1 AND answered_at = ?2
                    AND answer_of(id, row, reasoning, answer) = ?3";
         to.prepare_cached(sql)?.exists(params![id, self.answered_at, self.answer])
@@ -329,7 +329,7 @@ impl NewAnswer {
 }
 
 impl NewAttempt {
-    fn insert(&self, to: &Transaction<'_>) -> rusqlite::Result<()> {
+    fn insert(&self, to: &Connection) -> rusqlite::Result<()> {
         let body = self.body.as_deref().and_then(|body| zstd::encode_all(body, 3).ok());
         to.prepare_cached(
             "INSERT INTO attempts (life, at, row, question, key, attempt, seconds, cause, status,
@@ -362,7 +362,7 @@ impl NewAttempt {
 }
 
 impl NewEnded {
-    fn insert(&self, to: &Transaction<'_>) -> rusqlite::Result<()> {
+    fn insert(&self, to: &Connection) -> rusqlite::Result<()> {
         to.prepare_cached(
             "INSERT OR REPLACE INTO ended
              (question, edition, row, fault, cause, at, max_tokens, cut_at_tokens)
@@ -384,7 +384,7 @@ impl NewEnded {
 
 impl Checkpoint {
     /// Records it in place of the one before.
-    fn record(&self, to: &Transaction<'_>) -> rusqlite::Result<()> {
+    fn record(&self, to: &Connection) -> rusqlite::Result<()> {
         let sql = "INSERT OR REPLACE INTO sinks (name, rows, bytes, tail, shape)
                    VALUES (?1, ?2, ?3, ?4, ?5)";
         let (rows, bytes) = (self.rows as i64, self.bytes as i64);

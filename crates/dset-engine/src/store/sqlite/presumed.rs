@@ -1,20 +1,23 @@
 //! Questions that are taken as answered without an answer: those before a bookmark.
 
-use super::store::Store;
+use rusqlite::Transaction;
+
+use super::store::{Store, together};
 use crate::store::error::StoreError;
 
 impl Store {
     /// Records questions that the user takes as answered, those before a bookmark.
     pub fn presume(&mut self, questions: &[[u8; 16]]) -> Result<(), StoreError> {
-        let transaction = self.reader.connection.transaction()?;
+        let connection = &self.reader.connection;
+        let transaction = together(connection)?;
         for question in questions {
-            transaction
+            connection
                 .prepare_cached("INSERT OR IGNORE INTO presumed (question) VALUES (?1)")?
                 .execute([question])?;
         }
-        transaction
+        connection
             .execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('from_bookmark', 1)", [])?;
-        transaction.commit()?;
+        transaction.map_or(Ok(()), Transaction::commit)?;
         Ok(())
     }
 

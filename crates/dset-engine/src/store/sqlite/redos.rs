@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use dset_core::plan::AnswerId;
 use dset_core::run::EndReason;
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
 use super::store::Store;
@@ -111,7 +111,7 @@ impl Store {
 
 /// An answer counts no more; one that is not there, where the end of the store is lost, is none: another will have
 /// its number.
-pub(super) fn set_aside(to: &Transaction<'_>, answer: AnswerId) -> rusqlite::Result<()> {
+pub(super) fn set_aside(to: &Connection, answer: AnswerId) -> rusqlite::Result<()> {
     let sql = "INSERT OR IGNORE INTO set_aside (answer) SELECT id FROM answers WHERE id = ?1";
     to.prepare_cached(sql)?.execute([answer])?;
     to.prepare_cached("DELETE FROM replaces WHERE before = ?1")?.execute([answer])?;
@@ -119,13 +119,13 @@ pub(super) fn set_aside(to: &Transaction<'_>, answer: AnswerId) -> rusqlite::Res
 }
 
 /// Tells whether an answer counts no more.
-pub(super) fn is_aside(of: &Transaction<'_>, answer: AnswerId) -> rusqlite::Result<bool> {
+pub(super) fn is_aside(of: &Connection, answer: AnswerId) -> rusqlite::Result<bool> {
     of.prepare_cached("SELECT 1 FROM set_aside WHERE answer = ?1")?.exists([answer])
 }
 
 /// An answer comes in place of another, if that is there, once it is accepted.
 pub(super) fn will_replace(
-    to: &Transaction<'_>,
+    to: &Connection,
     answer: AnswerId,
     before: AnswerId,
 ) -> rusqlite::Result<()> {
@@ -137,7 +137,7 @@ pub(super) fn will_replace(
 
 /// What is thought of an answer is known: where every check could tell, it waits for no other word.
 pub(super) fn settle(
-    to: &Transaction<'_>,
+    to: &Connection,
     answer: AnswerId,
     verdicts: &NewVerdicts,
 ) -> rusqlite::Result<()> {

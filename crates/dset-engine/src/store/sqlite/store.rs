@@ -11,7 +11,7 @@ use dset_core::money::Amount;
 use dset_core::plan::AnswerId;
 use dset_core::settings::CostLimits;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::checkpoint::StoredCheckpoint;
 use super::limits::{APPLICATION, IDENTITY, PATH_BYTES_MAX, STORE, VERSION};
@@ -124,6 +124,17 @@ impl Store {
     /// Takes in what an earlier run of this folder could only rescue.
     pub(crate) fn take_in_rescued(&mut self, folder: &Path) -> Result<Option<Rescued>, StoreError> {
         rescue::take_in(folder, self)
+    }
+
+    /// Holds back what is recorded from now on: [`Store::commit_held`] makes all of it durable at once, and
+    /// where the store is closed before that, nothing of it ever was.
+    pub(crate) fn hold_writes(&self) -> Result<(), StoreError> {
+        Ok(self.reader.connection.execute_batch("BEGIN IMMEDIATE")?)
+    }
+
+    /// Makes durable what was held back.
+    pub(crate) fn commit_held(&self) -> Result<(), StoreError> {
+        Ok(self.reader.connection.execute_batch("COMMIT")?)
     }
 
     /// Returns the connection, for tests that put something into the store.
@@ -335,6 +346,11 @@ impl Store {
         }
         Ok(true)
     }
+}
+
+/// Begins a transaction, unless what is recorded is held back in one.
+pub(super) fn together(connection: &Connection) -> rusqlite::Result<Option<Transaction<'_>>> {
+    connection.is_autocommit().then(|| connection.unchecked_transaction()).transpose()
 }
 
 /// Returns a file that SQLite keeps beside the store.

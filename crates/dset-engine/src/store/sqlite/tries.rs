@@ -6,7 +6,7 @@ use dset_core::acceptance::{Outcome, Standing, Terms, Verdict};
 use dset_core::answer::{Cause, Usage};
 use dset_core::item::question::Key;
 use dset_core::plan::{AnswerId, Tries};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::calls::{self, StoredCall};
@@ -455,7 +455,7 @@ pub(super) fn verdicts(
 
 /// Records what is thought of an answer, in place of what was.
 pub(super) fn record(
-    to: &Transaction<'_>,
+    to: &Connection,
     answer: AnswerId,
     verdicts: &NewVerdicts,
 ) -> rusqlite::Result<()> {
@@ -470,7 +470,7 @@ pub(super) fn record(
 
 /// Records that an answer is to be kept.
 pub(super) fn keep(
-    to: &Transaction<'_>,
+    to: &Connection,
     answer: AnswerId,
     acceptance: &[u8; 16],
 ) -> rusqlite::Result<()> {
