@@ -125,6 +125,44 @@ fn answers_that_were_not_counted_are_spent_at_their_worst_and_nothing_forgives_t
 }
 
 #[test]
+fn what_a_model_cost_counts_for_a_limit_when_later_runs_ask_it_elsewhere_or_not_at_all() {
+    for second in ["two/other", "one/dear"] {
+        let service = Service::start(MockSettings {
+            tokens_median: Some(40),
+            keep_requests: 1000,
+            ..MockSettings::default()
+        });
+        let folder = Folder::with(&questions(200));
+        let at = |name| format!("[provider.{name}]\nbase-url = 'http://{name}.invalid/v1'\n");
+        let price = |model, output| {
+            format!("[prices.\"{model}\"]\ninput = {}\noutput = {output}\n", output / 10)
+        };
+        let prices = [("one/m", 1), ("one/dear", 50), ("two/dear", 100), ("two/other", 100)]
+            .map(|(model, output)| price(model, output));
+        folder.write("dset.toml", at("one") + &at("two") + &prices.concat());
+        // The pretend service stands in for a proxy, and answers for both.
+        let run = |second, further: &[&str]| {
+            let words =
+                ["run", "--key", "none", "-c", "4", "--max-cost", "0.5", BOUND[0], BOUND[1]];
+            let mut command =
+                folder.command(&[&words[..], further, &["-m", "one/m", "-m", second]].concat());
+            command.env("http_proxy", service.url());
+            Ran::from(command.output().unwrap()).exits(5)
+        };
+        let asked = || {
+            let is_second = |body: &&serde_json::Value| body["model"] != "m";
+            service.requests().iter().filter(is_second).count()
+        };
+        run("two/dear", &[]);
+        let before = asked();
+        assert!(before > 50, "{before}");
+        run(second, &[]);
+        run(second, &["--forgive-lost"]);
+        assert!(asked() < before + 12, "{second}: {before}, then {}", asked());
+    }
+}
+
+#[test]
 fn what_is_left_of_each_model_is_reckoned_by_its_own_answers() {
     let (service, folder) = (service(), priced(40));
     folder.dset(&["prices", "set", "dear", "--input", "100", "--output", "1000"]).exits(0);

@@ -67,7 +67,12 @@ fn expenses_where(
         let billed = asked.billed(call, outcome);
         let cost = expenses.add(pricing.prices, &billed);
         match sessions.get_mut(&call.session) {
-            Some(session) => session.recorded += cost.unwrap_or_default(),
+            Some(session) => {
+                session.recorded += cost.unwrap_or_default();
+                let lacks_price = || pricing.prices.find(billed.asked, call.at).is_none();
+                session.is_recorded_unsure |=
+                    cost.is_none() && lacks_price() || !asked.is_sure(call);
+            }
             None => expenses.uncounted += u64::from(cost.is_none()),
         }
     })?;
@@ -124,6 +129,12 @@ impl AskedBy {
         let mut last = self.last.keys();
         let only = || last.next().filter(|_| self.last.len() == 1).map(String::as_str);
         said.filter(is_asked).or_else(only)
+    }
+
+    /// Tells whether it is known where a call asked; else it is taken for where its model was asked last.
+    fn is_sure(&self, call: &StoredCall<'_>) -> bool {
+        let first = self.sessions.get(&call.session).and_then(|(_, first)| self.models.get(first));
+        first.is_some_and(|first| first == self.of(call).model)
     }
 
     /// Returns whom a call asked.

@@ -19,6 +19,7 @@ impl Store {
             let amount = |at| row.get(at).map(Amount::from_picodollars);
             let cost = SessionCost {
                 recorded: Amount::ZERO,
+                is_recorded_unsure: false,
                 bound: amount(1)?,
                 unsure: amount(2)?,
                 has_ended: row.get(3)?,
@@ -85,6 +86,7 @@ mod tests {
         store.commit(&write(90, true)).unwrap();
         let cost = SessionCost {
             recorded: Amount::ZERO,
+            is_recorded_unsure: false,
             bound: Amount::from_picodollars(90),
             unsure: Amount::from_picodollars(7),
             has_ended: true,
