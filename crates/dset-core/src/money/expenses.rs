@@ -177,9 +177,10 @@ impl Total {
     }
 }
 
-/// Tells whether what a service says outranks a price. Gateways that know none say that all is free.
-pub(crate) fn is_said(said: Amount, priced: &Cost) -> bool {
-    said > Amount::ZERO || matches!(priced, Cost::Unknown(_))
+/// Tells whether what a service says outranks a price. Gateways that know none say that all is free, also of what
+/// they did not count.
+fn is_said(said: Amount, priced: &Cost) -> bool {
+    said > Amount::ZERO || matches!(priced, Cost::Unknown(WhyUnknown::NoPrice))
 }
 
 /// Returns what the tokens cost at least that the service did count.

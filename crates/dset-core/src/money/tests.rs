@@ -242,21 +242,24 @@ fn what_is_counted_of_a_reply_is_the_least_that_it_cost() {
         (Usage { input: Some(1_000_000), cached: Some(0), ..Usage::default() }, "0.15"),
         (Usage::default(), "0"),
     ] {
-        let mut all = Expenses::default();
-        all.add(
-            &Prices::default(),
-            &Billed {
-                most: dollars(5.0),
-                asked: FLASH,
-                at: at("2026-11-29T12:00:00Z"),
-                tokens,
-                said: None,
-                outcome: BilledAs::Answer,
-                is_later_try: false,
-            },
-        );
-        let spent = (all.spent.lower.to_string(), all.spent.upper.to_string());
-        assert_eq!(spent, (least.to_owned(), "5".to_owned()), "{tokens:?}");
+        // Nor is it free where a gateway says so that did not count it.
+        for said in [None, Some(0.0)] {
+            let mut all = Expenses::default();
+            all.add(
+                &Prices::default(),
+                &Billed {
+                    most: dollars(5.0),
+                    asked: FLASH,
+                    at: at("2026-11-29T12:00:00Z"),
+                    tokens,
+                    said,
+                    outcome: BilledAs::Answer,
+                    is_later_try: false,
+                },
+            );
+            let spent = (all.spent.lower.to_string(), all.spent.upper.to_string());
+            assert_eq!(spent, (least.to_owned(), "5".to_owned()), "{tokens:?} {said:?}");
+        }
     }
 }
 
