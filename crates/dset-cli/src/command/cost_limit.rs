@@ -4,6 +4,7 @@ use dset_core::money::Amount;
 use dset_core::provider::Providers;
 use dset_core::run::{Payee, least_ask};
 use dset_core::settings::{CostLimits, JobSpec, Model, RunOptions};
+use dset_engine::engine::EngineError;
 use dset_engine::os::clock::unix_ms;
 use dset_engine::run::budget::{self, LimitError};
 use dset_engine::view::estimate::tokens_of_nearly_all;
@@ -80,6 +81,16 @@ pub(crate) fn refuse_again(
             same_command_with("max_cost"),
             dollars_up(enough)
         )))
+}
+
+/// Says why a run cannot be held to its limits.
+pub(super) fn explain(error: EngineError, spec: &JobSpec, money: &Money) -> UserError {
+    match error {
+        EngineError::Limit(error) => cannot_limit(&error, spec, money.pricing().providers),
+        EngineError::Job(error) => crate::explain::job(error),
+        EngineError::Store(error) => crate::explain::job(error.into()),
+        EngineError::Endpoint(error) => UserError::new(Exit::Key, error.to_string()),
+    }
 }
 
 /// Says why what a run may spend cannot be limited.

@@ -1,5 +1,6 @@
 //! What is odd about the settings of a run, and was probably not meant.
 
+use dset_core::item::params::Billing;
 use dset_core::provider::Providers;
 use dset_core::settings::{JobSpec, Warning};
 
@@ -17,6 +18,26 @@ pub(crate) fn oddities(
     warnings.iter().map(words).chain(typos).collect()
 }
 
+/// Says that calls cost something else than what is counted, because of a field that is sent with them.
+pub(super) fn billed_otherwise(
+    field: &str,
+    billing: Billing,
+    model: &str,
+) -> (String, Option<String>) {
+    match billing {
+        Billing::OtherPrice => (
+            format!("costs are counted by the usual price of {model}, which `{field}` changes"),
+            Some(format!(
+                "Say what it costs: `dset prices set {} --input 0.6 --output 2.4`",
+                quoted(model)
+            )),
+        ),
+        Billing::Apart => {
+            (format!("what `{field}` costs is in no count of tokens: costs are too low"), None)
+        }
+    }
+}
+
 fn words(warning: &Warning) -> (String, Option<String>) {
     match warning {
         Warning::RetiredModel { given, since, used, reasoning } => {
@@ -32,16 +53,8 @@ fn words(warning: &Warning) -> (String, Option<String>) {
         Warning::NotStreamed { provider } => {
             (format!("answers are not streamed: {provider} streams none that fit a schema"), None)
         }
-        Warning::OtherPrice { field, model } => (
-            format!("costs are counted by the usual price of {model}, which `{field}` changes"),
-            Some(format!(
-                "Say what it costs: `dset prices set {} --input 0.6 --output 2.4`",
-                quoted(model)
-            )),
-        ),
-        Warning::BilledApart { field } => {
-            (format!("what `{field}` costs is in no count of tokens: costs are too low"), None)
-        }
+        Warning::OtherPrice { field, model } => billed_otherwise(field, Billing::OtherPrice, model),
+        Warning::BilledApart { field } => billed_otherwise(field, Billing::Apart, ""),
         Warning::KeyInClear { host } => {
             (format!("the key goes to {host} unencrypted, over plain http"), None)
         }

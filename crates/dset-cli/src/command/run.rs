@@ -26,7 +26,7 @@ use super::export::DatasetsAtEnd;
 use super::job::ShardArgs;
 use super::signals;
 use crate::command::money::Money;
-use crate::command::oddities::oddities;
+use crate::command::oddities::{billed_otherwise, oddities};
 use crate::command::{check_key, cost_limit, forecast, off_peak};
 use crate::datasets::DatasetArgs;
 use crate::display::{self, RunContext, text};
@@ -366,7 +366,11 @@ pub(super) fn ask(
     }
     let before = job
         .limit_cost(&options, money.pricing(), payees, decisions.forgive_lost)
-        .map_err(|error| explain::job(error.into()))?;
+        .map_err(|error| cost_limit::explain(error, &spec, &money))?;
+    for (field, billing) in job.billed_otherwise().map_err(explain::job)? {
+        let (text, hint) = billed_otherwise(field, billing, &spec.model().request.model);
+        display::warn(&text, hint.as_deref());
+    }
     #[cfg(feature = "postgres")]
     if let Some(shared) = extras.shared {
         job.share(shared);

@@ -377,6 +377,43 @@ fn prices_of_openrouter_are_asked_for_and_written_where_the_user_says_so() {
 }
 
 #[test]
+fn a_row_is_limited_only_where_what_it_has_beside_its_question_has_a_price() {
+    let row = |number: u32, beside: &str| {
+        format!(
+            "{{\"body\": {{\"messages\": [{{\"role\": \"user\", \"content\": \"Why {number}?\"}}]{beside}}}}}\n"
+        )
+    };
+    let run = ["run", "q.jsonl", "-m", "openai/gpt-6-luna", "--key", "none"];
+    let limit = ["--max-output-bound", "99", "--max-cost", "1"];
+    let own = "[prices.gpt-6-luna]\ninput = 1\noutput = 4\n";
+    for (beside, field, code) in [
+        (", \"num_return_sequences\": 8", "num_return_sequences", 2),
+        (", \"plugins\": [{\"id\": \"web\"}]", "plugins", 2),
+        (", \"speed\": \"fast\"", "speed", 0),
+    ] {
+        let (folder, service) = (Folder::new(), Service::friendly());
+        let provider = format!("[provider.openai]\nbase-url = '{}'\n", service.url());
+        folder.write("dset.toml", format!("{provider}{own}"));
+        folder.write("q.jsonl", row(1, "") + &row(2, beside));
+        let ran = folder.dset(&[&run[..], &limit].concat()).exits(code);
+        match code {
+            0 => drop(ran.says(&format!("which `{field}` changes"))),
+            _ => {
+                assert_eq!(service.stats().asked, 0);
+                ran.says(&format!("no limit holds with `{field}`"));
+            }
+        }
+        // Where nothing is limited, or the row is not asked, it stands in no way.
+        folder.dset(&run).exits(0);
+        folder.dset(&[&run[..], &limit].concat()).exits(0);
+        assert_eq!(service.stats().asked, 2, "{field}");
+        let other = folder.copy();
+        let ran = other.dset(&[&run[..], &["--again"]].concat()).exits(0);
+        ran.says(&format!("`{field}`"));
+    }
+}
+
+#[test]
 fn what_has_another_price_is_limited_only_by_the_price_that_the_user_says() {
     let (folder, service) = (Folder::with("question\nWhy?\n"), Service::friendly());
     let provider = format!("[provider.openai]\nbase-url = '{}'\n", service.url());

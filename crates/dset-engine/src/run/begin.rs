@@ -84,6 +84,7 @@ pub(crate) fn decide_all(
         pilot: decisions.pilot,
         ..planned(&input, &run_plan.plan)
     };
+    let may_be_billed_otherwise = input.scanned.is_billed_otherwise;
     let ScannedInput { mut source, prompts, requests, .. } = input;
     let waiting = waiting(&mut *source, &prompts, &requests[0], &run_plan.plan)?;
     source.rewind()?;
@@ -97,6 +98,7 @@ pub(crate) fn decide_all(
         source,
         marks_known: before.marks_known,
         prompts,
+        may_be_billed_otherwise,
         plan: run_plan.plan,
         waiting,
         generation: run_plan.generation,

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use dset_core::item::params::Billing;
+use dset_core::item::question::QuestionIndex;
 use dset_core::money::{Asked, Expenses, Prices};
 use dset_core::provider::Providers;
-use dset_core::run::{BudgetRules, OffPeakRules, Payee, Spending};
+use dset_core::run::{BudgetRules, OffPeakRules, Payee, Planned, Spending};
 use dset_core::settings::{CostLimits, JobSpec, Model, RunOptions};
 use thiserror::Error;
 
+use crate::engine::EngineError;
+use crate::error::JobError;
 use crate::os::clock::unix_ms;
+use crate::run::plan_input::for_each_planned;
 use crate::run::prepare::PreparedJob;
-use crate::store::StoreError;
 #[cfg(feature = "postgres")]
 use crate::store::postgres::WorkerFunds;
 use crate::view::expenses::{Pricing, expenses_of};
@@ -65,6 +68,42 @@ impl PreparedJob {
         }
     }
 
+    /// Returns the fields of the rows that are to be asked which make calls cost something else than what is
+    /// counted, each once.
+    pub fn billed_otherwise(&mut self) -> Result<Vec<(&'static str, Billing)>, JobError> {
+        let mut fields = Vec::new();
+        if !self.may_be_billed_otherwise {
+            return Ok(fields);
+        }
+        let (source, plan) = (&mut *self.source, &self.plan);
+        let request = &self.spec.model().request;
+        for_each_planned(source, &self.prompts, request, plan, |mut seen| {
+            let is_asked = |at: QuestionIndex| plan.states[at as usize] == Planned::Pending;
+            let params = seen.item.params.filter(|_| seen.entries.any(is_asked));
+            let field = params.and_then(|params| params.billed_otherwise());
+            fields.extend(field.filter(|field| !fields.contains(field)));
+        })?;
+        source.rewind()?;
+        Ok(fields)
+    }
+
+    /// Fails where a row has a field with which no limit holds.
+    fn check_rows(&mut self, pricing: Pricing<'_>) -> Result<(), EngineError> {
+        for (field, billing) in self.billed_otherwise()? {
+            if billing == Billing::Apart {
+                return Err(LimitError::BilledApart { field }.into());
+            }
+            for (at, provider) in places(&self.spec, pricing.providers) {
+                let model = &self.spec.models[at].request.model;
+                let asked = Asked { provider: provider.as_deref(), model };
+                if !pricing.prices.has_own(asked) {
+                    return Err(LimitError::OtherPrice { model: model.clone(), field }.into());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Holds the run to the limits of its settings; where there are none, it does nothing. `payees` are
     /// who is paid at each place that will be asked, in their order. `forgives` records first that what
     /// earlier runs may have been billed beside what they recorded was not.
@@ -76,7 +115,10 @@ impl PreparedJob {
         pricing: Pricing<'_>,
         payees: Vec<Payee>,
         forgives: bool,
-    ) -> Result<Option<Expenses>, StoreError> {
+    ) -> Result<Option<Expenses>, EngineError> {
+        if options.cost.are_set() {
+            self.check_rows(pricing)?;
+        }
         if forgives {
             self.folder.store.forgive_lost(unix_ms())?;
         }

@@ -33,6 +33,8 @@ pub(crate) struct PlannedInput {
     pub(crate) left_out: LeftOut,
     /// The field that names the rows.
     pub(crate) id_field: Option<String>,
+    /// Rows may have fields that make calls cost something else than what is counted.
+    pub(crate) is_billed_otherwise: bool,
 }
 
 /// Collects every question of the input, as these settings would ask it, each so many times.
@@ -59,6 +61,7 @@ pub(crate) fn plan_input(
         bad_rows: BadRows::default(),
         left_out: LeftOut::default(),
         id_field: None,
+        is_billed_otherwise: false,
     };
     let mut items = Items::new(source, prompts, requests);
     while let Some(prepared) = items.next()? {
@@ -75,6 +78,8 @@ pub(crate) fn plan_input(
         if item.system.is_some() || item.params.is_some() {
             scanned.planner.requests_may_differ();
         }
+        scanned.is_billed_otherwise |=
+            item.params.is_some_and(|params| params.billed_otherwise().is_some());
         chooser.judge(item)?;
         ids.see(item);
         scanned.planner.push(item.text_hash(), prepared.fingerprints.iter().copied(), marked);

@@ -82,6 +82,8 @@ pub struct PreparedJob {
     /// The column that the store knows to have marks.
     pub(crate) marks_known: MarksColumn,
     pub(crate) prompts: Prompts,
+    /// Rows may have fields that make calls cost something else than what is counted.
+    pub(crate) may_be_billed_otherwise: bool,
     pub(crate) plan: Plan,
     /// Answers that wait for their place, with their rows.
     pub(crate) waiting: Vec<(QuestionIndex, AnswerId, Option<u64>)>,
