@@ -267,6 +267,10 @@ impl Dispatch {
     /// failed, reads more and sends.
     pub(crate) fn step(&mut self, cx: &mut Context<'_>, is_paused: bool) {
         self.abandon_stalled(cx);
+        // Whether the service is there again nobody needs to know.
+        if self.active.is_empty() && self.read.ended {
+            self.outage = None;
+        }
         let may_send = !cx.is_ending()
             && !is_paused
             && !self.detect_systemic_failure(cx)

@@ -377,6 +377,10 @@ impl Dispatch {
         self.let_go(question.index);
         cx.custody.on_failed(question.index, fault);
         self.settle_samples(cx, question.index);
+        // There are enough without it.
+        if cx.rules.enough.is_some() && !cx.custody.has_failed_question(question.index) {
+            return;
+        }
         let cut = failure.class == FailureClass::CutByLength;
         let cut_at_tokens =
             failure.partial.as_ref().and_then(|partial| partial.usage.output).filter(|_| cut);

@@ -83,7 +83,13 @@ impl Dispatch {
         }
         match reading {
             ParsedReply::Answer(answer) => self.on_answer(cx, back, answer, verdicts),
-            ParsedReply::Failure(failure) => self.on_failure(cx, back, failure),
+            ParsedReply::Failure(failure) => {
+                let index = back.index;
+                self.on_failure(cx, back, failure);
+                if self.is_enough(cx, index) {
+                    self.settle_samples(cx, index);
+                }
+            }
         }
     }
 

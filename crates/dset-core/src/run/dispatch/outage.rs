@@ -160,7 +160,10 @@ impl Dispatch {
         let ((at, _), another) = (outage.next()?, outage.cross_check());
         let asked: BTreeSet<QuestionIndex> =
             self.asks_in_flight.values().map(|f| f.index).collect();
-        let may = |index| !asked.contains(index) && another.is_none_or(|another| another == *index);
+        let may = |index| {
+            another.map_or(!self.spare.contains(index), |another| another == *index)
+                && !asked.contains(index)
+        };
         let free = self.active.iter().filter(|(index, _)| may(index));
         let models: BTreeSet<u16> = free.map(|(_, held)| held.question.model).collect();
         let at = self.router.not_paused_any(cx.now, at, &models)?;
@@ -176,12 +179,13 @@ impl Dispatch {
         last: QuestionIndex,
         first: bool,
     ) -> Option<QuestionIndex> {
-        let asked = |index: &QuestionIndex| self.asks_in_flight.values().any(|f| f.index == *index);
         let same = first || cx.gates.slots_max() <= 1;
         let may = |index: &QuestionIndex| {
             let held = self.active.get(index);
             let model = held.map(|held| held.question.model);
-            !asked(index) && model.is_some_and(|model| self.router.may_probe(cx.now, model))
+            !self.is_asked(*index)
+                && !self.spare.contains(index)
+                && model.is_some_and(|model| self.router.may_probe(cx.now, model))
         };
         let mut free = self.active.keys().filter(|index| may(index));
         if same && may(&last) {
@@ -196,7 +200,8 @@ impl Dispatch {
     fn cross_check_question(&self, outage: &Outage) -> Option<QuestionIndex> {
         let first = self.active.get(&outage.first_question()).map(|held| &held.question);
         let row = |index: QuestionIndex| index / self.per_row;
-        let others = self.active.iter().filter(|(index, _)| !outage.has_tried(**index));
+        let may = |index: &QuestionIndex| !outage.has_tried(*index) && !self.spare.contains(index);
+        let others = self.active.iter().filter(|(index, _)| may(index));
         let rank = |&(&index, held): &(&QuestionIndex, &ActiveQuestion)| {
             let is_of_model = first.is_none_or(|first| first.model == held.question.model);
             let is_other_row = row(index) != row(outage.first_question());

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::Dispatch;
 use crate::item::question::QuestionIndex;
+use crate::rate::outage::Outage;
 use crate::run::context::Context;
 
 /// When there are enough samples.
@@ -47,20 +48,31 @@ impl Dispatch {
     pub(super) fn settle_samples(&mut self, cx: &mut Context<'_>, index: QuestionIndex) {
         let Some(enough) = cx.rules.enough else { return };
         let siblings = enough.siblings(index);
-        let spare: Vec<QuestionIndex> = self.spare.range(siblings.clone()).copied().collect();
         if !self.is_enough(cx, index) {
+            let spare: Vec<QuestionIndex> = self.spare.range(siblings).copied().collect();
             for at in spare {
                 self.spare.remove(&at);
                 if self.is_spare(cx, at) {
                     self.spare.insert(at);
                     return;
                 }
-                self.make_ready(cx.now, at);
+                match self.may_take(cx) {
+                    true => self.make_ready(cx.now, at),
+                    // A later run asks it.
+                    false => self.let_go(at),
+                }
             }
             return;
         }
-        for at in spare {
+        // The one that is to tell whether the service is there is asked all the same.
+        let probe = self.outage.as_ref().and_then(Outage::cross_check);
+        let is_kept = |at: &QuestionIndex| self.is_asked(*at) || probe == Some(*at);
+        let held = self.active.range(siblings.clone()).map(|(at, _)| *at);
+        let dropped: Vec<QuestionIndex> = held.filter(|at| !is_kept(at)).collect();
+        for at in dropped {
+            self.dequeue(at);
             self.spare.remove(&at);
+            self.useless.parked.remove(&at);
             self.let_go(at);
             cx.custody.leave_out(at);
         }

@@ -28,12 +28,15 @@ impl Dispatch {
         self.read.outstanding = false;
         for question in questions {
             let index = question.index;
-            self.read.taken += 1;
             if self.is_enough(cx, index) {
                 cx.custody.leave_out(index);
                 continue;
             }
+            // What is not asked takes nothing of what may be.
             let is_spare = self.is_spare(cx, index);
+            if !is_spare && !self.may_take(cx) {
+                continue;
+            }
             self.groups.hold(cx.now, &question, &self.ready);
             let held = ActiveQuestion::new(Arc::new(question));
             let known = self.active.insert(index, held);
@@ -43,6 +46,18 @@ impl Dispatch {
                 false => self.make_ready(cx.now, index),
             }
         }
+    }
+
+    /// Counts one more answer that is asked for; false where no more may be.
+    pub(super) fn may_take(&mut self, cx: &Context<'_>) -> bool {
+        let may = cx.rules.limit.is_none_or(|limit| self.read.taken < limit);
+        self.read.taken += u64::from(may);
+        may
+    }
+
+    /// Tells whether a question is being asked.
+    pub(super) fn is_asked(&self, index: QuestionIndex) -> bool {
+        self.asks_in_flight.values().any(|flight| flight.index == index)
     }
 
     /// How many questions may be held: twice the width, or more where one of several models has none

@@ -426,3 +426,39 @@ fn a_run_in_which_all_that_is_left_is_refused_ends_as_a_first_one_would() {
     assert!(matches!(bench.why(), EndReason::Complete), "{:?}", bench.why());
     assert_eq!(bench.marked_rows().len(), 8);
 }
+
+#[test]
+fn spare_samples_are_neither_probed_with_nor_do_they_count_as_asked_for() {
+    let bench = |limit, count, width| {
+        let enough = Some(Enough { accepted: 1, samples: 3 });
+        let mut bench = Bench::idle(Rules { enough, limit, ..rules(width) }, count);
+        bench.start(3, InputMarks::default());
+        bench
+    };
+    for width in [1, 2, 8] {
+        let mut probing = bench(None, 6, width);
+        for _ in 0..10 {
+            match probing.on_their_way().first() {
+                Some(&at) => probing.reply(at, failure(FailureClass::Transient)),
+                None => drop(probing.sleep()),
+            }
+            assert!(probing.on_their_way().iter().all(|at| at % 3 == 0), "{:?}", probing.asks);
+            if probing.ending.is_some() {
+                break;
+            }
+        }
+        assert!(probing.told.contains(&"OutageBegan".to_owned()));
+        if probing.ending.is_none() {
+            probing.run_out(|_| answer());
+            assert_eq!((&probing.emitted[..], probing.marked.len()), (&[0, 3][..], 0));
+        }
+    }
+    let mut limited = bench(Some(2), 9, 1);
+    limited.run_out(|_| answer());
+    assert_eq!((limited.sent, &limited.emitted[..]), (2, &[0, 3][..]));
+    // The next sample, where the one before was of no use, is asked by a later run if no more may be.
+    let mut tried = bench(Some(2), 9, 1);
+    tried.run_out(|at| if at == 0 { failure(FailureClass::CutByLength) } else { answer() });
+    assert_eq!((tried.sent, &tried.emitted[..]), (2, &[3][..]));
+    assert!(matches!(tried.why(), EndReason::Complete), "{:?}", tried.why());
+}
