@@ -57,6 +57,30 @@ fn raising_the_samples_buys_what_is_missing_and_lowering_them_keeps_what_is_ther
 }
 
 #[test]
+fn where_nothing_is_asked_of_answers_a_whole_one_is_enough() {
+    let (folder, service) = (Folder::with(&questions(4)), Service::friendly());
+    let best = ["--samples", "3", "--enough", "1"];
+    service.run(&folder, &[&best[..], &["-n", "3"]].concat()).exits(0);
+    assert_eq!(service.stats().asked, 3, "what is not asked takes nothing of what may be");
+    service.run(&folder, &best).exits(0);
+    service.run(&folder, &best).exits(0);
+    assert_eq!((service.stats().asked, folder.agreed().len()), (4, 4));
+    let ledger = ledger(&folder);
+    assert_eq!((&ledger["answered"], &ledger["pending"]), (&4.into(), &0.into()));
+    folder.dset(&["status"]).exits(0).tells("4/4");
+    folder.dset(&["verify"]).exits(0);
+    let cutting = Service::start(MockSettings {
+        on: vec!["Question 2,=length".parse().unwrap()],
+        ..MockSettings::default()
+    });
+    let other = Folder::with(&questions(3));
+    cutting.run(&other, &best).exits(3);
+    assert_eq!((cutting.stats().asked, other.agreed().len()), (5, 2), "one that is cut is not");
+    service.run(&folder, &["--samples", "3"]).exits(0);
+    assert_eq!((service.stats().asked, folder.agreed().len()), (12, 12));
+}
+
+#[test]
 fn a_run_of_samples_that_is_killed_buys_at_most_what_was_on_its_way_again() {
     let folder = Folder::with(&questions(10));
     let service = Service::start(MockSettings { latency_ms: 20, ..MockSettings::default() });

@@ -30,23 +30,23 @@ pub(crate) struct Accepting {
 }
 
 impl Accepting {
-    /// Makes it of the settings for an input; `None` where nothing is asked of answers. Starts the
-    /// programs that judge. Fails where a check is none, or is about a column that is not there.
+    /// Makes it of the settings for an input; `None` where nothing is asked of answers, and all of them are wanted.
+    /// Starts the programs that judge. Fails where a check is none, or is about a column that is not there.
     pub(crate) fn new(spec: &JobSpec, input: &ScannedInput) -> Result<Option<Accepting>, JobError> {
         let columns = &input.source.shape().fields;
         let acceptance =
             Acceptance::new(spec.schema.clone(), spec.checks.declared.clone(), columns)?;
-        if acceptance.is_empty() {
-            return Ok(None);
+        match acceptance.is_empty() {
+            true => enough(spec).map(|_| Accepting::of_whole_answers(spec)).transpose(),
+            false => Accepting::start(spec, acceptance).map(Some),
         }
-        Accepting::start(spec, acceptance).map(Some)
     }
 
     /// Makes it of nothing but that answers are whole.
     pub(crate) fn of_whole_answers(spec: &JobSpec) -> Result<Accepting, JobError> {
         let Accepting { judge, terms } =
             Accepting::start(spec, Acceptance::new(None, Vec::new(), &[])?)?;
-        Ok(Accepting { judge, terms: Terms { enough: None, ..terms } })
+        Ok(Accepting { judge, terms: Terms { enough: enough(spec), ..terms } })
     }
 
     fn start(spec: &JobSpec, acceptance: Acceptance) -> Result<Accepting, JobError> {
@@ -178,6 +178,11 @@ impl Accepting {
         store.commit(&writes)?;
         Ok(rejudged)
     }
+}
+
+/// Returns how many accepted samples are enough, where that is not all of them.
+fn enough(spec: &JobSpec) -> Option<u32> {
+    spec.checks.enough.filter(|enough| *enough < spec.samples)
 }
 
 /// Decides what becomes of answers that were accepted on the terms of the last run, and are not on

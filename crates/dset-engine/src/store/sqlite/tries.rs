@@ -130,14 +130,14 @@ pub(super) fn count(
 
 impl Store {
     /// Returns the terms on which the last run accepted answers; `None` where it accepted all: of a run
-    /// that holds answers against nothing, where none was cut.
+    /// that holds answers against nothing and wants all of them, where none was cut.
     pub(crate) fn terms(&self) -> Result<Option<Terms>, StoreError> {
         self.saved_terms()?.map_or(Ok(None), |terms| self.terms_that_reject(terms))
     }
 
     /// Returns these terms, of a run of before; `None` where it accepted all.
     pub(crate) fn terms_that_reject(&self, terms: Terms) -> Result<Option<Terms>, StoreError> {
-        if !terms.are_of_whole_alone() {
+        if !terms.are_of_whole_alone() || terms.enough.is_some() {
             return Ok(Some(terms));
         }
         let sql = "SELECT EXISTS (SELECT 1 FROM verdicts WHERE acceptance = ?1)";
