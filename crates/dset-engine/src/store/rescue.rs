@@ -221,7 +221,7 @@ pub(super) fn take_in(folder: &Path, store: &mut Store) -> Result<Option<Rescued
     Ok(all)
 }
 
-/// Returns where a file with lines that could not be read is kept.
+/// Returns where a file with lines that could not be read is kept, behind earlier ones.
 fn unread(path: &Path) -> PathBuf {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     match name {
@@ -253,7 +253,10 @@ fn take_in_file(path: &Path, store: &mut Store) -> Result<Rescued, StoreError> {
                 let is_known = numbers.lives.contains_key(&attempt.life);
                 unknown = unknown.or((!is_known).then_some(attempt.at));
                 attempt.life = numbers.life_of(&attempt, store)?;
-                writes.push(Write::Attempted(attempt));
+                // Whoever took the file in may have died before it was removed.
+                if !store.has_attempt(&attempt)? {
+                    writes.push(Write::Attempted(attempt));
+                }
             }
             Ok(Line { v: 1, entry: Entry::Ended(ended) }) => writes.push(Write::Ended(ended)),
             _ => lost += 1,
@@ -263,8 +266,15 @@ fn take_in_file(path: &Path, store: &mut Store) -> Result<Rescued, StoreError> {
     // One that was judged after it came stands there twice.
     let answers: HashSet<AnswerId> = store.commit(&writes)?.into_iter().flatten().collect();
     let answers = answers.len() as u64;
-    if lost > 0 {
-        fs::rename(path, unread(path))?;
+    let kept = unread(path);
+    if lost > 0 && kept.exists() {
+        let text = fs::read(path)?;
+        let mut behind = fs::OpenOptions::new().append(true).open(kept)?;
+        behind.write_all(&text)?;
+        behind.sync_all()?;
+        fs::remove_file(path)?;
+    } else if lost > 0 {
+        fs::rename(path, kept)?;
     } else {
         fs::remove_file(path)?;
     }
@@ -322,6 +332,32 @@ mod tests {
         let left: i64 = store.connection().query_row(left, [], |row| row.get(0)).unwrap();
         assert_eq!(left, 0, "an answered question did not fail");
         assert_eq!(Store::open(folder.path()).unwrap().1, None, "the file is gone");
+    }
+
+    #[test]
+    fn a_file_that_is_taken_in_once_more_after_a_crash_changes_nothing_and_none_is_lost_that_cannot_be_read()
+     {
+        let folder = tempfile::tempdir().unwrap();
+        let run = Entry::Run(Box::new(of_a_run(folder.path())));
+        let attempt = r#"{"attempt":{"life":LIFE,"at":9,"row":2,"question":Q,"key":Q,"attempt":1,
+            "seconds":1.5,"cause":"length limit","status":200,"message":"","request_id":null,
+            "input_tokens":3,"output_tokens":50,"body":null}}"#;
+        let attempt = attempt.replace('Q', &format!("{:?}", [3; 16]));
+        let of_life = |life| serde_json::from_str(&attempt.replace("LIFE", life)).unwrap();
+        let entries = [run, answer(1), of_life("1"), of_life("77")];
+        for (round, unread) in ["first", "second"].into_iter().enumerate() {
+            write(folder.path(), &real(&folder), &entries).unwrap();
+            let path = folder.path().join(RESCUE);
+            let lines = fs::read_to_string(&path).unwrap() + unread + "\n";
+            fs::write(&path, lines).unwrap();
+            let (mut store, rescued) = Store::open(folder.path()).unwrap();
+            assert_eq!(rescued.unwrap().unread, 1, "{round}");
+            let sql =
+                "SELECT (SELECT count(*) FROM attempts) * 100 + (SELECT count(*) FROM answers)";
+            assert_eq!(store.connection().query_row(sql, [], |row| row.get(0)), Ok(203), "{round}");
+        }
+        let kept = fs::read_to_string(folder.path().join(UNREAD)).unwrap();
+        assert!(kept.contains("\nfirst\n") && kept.contains("\nsecond\n"), "{kept}");
     }
 
     fn with(key: u8, field: &str, value: impl Into<serde_json::Value>) -> Entry {

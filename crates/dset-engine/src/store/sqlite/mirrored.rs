@@ -313,6 +313,15 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Tells whether an ask of a run that failed is there.
+    pub(crate) fn has_attempt(&self, new: &NewAttempt) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM attempts
+                   WHERE at = ?1 AND life = ?2 AND key = ?3 AND attempt = ?4 AND cause = ?5)";
+        let mut statement = self.reader.connection.prepare_cached(sql)?;
+        let mark = params![new.at, new.life, &new.key[..], new.attempt, new.cause];
+        Ok(statement.query_row(mark, |row| row.get(0))?)
+    }
+
     /// Returns every question that ended without an answer.
     pub(crate) fn all_ended(&self) -> Result<Vec<NewEnded>, StoreError> {
         let sql =
