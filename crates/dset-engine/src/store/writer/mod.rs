@@ -246,7 +246,9 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
             began = Instant::now();
             let records = queue.iter().filter(|one| matches!(one, ToStore::Record { .. })).count();
             are_crowds = if records == 0 { are_crowds } else { records > 1 };
-            if let Err(error) = self.commit(&queue) {
+            // A fault of ours loses the store, and nothing that was paid for.
+            let committed = catch_panic(|| self.commit(&queue));
+            if let Err(error) = committed.unwrap_or_else(|died| Err(died.into())) {
                 // Later batches fail because of the first.
                 let error = self.error.get_or_insert_with(|| error.to_string()).clone();
                 self.fail(&error, &queue);

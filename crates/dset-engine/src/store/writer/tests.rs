@@ -19,6 +19,8 @@ struct Kept {
     commits: usize,
     /// Commits that succeed.
     lasts: Option<usize>,
+    /// What comes then is no error.
+    dies: bool,
 }
 
 impl Journal for Memory {
@@ -26,6 +28,7 @@ impl Journal for Memory {
         let mut kept = self.0.lock().unwrap();
         kept.commits += 1;
         if kept.lasts.is_some_and(|lasts| kept.commits > lasts) {
+            assert!(!kept.dies, "on purpose");
             return Err(StoreError::Busy);
         }
         let mut ids = Vec::new();
@@ -185,15 +188,23 @@ fn rows_are_ordered_once_they_are_durable_in_whatever_keeps_them() {
 
 #[test]
 fn nothing_is_committed_behind_a_commit_that_failed_and_every_answer_is_rescued() {
-    let folder = tempfile::tempdir().unwrap();
-    let journal = Memory::default();
-    journal.0.lock().unwrap().lasts = Some(0);
-    let heard = write(&journal, folder.path(), vec![answered(1), answered(2)]);
-    let failed = heard.iter().filter(|word| word.starts_with("failed")).count();
-    assert_eq!(failed, heard.len(), "{heard:?}");
-    assert_eq!(journal.0.lock().unwrap().commits, 1);
-    let rescued = fs_err::read_to_string(folder.path().join("dset.rescue")).unwrap();
-    assert_eq!(rescued.matches("\"answer\":{").count(), 2);
+    for dies in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Memory::default();
+        journal.0.lock().unwrap().lasts = Some(0);
+        journal.0.lock().unwrap().dies = dies;
+        let heard = write(
+            &journal,
+            folder.path(),
+            vec![answered(1), ToStore::Flush, answered(2), answered(3)],
+        );
+        let failed = heard.iter().filter(|word| word.starts_with("failed")).count();
+        assert_eq!(failed, heard.len(), "{heard:?}");
+        let rescued = fs_err::read_to_string(folder.path().join("dset.rescue")).unwrap();
+        assert_eq!(rescued.matches("\"answer\":{").count(), 3);
+        let kept = journal.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        assert_eq!(kept.commits, 1);
+    }
 }
 
 #[test]
