@@ -10,6 +10,7 @@ use dset_core::item::question::Question;
 use dset_core::run::ask::Ask;
 use dset_core::run::{Effect, Ending, Event, JournalRecord};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::check::Judge;
 use crate::http::ask::AskResult;
@@ -28,7 +29,7 @@ pub(super) struct JudgedResult {
     pub(super) is_unfinished: bool,
 }
 
-/// Has programs judge an answer too; `None` where the ask is dropped before they have.
+/// Has programs judge an answer too; `None` where the ask is dropped before they have, or they cannot.
 async fn judged_by_programs(
     judge: Arc<Judge>,
     question: Arc<Question>,
@@ -37,9 +38,14 @@ async fn judged_by_programs(
 ) -> Option<Verdicts> {
     let waiting =
         tokio::task::spawn_blocking(move || judge.judge_question(&question, &answer, true));
+    unless_dropped(waiting, dropped).await
+}
+
+/// Waits for some work; `None` where the ask is dropped before, or the work dies.
+async fn unless_dropped<T>(work: JoinHandle<T>, dropped: oneshot::Receiver<()>) -> Option<T> {
     tokio::select! {
         biased;
-        Ok(verdicts) = waiting => Some(verdicts),
+        done = work => done.ok(),
         _ = dropped => None,
     }
 }
@@ -142,6 +148,25 @@ impl Run {
                 Err(error) => WorkerMessage::MarkFailed(error),
             };
             let _ = tell.send(told);
+        });
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_dies_is_waited_for_no_longer() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let waits = |work: fn() -> u8| async move {
+                let (_held, dropped) = oneshot::channel();
+                unless_dropped(tokio::task::spawn_blocking(work), dropped).await
+            };
+            assert_eq!(waits(|| 7).await, Some(7));
+            assert_eq!(waits(|| panic!("on purpose")).await, None);
         });
     }
 }

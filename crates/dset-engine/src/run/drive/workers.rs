@@ -93,7 +93,7 @@ impl Run {
             shared.is_some().then(|| shared_session(&store, session)).transpose()?;
         let slots_max = slots_max(options.concurrency, asked.len(), files_max);
         let (sinks, orders) = threads::channel();
-        let failed = store.failed(job.generation).unwrap_or_default();
+        let failed = store.failed(job.generation)?;
         let terms = &job.accepting.terms;
         // Most runs hold answers against nothing, and read none of before.
         let held_against = Some(terms).filter(|terms| !terms.are_of_whole_alone());
