@@ -7,8 +7,11 @@ use dset_core::item::question::Question;
 use dset_core::run::{EndReason, Notice, RateBound, Snapshot, StopSignal};
 use dset_core::settings::Layer;
 use dset_core::time::Time;
-use dset_engine::engine::{Cancel, Engine, Quiet};
+use dset_engine::engine::{Cancel, Engine, EngineError, Quiet};
+use dset_engine::error::JobError;
 use dset_engine::observer::{LocalFailure, Observer};
+use dset_engine::run::lanes::Lanes;
+use dset_engine::run::prepare::Decisions;
 use dset_engine::shard::split;
 use dset_mock::{Mock, MockSettings};
 
@@ -125,4 +128,21 @@ async fn a_shard_begins_no_minute_of_its_own() {
     let ran = slow.run_shard(&job, 2, &mut StopWhenHeld(&cancel), &cancel).await.unwrap();
     assert!(matches!(ran.ending.reason, EndReason::Stopped(_)), "{:?}", ran.ending);
     assert_eq!(service.stats().asked, 40, "the minute is used up by the shards before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_refused_has_decided_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Mock::start(MockSettings::default()).await.unwrap();
+    let engine = limited(folder.path(), "q", 5, &service, Some(60_000));
+    engine.run(&mut Quiet, &Cancel::new()).await.unwrap();
+    let again = Decisions { ask_again: true, ..Decisions::default() };
+    let nowhere = Lanes { folder: folder.path().to_owned(), most: Some(0) };
+    let refused = engine.clone().with_decisions(again).taking_turns_in(Some(nowhere));
+    let error = refused.run(&mut Quiet, &Cancel::new()).await.unwrap_err();
+    assert!(matches!(error, EngineError::Job(JobError::NoLane { .. })), "{error}");
+    assert_eq!(engine.plan().unwrap().answered, 5);
+    assert!(folder.path().join("q/output.csv").exists());
+    engine.run(&mut Quiet, &Cancel::new()).await.unwrap();
+    assert_eq!(service.stats().asked, 5);
 }
