@@ -104,6 +104,18 @@ fn a_run_that_is_refused_has_decided_nothing() {
 }
 
 #[test]
+fn a_run_whose_output_cannot_be_written_has_decided_nothing() {
+    let (folder, service) = (Folder::with(&questions(6)), Service::friendly());
+    service.run(&folder, &["-n", "3"]).exits(0);
+    std::fs::remove_file(folder.path("dset_generator/output.csv")).unwrap();
+    folder.write("dset_generator/output.csv/mine.txt", "mine");
+    let before = left(&folder);
+    service.run(&folder, &["-s", "Be brief.", "--continue"]).exits(1).says("is not a file");
+    assert!(left(&folder) == before);
+    assert_eq!(service.stats().asked, 3);
+}
+
+#[test]
 fn whoever_declines_what_a_run_is_going_to_cost_has_decided_nothing() {
     let (folder, service) = (Folder::with(&questions(30)), Service::start(MockSettings::default()));
     folder.write("dset.toml", "[prices.mock-model]\ninput = 50000\noutput = 50000\n");

@@ -11,7 +11,7 @@ use dset_core::template::Prompts;
 
 use crate::error::JobError;
 use crate::output::folder::write_readme;
-use crate::output::live::Outputs;
+use crate::output::live::{Outputs, try_to_append};
 use crate::recover::Recovered;
 use crate::recover::moved::{finish_move, make_room};
 use crate::recover::rebuild::reform;
@@ -118,9 +118,10 @@ pub(crate) fn decide_all(
 impl PreparedJob {
     /// Makes durable what the run decides, all at once, and opens the outputs.
     pub fn begin(mut self) -> Result<Job, JobError> {
-        let RunFolder { path, store, stamp, .. } = &self.folder;
-        if self.opens_generation {
-            make_room(path, stamp)?;
+        let RunFolder { path, store, stamp, formats, .. } = &self.folder;
+        match self.opens_generation {
+            true => make_room(path, stamp)?,
+            false => try_to_append(path, formats)?,
         }
         store.commit_held()?;
         let recovered = &mut self.report.recovered;

@@ -104,6 +104,19 @@ pub(crate) fn write_anew(
     Ok(Output::write_anew(&folder.join(format.file), format, reader, edition)?.mark())
 }
 
+/// Fails where an output that is there cannot be appended to; changes nothing.
+pub(crate) fn try_to_append(folder: &Path, formats: &[LiveFormat]) -> Result<(), SinkError> {
+    for format in formats {
+        let path = folder.join(format.file);
+        if path.is_file() {
+            fs_err::OpenOptions::new().append(true).open(&path)?;
+        } else if path.exists() {
+            return Err(SinkError::NotAFile { path });
+        }
+    }
+    Ok(())
+}
+
 /// The outputs of a folder that are written, whole.
 #[derive(Debug)]
 pub struct Outputs {
