@@ -193,25 +193,38 @@ pub fn question_among<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<us
     ranked.min().map(|(_, at)| at)
 }
 
-/// Returns the place of a second name that belongs to the question of the name at `question`, which
-/// without it is half of what is meant: the `input` of an instruction.
-#[must_use]
-pub fn second_among<'a>(names: &[&'a str], question: usize) -> Option<usize> {
-    let lower = |name: &&'a str| name.trim().to_lowercase();
-    let own = names.get(question).map(lower)?;
-    let seconds: &[&str] = match own.as_str() {
-        "instruction" | "instructions" => &["input", "inputs", "context"],
-        "prompt" | "prompts" => &["input", "inputs"],
-        "question" | "questions" => &["context", "passage", "choices", "options"],
-        _ => return None,
-    };
-    names.iter().position(|name| seconds.contains(&lower(name).as_str()))
+/// Names that belong to a question, which without what they hold is half of what is meant: the `input`
+/// of an instruction, the `choices` of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SecondNames(&'static [&'static str]);
+
+impl SecondNames {
+    /// Returns those that belong to a question of this name.
+    #[must_use]
+    pub fn of(question: &str) -> SecondNames {
+        SecondNames(match question.trim().to_lowercase().as_str() {
+            "instruction" | "instructions" => &["input", "inputs", "context"],
+            "prompt" | "prompts" => &["input", "inputs"],
+            "question" | "questions" => &["context", "passage", "choices", "options"],
+            _ => &[],
+        })
+    }
+
+    /// Tells whether a name is one of them.
+    #[must_use]
+    pub fn contain(self, name: &str) -> bool {
+        is_among(self.0, name)
+    }
 }
 
 /// Returns true if a name is of the turns of a chat.
 #[must_use]
 pub fn is_chat(name: &str) -> bool {
-    CHATS.contains(&name.trim().to_lowercase().as_str())
+    is_among(&CHATS, name)
+}
+
+fn is_among(names: &[&str], name: &str) -> bool {
+    names.iter().any(|own| own.eq_ignore_ascii_case(name.trim()))
 }
 
 #[cfg(test)]
@@ -281,9 +294,15 @@ mod tests {
 
     #[test]
     fn an_instruction_has_an_input_beside_it() {
-        assert_eq!(second_among(&["Instruction", "Input", "output"], 0), Some(1));
-        assert_eq!(second_among(&["context", "instruction"], 1), Some(0));
-        assert_eq!(second_among(&["input", "output"], 0), None);
-        assert_eq!(second_among(&["question", "input"], 0), None);
+        for (question, name, belongs) in [
+            ("Instruction", " Input", true),
+            ("instruction", "context", true),
+            ("question", "choices", true),
+            ("instruction", "output", false),
+            ("input", "output", false),
+            ("question", "input", false),
+        ] {
+            assert_eq!(SecondNames::of(question).contain(name), belongs, "{question} {name}");
+        }
     }
 }

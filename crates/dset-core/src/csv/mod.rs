@@ -13,14 +13,14 @@ mod suspicion;
 mod unquoted_comma;
 
 pub use crate::csv::header_names::{
-    OWN_STATUS, STATUS, is_chat, is_header_word, question_among, second_among,
+    OWN_STATUS, STATUS, SecondNames, is_chat, is_header_word, question_among,
 };
 pub use crate::csv::other_form::{begins_list, other_form};
 pub use crate::csv::sniff::{
     AmbiguousColumn, DetectedEncoding, SNIFFED_ROWS_MAX, ambiguous_column, declared_delimiter,
     delimiter_in_header, detect_delimiter, read_prefix,
 };
-pub use crate::csv::suspicion::{SuspectedFile, Suspicion, second_column};
+pub use crate::csv::suspicion::{SuspectedFile, Suspicion, second_columns};
 pub use crate::csv::unquoted_comma::UnquotedCommaDetector;
 pub use layout::{Chosen, HeaderMode, Layout, LayoutError, survey, survey_marked, survey_records};
 pub use quotes::Quotes;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::header_names::{is_header_word, second_among};
+use super::header_names::{SecondNames, is_header_word};
 use super::layout::{Chosen, HeaderMode, Layout};
 use super::other_form::{begins_list, other_form};
 use super::records::Record;
@@ -137,7 +137,7 @@ impl Suspicion {
         (!is_told).then_some(Suspicion::NotCsv { ending })
     }
 
-    /// Judges a file in which so many rows say something in this column, see [`second_column`].
+    /// Judges a file in which so many rows say something in this column, see [`second_columns`].
     #[must_use]
     pub fn of_second_column(layout: &Layout, second: usize, rows: u64) -> Option<Suspicion> {
         let name = |at: usize| layout.columns[at].clone();
@@ -166,9 +166,10 @@ impl Suspicion {
     }
 }
 
-/// Returns the column that may be meant with the question, where the question's was found by its name.
-#[must_use]
-pub fn second_column(layout: &Layout) -> Option<usize> {
-    let columns: Vec<&str> = layout.columns.iter().map(String::as_str).collect();
-    second_among(&columns, layout.question).filter(|_| layout.chosen == Chosen::ByName)
+/// Returns the columns that may be meant with the question, where the question's was found by its name.
+pub fn second_columns(layout: &Layout) -> impl Iterator<Item = usize> + '_ {
+    let seconds = SecondNames::of(&layout.columns[layout.question]);
+    let is_second =
+        move |&at: &usize| layout.chosen == Chosen::ByName && seconds.contain(&layout.columns[at]);
+    (0..layout.columns.len()).filter(is_second)
 }

@@ -84,6 +84,12 @@ pub enum RowProblem {
         /// The turn, from 1.
         turn: usize,
     },
+    /// The system prompt is, or has a part that is, no text.
+    #[error("`{field}`, the system prompt, has a part that is no text")]
+    NotTextSystem {
+        /// The field.
+        field: String,
+    },
     /// A turn says nothing.
     #[error("turn {turn} of the chat is empty")]
     EmptyTurn {

@@ -86,7 +86,18 @@ impl Chat {
         split_beginning(&self.turns).0.last().map_or("", |turn| &turn.text)
     }
 
-    /// Takes the system prompt of a field beside the turns.
+    /// Takes the system prompt of a field beside the turns, which may be a list of parts.
+    pub(crate) fn with_system_in(
+        self,
+        field: &str,
+        value: Option<&Value>,
+    ) -> Result<Chat, RowProblem> {
+        let value = value.filter(|value| is_filled(Some(value)));
+        let text = text_of(value, || RowProblem::NotTextSystem { field: field.to_owned() })?;
+        self.with_system(Some(&text))
+    }
+
+    /// Takes a system prompt beside the turns.
     pub(crate) fn with_system(mut self, beside: Option<&str>) -> Result<Chat, RowProblem> {
         let Some(beside) = beside.filter(|text| !text.trim().is_empty()) else { return Ok(self) };
         if self.system.as_deref().is_some_and(|own| own != beside) {
@@ -118,19 +129,23 @@ fn read_turn(number: usize, value: &Value) -> Result<Turn, RowProblem> {
         "" => return Err(RowProblem::NoRole { turn: number }),
         _ => return Err(RowProblem::Role { turn: number, role: role.to_owned() }),
     };
-    let text = text_of(number, says("content").or_else(|| says("value")))?;
+    let content = says("content").or_else(|| says("value"));
+    let text = text_of(content, || RowProblem::NotTextPart { turn: number })?;
     match text.trim().is_empty() {
         true => Err(RowProblem::EmptyTurn { turn: number }),
         false => Ok(Turn { role, text: text.into() }),
     }
 }
 
-/// Returns the text of a turn, of several parts one a line, as services read them.
-fn text_of(turn: usize, content: Option<&Value>) -> Result<String, RowProblem> {
+/// Returns the text of a turn or a system prompt, of several parts one a line, as services read them.
+fn text_of(
+    content: Option<&Value>,
+    no_text: impl Fn() -> RowProblem,
+) -> Result<String, RowProblem> {
     let part = |part: &Value| -> Result<String, RowProblem> {
         let text = part.as_str().or_else(|| part.get("text").and_then(Value::as_str));
         let is_text = part.get("type").is_none_or(|kind| kind == "text" || kind == "input_text");
-        text.filter(|_| is_text).map(str::to_owned).ok_or(RowProblem::NotTextPart { turn })
+        text.filter(|_| is_text).map(str::to_owned).ok_or_else(&no_text)
     };
     match content {
         None => Ok(String::new()),
@@ -139,7 +154,7 @@ fn text_of(turn: usize, content: Option<&Value>) -> Result<String, RowProblem> {
             let parts: Vec<String> = parts.iter().map(part).collect::<Result<_, _>>()?;
             Ok(parts.join("\n"))
         }
-        Some(_) => Err(RowProblem::NotTextPart { turn }),
+        Some(_) => Err(no_text()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dset_core::csv::{
     Chosen, Layout, Record, Records, RecordsError, SNIFFED_ROWS_MAX, Suspicion,
-    UnquotedCommaDetector, ambiguous_column, is_chat, second_column, survey_records,
+    UnquotedCommaDetector, ambiguous_column, is_chat, second_columns, survey_records,
 };
 use dset_core::item::error_marks::MarksColumn;
 use dset_core::item::fields::Fields;
@@ -62,7 +62,7 @@ struct CsvSource {
     /// The questions are chats, written as JSON.
     has_chats: bool,
     /// Where the system prompts of chats may stand beside them.
-    system_column: Option<usize>,
+    system_columns: Vec<usize>,
     chat: Option<Chat>,
     id_column: Option<usize>,
     /// The last columns, which folders say.
@@ -120,7 +120,8 @@ fn open_with(
         layout.status = None;
     }
     let is_system = |name: &String| SYSTEMS.contains(&name.trim().to_lowercase().as_str());
-    let system_column = layout.columns.iter().position(is_system);
+    let system_columns =
+        (0..layout.columns.len()).filter(|&at| is_system(&layout.columns[at])).collect();
     let mut source = CsvSource {
         path: path.to_owned(),
         options: options.clone(),
@@ -132,7 +133,7 @@ fn open_with(
         is_packed,
         cuts: None,
         has_chats,
-        system_column,
+        system_columns,
         chat: None,
         id_column: None,
         partition: Vec::new(),
@@ -211,8 +212,8 @@ impl CsvSource {
                 || !self.has_chats && is_chat(&name)
         };
         let named = (0..layout.columns.len()).filter(|&at| is_beside(&layout.columns[at]));
-        let second = second_column(layout).filter(|_| !self.has_chats);
-        second.into_iter().chain(named).filter(|&at| at != layout.question).collect()
+        let seconds = second_columns(layout).filter(|_| !self.has_chats);
+        seconds.chain(named).filter(|&at| at != layout.question).collect()
     }
 
     /// Reads the chat in the cell of the question; `None` where that is empty.
@@ -224,8 +225,9 @@ impl CsvSource {
         let field = || self.shape.fields[self.layout.question].clone();
         let turns =
             turns_in(&Value::from(cell)).ok_or_else(|| RowProblem::NotText { field: field() })?;
-        let beside = self.system_column.and_then(|at| self.record.cell(at));
-        Chat::new(&turns, self.options.reading.last)?.with_system(beside).map(Some)
+        let chat = Chat::new(&turns, self.options.reading.last)?;
+        let mut beside = self.system_columns.iter().map(|&at| self.record.cell(at));
+        beside.try_fold(chat, Chat::with_system).map(Some)
     }
 
     fn fail_if(&self, suspicion: Option<Suspicion>) -> Result<(), SourceError> {

@@ -1,7 +1,7 @@
 //! What an object asks: a question in a field, or what the user says in the turns of a chat, and what
 //! of a chat a question has no room for.
 
-use dset_core::csv::{is_chat, question_among, second_among};
+use dset_core::csv::{SecondNames, is_chat, question_among};
 use serde_json::{Map, Value};
 
 pub(in crate::source) type Object = Map<String, Value>;
@@ -118,10 +118,10 @@ pub(super) fn extract_question(
     };
     beside(&mut asked, object);
     if named.is_none() && !asked.is_chat {
-        let names: Vec<&str> = object.keys().map(String::as_str).collect();
-        let own = names.iter().position(|name| *name == asked.field);
-        let second = own.and_then(|own| second_among(&names, own)).map(|at| names[at]);
-        asked.second = second.filter(|name| is_not_blank(&object[*name])).map(str::to_owned);
+        let seconds = SecondNames::of(&asked.field);
+        let mut fields = object.iter();
+        let second = fields.find(|(name, value)| seconds.contain(name) && is_not_blank(value));
+        asked.second = second.map(|(name, _)| name.clone());
     }
     Ok(asked)
 }

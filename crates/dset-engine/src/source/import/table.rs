@@ -5,7 +5,7 @@ use std::path::Path;
 
 use dset_core::csv::{
     Chosen, Layout, Quotes, Record, Records, RecordsError, SNIFFED_ROWS_MAX, STATUS, Suspicion,
-    UnquotedCommaDetector, ambiguous_column, is_chat, second_column, survey_records,
+    UnquotedCommaDetector, ambiguous_column, is_chat, second_columns, survey_records,
 };
 
 use super::chat::{self, ExtractError, ExtractedQuestion, is_beside};
@@ -54,14 +54,14 @@ pub(super) fn write(
         Ok::<_, ImportError>(())
     };
     // With `--column` somebody says what is meant.
-    let second = second_column(&layout);
-    let (mut with_second, mut all) = (0, 0);
+    let mut seconds: Vec<(usize, u64)> = second_columns(&layout).map(|at| (at, 0)).collect();
+    let mut all = 0;
     let mut names = names(&layout);
     let mut width = if layout.has_header { names.len() } else { 1 };
     rows(&mut |record, mended| {
-        let says =
-            second.and_then(|at| record.cell(at)).is_some_and(|cell| !cell.trim().is_empty());
-        with_second += u64::from(says);
+        for (at, rows) in &mut seconds {
+            *rows += u64::from(record.cell(*at).is_some_and(|cell| !cell.trim().is_empty()));
+        }
         if let Some(asked) = chats.asked(record, input.path)? {
             imported.is_chat |= asked.is_chat;
             imported.left.add(asked.left);
@@ -70,10 +70,10 @@ pub(super) fn write(
         width = width.max(mended.map_or(record.len(), |cells| cells.len()));
         Ok(())
     })?;
-    if let Some(second) = second.filter(|_| with_second > 0) {
+    if let Some((second, rows)) = seconds.into_iter().find(|(_, rows)| *rows > 0) {
         let (path, name) = (input.path.to_owned(), |at: usize| layout.columns[at].clone());
         let (first, second) = (name(layout.question), name(second));
-        return Err(ImportError::TwoFields { path, first, second, rows: with_second });
+        return Err(ImportError::TwoFields { path, first, second, rows });
     }
     if imported.left.rows > 0 && !options.first_turn_only {
         let (path, left) = (input.path.to_owned(), imported.left);

@@ -15,6 +15,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use dset_core::csv::Chosen;
 use dset_core::item::content::Turn;
 use dset_core::item::fields::Fields;
 use dset_core::item::params::Params;
@@ -22,7 +23,7 @@ use dset_core::item::shape::Shape;
 use dset_core::item::{Item, Place, Status};
 use serde_json::{Map, Value};
 
-use self::question::{Asked, asked, shape_of};
+use self::question::{Asked, asked, second_of, shape_of};
 use super::bad_row::{BadRows, RowProblem};
 use super::{Cursor, Source, SourceError, SourceOptions};
 
@@ -118,6 +119,7 @@ impl ObjectSource {
             });
         }
         let mut shape = shape_of(path, &rows, objects.fields(), options)?;
+        rows.iter().try_for_each(|row| no_second(path, &shape, options, row))?;
         objects.rewind()?;
         // What folders say is no question, and yields to what the file says.
         let mut partition = options.partition.clone();
@@ -194,6 +196,9 @@ impl Source for ObjectSource {
         loop {
             let Some((place, row)) = self.objects.next()? else { return Ok(false) };
             self.place = place;
+            if let Ok(object) = &row {
+                no_second(&self.path, &self.shape, &self.options, object)?;
+            }
             match self.take(row) {
                 Ok(()) => return Ok(true),
                 Err(problem) => self.skip_bad_row(problem)?,
@@ -236,3 +241,27 @@ impl Source for ObjectSource {
         self.bad_rows.count
     }
 }
+
+/// Fails where a field of a row belongs to the question and would not be sent, unless the user says what is.
+fn no_second(
+    path: &Path,
+    shape: &Shape,
+    options: &SourceOptions,
+    row: &Object,
+) -> Result<(), SourceError> {
+    if options.has_template || shape.chosen != Chosen::ByName {
+        return Ok(());
+    }
+    let question = &shape.fields[shape.question];
+    match second_of(row, question) {
+        None => Ok(()),
+        Some(second) => Err(SourceError::TwoFields {
+            path: path.to_owned(),
+            first: question.clone(),
+            second: second.to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

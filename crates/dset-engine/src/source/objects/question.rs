@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use dset_core::csv::{Chosen, is_chat, question_among, second_among};
+use dset_core::csv::{Chosen, SecondNames, is_chat, question_among};
 use dset_core::item::params::{Params, SERVICE_TIER, setter};
 use dset_core::item::shape::Shape;
 use serde_json::Value;
@@ -88,17 +88,7 @@ fn find(
         return Err(SourceError::TwoFields { path, first, second });
     }
     if let Some(found) = question.or(chat).or(body) {
-        let second = second_among(&names, at(found)).filter(|_| !has_template && !is_chat(found));
-        let second =
-            second.filter(|&second| rows.iter().any(|row| is_filled(row.get(names[second]))));
-        return match second {
-            Some(second) => Err(SourceError::TwoFields {
-                path: path.to_owned(),
-                first: (*found).into(),
-                second: names[second].into(),
-            }),
-            None => Ok(Some((at(found), Chosen::ByName))),
-        };
+        return Ok(Some((at(found), Chosen::ByName)));
     }
     let is_text =
         |name: &&&str| rows.iter().any(|row| row.get(**name).is_some_and(Value::is_string));
@@ -109,6 +99,19 @@ fn find(
         [only] if is_text(only) => Some((at(only), Chosen::First)),
         _ => None,
     })
+}
+
+/// Returns a field of an object that belongs to the question in the field with this name, and would not
+/// be sent; whatever other rows have.
+pub(super) fn second_of<'o>(object: &'o Object, question: &str) -> Option<&'o str> {
+    if is_chat(question) || BODIES.contains(&question) {
+        return None;
+    }
+    let seconds = SecondNames::of(question);
+    let is_second = |name: &str| is_chat(name) || seconds.contain(name);
+    let mut fields = object.iter();
+    let found = fields.find(|(name, value)| is_second(name) && is_filled(Some(value)));
+    found.map(|(name, _)| name.as_str())
 }
 
 /// Returns what is asked of an object; `is_told` where the user says which of its fields are sent.
@@ -127,11 +130,11 @@ pub(super) fn asked(
     }
     let value = value.ok_or_else(no_field)?;
     if let Some(body) = value.as_object().filter(|_| BODIES.contains(&field)) {
-        return of_batch_line(field, body, options);
+        nothing_beside(object, &BESIDE, is_told)?;
+        return of_batch_line(field, body, object, options);
     }
     if let Some(turns) = turns_in(value).filter(|_| !value.is_string() || is_chat(field)) {
-        let beside = SYSTEMS.into_iter().find_map(|name| object.get(name)?.as_str());
-        let chat = Chat::new(&turns, options.reading.last)?.with_system(beside)?;
+        let chat = with_systems(Chat::new(&turns, options.reading.last)?, object)?;
         nothing_beside(object, &BESIDE, is_told)?;
         return Ok(of_chat(chat));
     }
@@ -149,13 +152,23 @@ pub(super) fn asked(
 }
 
 /// Reads a line of a batch: its messages are sent, and its parameters with them.
-fn of_batch_line(field: &str, body: &Object, options: &SourceOptions) -> Result<Asked, RowProblem> {
+fn of_batch_line(
+    field: &str,
+    body: &Object,
+    line: &Object,
+    options: &SourceOptions,
+) -> Result<Asked, RowProblem> {
     let no_field = || RowProblem::NoField { field: format!("{field}.{MESSAGES}") };
     let turns = body.get(MESSAGES).and_then(turns_in).ok_or_else(no_field)?;
     let params = params(field, body, options)?;
     let chat = Chat::new(&turns, options.reading.last)?;
-    let chat = chat.with_system(body.get(SYSTEM).and_then(Value::as_str))?;
-    Ok(Asked { params, ..of_chat(chat) })
+    let chat = chat.with_system_in(&format!("{field}.{SYSTEM}"), body.get(SYSTEM))?;
+    Ok(Asked { params, ..of_chat(with_systems(chat, line)?) })
+}
+
+/// Takes the system prompts of the fields beside a chat, which are one.
+fn with_systems(chat: Chat, object: &Object) -> Result<Chat, RowProblem> {
+    SYSTEMS.into_iter().try_fold(chat, |chat, name| chat.with_system_in(name, object.get(name)))
 }
 
 /// Returns the parameters of a batch line; those that say what is said for all rows anyway are passed

@@ -1,0 +1,113 @@
+//! What is asked of rows of objects, and what is refused because it would be asked in part.
+
+use dset_core::item::content::Turn;
+use dset_core::settings::{OnBadRow, Reading};
+use serde_json::json;
+
+use super::*;
+use crate::source::open;
+
+/// What is sent of a row: its system prompt, and its text or the texts of its turns.
+type Sent = (Option<String>, Vec<String>);
+
+fn read_as(
+    name: &str,
+    text: &str,
+    options: &SourceOptions,
+) -> Result<(Vec<Sent>, BadRows), SourceError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    fs_err::write(&path, text).unwrap();
+    let mut source = open(&path, options)?;
+    let mut rows = Vec::new();
+    while let Some(item) = source.next()? {
+        let texts = match item.turns {
+            Some(turns) => turns.iter().map(|Turn { text, .. }| text.to_string()).collect(),
+            None => vec![item.text.to_owned()],
+        };
+        rows.push((item.system.map(ToString::to_string), texts));
+    }
+    Ok((rows, source.bad_rows()))
+}
+
+fn lines(rows: &[Value]) -> String {
+    rows.iter().map(|row| format!("{row}\n")).collect()
+}
+
+fn read(rows: &[Value]) -> Result<Vec<Sent>, SourceError> {
+    read_as("q.jsonl", &lines(rows), &SourceOptions::default()).map(|(rows, _)| rows)
+}
+
+fn problem(row: Value) -> RowProblem {
+    match read(&[row]) {
+        Err(SourceError::BadRow { problem, .. }) => problem,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn second(rows: &[Value]) -> String {
+    match read(rows) {
+        Err(SourceError::TwoFields { second, .. }) => second,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_system_prompt_is_sent_whatever_form_it_has_and_wherever_it_stands() {
+    let messages = json!([{"role": "user", "content": "Why?"}]);
+    let blocks = json!([
+        {"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}},
+        {"type": "text", "text": "Be kind."},
+    ]);
+    for (row, system) in [
+        (json!({"messages": messages, "system": "Be brief."}), Some("Be brief.")),
+        (json!({"messages": messages, "system": blocks}), Some("Be brief.\nBe kind.")),
+        (json!({"messages": messages, "system": []}), None),
+        (json!({"messages": messages, "system": "", "system_prompt": "Be X."}), Some("Be X.")),
+        (
+            json!({"custom_id": "a", "params": {"messages": messages, "system": blocks}}),
+            Some("Be brief.\nBe kind."),
+        ),
+        (
+            json!({"custom_id": "a", "body": {"messages": messages}, "system": "Be X."}),
+            Some("Be X."),
+        ),
+    ] {
+        let sent = read(&[row.clone()]).unwrap();
+        assert_eq!(sent, [(system.map(str::to_owned), vec!["Why?".to_owned()])], "{row}");
+    }
+    let picture = json!([{"type": "image", "source": {}}]);
+    let not_text = |field: &str| RowProblem::NotTextSystem { field: field.to_owned() };
+    let beside = |field: &str| RowProblem::Beside { field: field.to_owned() };
+    for (row, expected) in [
+        (json!({"messages": messages, "system": picture}), not_text("system")),
+        (json!({"params": {"messages": messages, "system": picture}}), not_text("params.system")),
+        (
+            json!({"messages": messages, "system": "X", "system_prompt": "Y"}),
+            RowProblem::TwoSystems,
+        ),
+        (json!({"body": {"messages": messages}, "images": ["a.png"]}), beside("images")),
+    ] {
+        assert_eq!(problem(row), expected);
+    }
+}
+
+#[test]
+fn a_second_field_that_belongs_to_the_question_is_found_in_whichever_row_and_field_it_stands() {
+    let mut rows = vec![json!({"instruction": "Sum up.", "input": ""}); SURVEYED_ROWS + 1];
+    rows.push(json!({"instruction": "Sum up.", "input": "", "context": "A text."}));
+    assert_eq!(second(&rows), "context");
+    let row = json!({"question": "Which?", "context": "", "choices": ["a", "b"]});
+    assert_eq!(second(std::slice::from_ref(&row)), "choices");
+    rows.pop();
+    assert_eq!(read(&rows).unwrap().len(), rows.len());
+    // Whoever names the field says that it is enough.
+    let told = SourceOptions { column: Some("question".into()), ..SourceOptions::default() };
+    assert_eq!(read_as("q.jsonl", &lines(&[row]), &told).unwrap().0.len(), 1);
+    let table = "question,context,choices\nWhich?,,a|b\n";
+    let error = read_as("q.csv", table, &SourceOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("`choices` beside `question`"), "{error}");
+    let skip = Reading { on_bad_row: OnBadRow::Skip, ..Reading::default() };
+    let options = SourceOptions { reading: skip, ..SourceOptions::default() };
+    read_as("q.csv", table, &options).unwrap_err();
+}
