@@ -462,6 +462,10 @@ fn choose<'k>(kinds: &'k [SourceKind], path: &Path, options: &SourceOptions) -> 
     {
         return first;
     }
+    let lines = kinds.iter().find(|kind| kind.name == objects::LINES.name);
+    if let Some(lines) = lines.filter(|_| objects::are_texts(&head, path)) {
+        return lines;
+    }
     // Of equally likely ones the first.
     others.iter().fold(
         first,

@@ -118,6 +118,23 @@ fn a_form_is_chosen_by_name_then_by_the_first_bytes_and_is_csv_otherwise() {
         ("q.csv", "%list\na\n", "csv"),
         ("q", "%list\na\n", "list"),
         ("q", "question\na\n", "csv"),
+        // As `jq` writes objects, arrays, texts.
+        ("q", "{\n  \"question\": \"a\"\n}\n{\n  \"question\": \"b\"\n}\n", "json"),
+        ("q", "{\"question\": \"a\",\n \"id\": 1}\n", "json"),
+        ("q", "[\n  \"a\",\n  \"b\"\n]\n", "json"),
+        ("q", "[\n  [\n    {\n      \"role\": \"user\"", "json"),
+        ("q", "[\"a\",\"b\"]\n", "json"),
+        ("q", "[]\n", "json"),
+        ("q", "\u{feff}{ \"question\": \"a\", \"x\": NaN }\n", "jsonl"),
+        ("q", "\"a\"\n\"b\\nc\"\n", "jsonl"),
+        // And what looks like it.
+        ("q", "\"a\"\n\"b, c\"\n", "csv"),
+        ("q", "\"question\"\n\"a\\nb\"\n", "csv"),
+        ("q", "\"a\\nb\"\n\"\\alpha\"\n", "csv"),
+        ("q", "\"a\",\"b\\nc\"\n", "csv"),
+        ("q", "[1] Why?\n", "csv"),
+        ("q", "[\"a\"] Why?\n", "csv"),
+        ("q", "{x} Why?\n", "csv"),
     ] {
         let (_folder, path) = written(name, text);
         assert_eq!(choose(&kinds(), &path, &SourceOptions::default()).name, kind, "{name} {text}");

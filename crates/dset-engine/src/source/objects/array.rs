@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use dset_core::csv::CELL_BYTES_MAX;
 use dset_core::item::Place;
 
-use super::lines::{JsonLines, object};
+use serde::de::IgnoredAny;
+
+use super::lines::{JsonLines, first_line, object, without_mark};
 use super::whole::Whole;
 use super::{ObjectSource, Objects, Read};
 use crate::source::bad_row::RowProblem;
@@ -18,10 +20,30 @@ use crate::source::{
 pub(in crate::source) const KIND: SourceKind =
     SourceKind { name: "json", endings: &["json"], sniff, open };
 
+/// An array of objects, texts or lists, or an object over several lines.
 fn sniff(head: &[u8]) -> Likelihood {
-    let rest = head.trim_ascii_start().strip_prefix(b"[").map(<[u8]>::trim_ascii_start);
-    let is_array = rest.is_some_and(|rest| rest.starts_with(b"{") || rest.starts_with(b"[{"));
-    if is_array { Likelihood::Likely } else { Likelihood::No }
+    let text = without_mark(head).trim_ascii();
+    let is_json = match text.first() {
+        _ if [&b"["[..], b"{"].contains(&first_line(head)) => true,
+        Some(b'{') => is_value(text),
+        Some(b'[') => match text[1..].trim_ascii_start() {
+            [b'{', ..] => true,
+            [b'"' | b'[', ..] => is_value(text),
+            rest => rest == b"]",
+        },
+        _ => false,
+    };
+    if is_json { Likelihood::Likely } else { Likelihood::No }
+}
+
+/// Tells whether a text begins with JSON, whose end need not be there, and nothing is behind that in its line.
+fn is_value(text: &[u8]) -> bool {
+    let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
+    match values.next() {
+        Some(Ok(_)) => matches!(&text[values.byte_offset()..], [] | [b'\n' | b'\r', ..]),
+        Some(Err(error)) => error.is_eof(),
+        None => false,
+    }
 }
 
 /// Opens an array; what is called JSON and is none is read as JSON lines, as the original script's

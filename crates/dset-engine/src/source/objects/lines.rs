@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use dset_core::csv::CELL_BYTES_MAX;
+use dset_core::csv::{CELL_BYTES_MAX, is_header_word};
 use dset_core::item::Place;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -23,13 +23,49 @@ pub(in crate::source) const KIND: SourceKind =
 
 /// A first line that is an object of its own.
 fn sniff(head: &[u8]) -> Likelihood {
-    let line = head.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty());
-    let line = line.unwrap_or_default().trim_ascii();
+    let line = first_line(head);
+    let behind = line.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
     // The first line may be longer than what is looked at.
-    let is_object = line.starts_with(b"{\"")
-        && (line.len() == head.trim_ascii().len()
-            || serde_json::from_slice::<Object>(line).is_ok());
+    let is_cut = line.len() == without_mark(head).trim_ascii().len();
+    let is_object =
+        behind.is_some_and(|rest| rest.starts_with(b"\"")) && (is_cut || object(line).is_ok());
     if is_object { Likelihood::Likely } else { Likelihood::No }
+}
+
+/// Returns the first line that is not blank, without the blanks around it.
+pub(super) fn first_line(head: &[u8]) -> &[u8] {
+    let mut lines = without_mark(head).split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+    lines.find(|line| !line.is_empty()).unwrap_or_default()
+}
+
+pub(super) fn without_mark(head: &[u8]) -> &[u8] {
+    head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head)
+}
+
+/// Tells whether every line of a file that begins like this is a text as JSON writes it, and one has what
+/// means something else in a cell. Without such a line both forms say the same.
+pub(in crate::source) fn are_texts(head: &[u8], path: &Path) -> bool {
+    let read = |line: &[u8]| {
+        let text = std::str::from_utf8(line).ok().filter(|line| line.starts_with('"'))?;
+        match json_text::read(text).ok()? {
+            (Value::String(text), _) => Some(text),
+            _ => None,
+        }
+    };
+    let first = first_line(head);
+    if !first.starts_with(b"\"") || read(first).is_some_and(|text| is_header_word(&text)) {
+        return false;
+    }
+    let Ok(mut lines) = JsonLines::open(path) else { return false };
+    let mut has_escapes = false;
+    while let Ok(Some(_)) = lines.next() {
+        let line = without_mark(&lines.bytes).trim_ascii();
+        if read(line).is_none() {
+            return false;
+        }
+        has_escapes |= line.contains(&b'\\');
+    }
+    has_escapes
 }
 
 fn open(path: &Path, options: &SourceOptions) -> Result<Box<dyn Source>, SourceError> {

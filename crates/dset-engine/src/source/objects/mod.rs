@@ -28,7 +28,7 @@ use super::bad_row::{BadRows, RowProblem};
 use super::{Cursor, Source, SourceError, SourceOptions};
 
 pub(super) use array::KIND as ARRAY;
-pub(super) use lines::KIND as LINES;
+pub(super) use lines::{KIND as LINES, are_texts};
 #[cfg(feature = "parquet")]
 pub(super) use parquet::KIND as PARQUET;
 pub(super) use question::{BESIDE, SYSTEMS};

@@ -111,3 +111,17 @@ fn a_second_field_that_belongs_to_the_question_is_found_in_whichever_row_and_fie
     let options = SourceOptions { reading: skip, ..SourceOptions::default() };
     read_as("q.csv", table, &options).unwrap_err();
 }
+
+#[test]
+fn json_without_a_name_is_asked_as_it_is_meant() {
+    for text in [
+        "{\n  \"question\": \"Why?\\nSo.\"\n}\n{\n  \"question\": \"How?\"\n}\n",
+        "[\n  \"Why?\\nSo.\",\n  \"How?\"\n]\n",
+        "[\"Why?\\nSo.\",\"How?\"]\n",
+        "\"Why?\\nSo.\"\n\"How?\"\n",
+    ] {
+        let (rows, _) = read_as("questions", text, &SourceOptions::default()).unwrap();
+        let sent: Vec<_> = rows.into_iter().flat_map(|(_, texts)| texts).collect();
+        assert_eq!(sent, ["Why?\nSo.", "How?"], "{text}");
+    }
+}
