@@ -10,7 +10,6 @@ use crate::item::Item;
 #[derive(Debug)]
 pub struct Condition {
     parsed: minijinja::Expression<'static, 'static>,
-    fields: Vec<String>,
 }
 
 impl Condition {
@@ -23,13 +22,13 @@ impl Condition {
             ParseError::Syntax(detail) => TemplateError::Syntax { line: 1, detail },
             ParseError::Unknown(name) => TemplateError::Undefined { name, known: known(fields) },
         })?;
-        Ok(Condition { parsed, fields: fields.to_vec() })
+        Ok(Condition { parsed })
     }
 
     /// Tells whether it holds for an item. Fails where a field that it needs is missing there, or is
     /// of another kind.
     pub fn holds(&self, item: &Item<'_>) -> Result<bool, TemplateError> {
-        let names = names_of(item, item.text.trim(), &self.fields);
+        let names = names_of(item, item.text.trim());
         let value = self.parsed.eval(names).map_err(|error| row_error(item, &error))?;
         match value.is_undefined() {
             true => Err(row_error(item, &ErrorKind::UndefinedError.into())),

@@ -325,15 +325,13 @@ impl Template {
     }
 
     fn fill(&self, item: &Item<'_>, question: &str) -> Result<String, TemplateError> {
-        self.parsed()
-            .render(names_of(item, question, &self.columns))
-            .map_err(|error| row_error(item, &error))
+        self.parsed().render(names_of(item, question)).map_err(|error| row_error(item, &error))
     }
 }
 
 /// Returns what templates and conditions see of an item: its fields by their names, all of them in
 /// `row`, and its question.
-fn names_of(item: &Item<'_>, question: &str, columns: &[String]) -> Value {
+fn names_of(item: &Item<'_>, question: &str) -> Value {
     let mut names = field_values(item.fields);
     // What is used of these is an error.
     let bytes = |name: &str| {
@@ -342,8 +340,8 @@ fn names_of(item: &Item<'_>, question: &str, columns: &[String]) -> Value {
     };
     names.extend(item.bytes.iter().map(|name| (name.as_str(), bytes(name))));
     let row = match item.fields {
-        // A short row ends with empty cells.
-        Fields::Cells(..) => {
+        // A short row ends with empty cells; columns of other files it does not have.
+        Fields::Cells(columns, _) => {
             for name in columns {
                 names.entry(name).or_insert_with(|| Value::from(""));
             }

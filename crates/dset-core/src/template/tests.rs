@@ -1,3 +1,4 @@
+use super::condition::Condition;
 use super::*;
 use crate::item::fields::Fields;
 use crate::item::{Place, Status};
@@ -50,6 +51,11 @@ fn a_cell_that_a_short_row_lacks_is_empty() {
     let item = Item { fields: Fields::Cells(&names, &record), ..item(2, "a", &none) };
     let template = Template::new("{{ question }}{{ topic }}", &names).unwrap();
     assert_eq!(template.render(&item).unwrap().unwrap().text, "a");
+    // Another file of the same input has the column, the row's own has not.
+    let own = columns(&["q"]);
+    let item = Item { fields: Fields::Cells(&own, &record), ..item };
+    assert!(matches!(template.render(&item), Err(TemplateError::Row { row_number: 2, .. })));
+    assert!(Condition::new("topic == ''", &names).unwrap().holds(&item).is_err());
 }
 
 #[test]
