@@ -11,7 +11,7 @@ use super::{SourceError, SourceKind};
 
 const CARD: &str = "README.md";
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct FrontMatter {
     #[serde(default)]
     configs: Vec<Config>,
@@ -25,6 +25,12 @@ struct Config {
     default: bool,
     data_dir: Option<String>,
     data_files: Option<DataFiles>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { config_name: default_name(), default: true, data_dir: None, data_files: None }
+    }
 }
 
 fn default_name() -> String {
@@ -52,22 +58,37 @@ enum Patterns {
     Several(Vec<String>),
 }
 
-/// Returns the files of the configuration and split that are meant; `None` where there is no card, or
-/// one that names no files. Fails where one that it names is not there; a pattern may match nothing, as the
-/// Hub's loader has it.
-pub(super) fn files(
+/// Where the rows of a configuration are.
+#[derive(Debug)]
+pub(super) enum Rows {
+    /// In the files of the split that is meant.
+    Files(Vec<PathBuf>),
+    /// In a folder, of whose files names tell the split.
+    Folder(PathBuf),
+}
+
+/// Finds the configuration and split that are meant. Without a card, or with one that names nothing, that is
+/// the folder. Fails where what it names is not there; a pattern may match nothing, as the Hub's loader has it.
+pub(super) fn rows(
     kinds: &[SourceKind],
     folder: &Path,
     reading: &Reading,
-) -> Result<Option<Vec<PathBuf>>, SourceError> {
-    let Ok(card) = fs_err::read_to_string(folder.join(CARD)) else { return Ok(None) };
-    let Some(front) = front_matter(&card) else { return Ok(None) };
-    let front: FrontMatter = serde_yaml_ng::from_str(front).map_err(|error| SourceError::Card {
+) -> Result<Rows, SourceError> {
+    let whole = || Rows::Folder(folder.to_owned());
+    let card = fs_err::read_to_string(folder.join(CARD)).unwrap_or_default();
+    let front = front_matter(&card).map(serde_yaml_ng::from_str).transpose();
+    let front: Option<FrontMatter> = front.map_err(|error| SourceError::Card {
         path: folder.to_owned(),
         detail: error.to_string(),
     })?;
-    if front.configs.iter().all(|config| config.data_files.is_none()) {
-        return Ok(None);
+    let mut front = front.unwrap_or_default();
+    let is_named = |config: &Config| config.data_files.is_some() || config.data_dir.is_some();
+    if reading.config.is_none() && !front.configs.iter().any(is_named) {
+        return Ok(whole());
+    }
+    if front.configs.is_empty() {
+        // Where no card says otherwise there is one.
+        front.configs.push(Config::default());
     }
     let names = front.configs.iter().map(|config| config.config_name.clone()).collect();
     let part = |what, given: &Option<String>, found| SourceError::WhichPart {
@@ -86,6 +107,10 @@ pub(super) fn files(
     };
     let config = config.ok_or_else(|| part("configurations", &reading.config, names))?;
     let base = config.data_dir.as_ref().map_or_else(|| folder.to_owned(), |dir| folder.join(dir));
+    let missing = |pattern: &str| {
+        let (path, pattern) = (folder.to_owned(), pattern.to_owned());
+        SourceError::NamedFileMissing { path, pattern }
+    };
     let wanted = reading.split.as_deref().unwrap_or("train");
     let patterns: Vec<&String> = match &config.data_files {
         Some(DataFiles::Pattern(pattern)) => vec![pattern],
@@ -100,7 +125,8 @@ pub(super) fn files(
                 None => return Err(part("splits", &reading.split, names)),
             }
         }
-        None => return Ok(None),
+        None if base.is_dir() => return Ok(Rows::Folder(base)),
+        None => return Err(missing(config.data_dir.as_deref().unwrap_or_default())),
     };
     let mut files = Vec::new();
     for pattern in patterns {
@@ -110,13 +136,12 @@ pub(super) fn files(
             false => files.extend(matching(&path)),
         }
         if !is_pattern(Path::new(pattern)) && !path.exists() {
-            let (path, pattern) = (folder.to_owned(), pattern.clone());
-            return Err(SourceError::NamedFileMissing { path, pattern });
+            return Err(missing(pattern));
         }
     }
     files.sort();
     files.dedup();
-    Ok(Some(files))
+    Ok(Rows::Files(files))
 }
 
 /// Returns what stands between the two lines of dashes at the beginning of a card.

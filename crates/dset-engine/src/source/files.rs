@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::bad_row::{BadRows, RowProblem};
-use super::dataset_card;
+use super::dataset_card::{self, Rows};
 use super::{Cursor, Source, SourceError, SourceKind, SourceOptions, choose};
 use crate::os::files::{folder_of, real_place};
 use crate::store::STORE;
@@ -218,9 +218,11 @@ pub(super) fn of(
     }
     let (mut paths, others) = if path.is_dir() {
         let others = beside(kinds, path);
-        match dataset_card::files(kinds, path, reading)? {
-            Some(paths) => (paths, others),
-            None => (of_split(path, in_folder(kinds, path), &others, reading)?, others),
+        match dataset_card::rows(kinds, path, reading)? {
+            Rows::Files(paths) => (paths, others),
+            Rows::Folder(within) => {
+                (of_split(&within, in_folder(kinds, &within), &others, reading)?, others)
+            }
         }
     } else if !path.exists() && is_pattern(path) {
         (matching(path), Vec::new())
