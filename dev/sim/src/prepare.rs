@@ -135,7 +135,7 @@ impl World {
         let mut hashers: Vec<RequestHasher> =
             settings.iter().map(RequestSettings::request_hasher).collect();
         self.read(|_, _, text, marked| match text {
-            "" => planner.skip(text),
+            "" => planner.skip(QuestionId::hash_text(text)),
             text => {
                 let prints = hashers.iter_mut().map(|hasher| hasher.fingerprint(text));
                 planner.push(QuestionId::hash_text(text), prints, marked);

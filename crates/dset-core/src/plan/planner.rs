@@ -20,8 +20,8 @@ pub struct Planner {
     prints: Vec<Fingerprint>,
     texts: Vec<u64>,
     marked: Vec<bool>,
-    /// Rows that are not asked although they have a question: how many questions came before each,
-    /// and its text. They count in the ordinals of equal texts, as they do for bookmarks.
+    /// Rows that are not asked: how many questions came before each, and its text, which may be blank.
+    /// They count in the ordinals of equal texts, as they do for bookmarks.
     skipped: Vec<(u32, u64)>,
     /// Of each row, whether the user left it out; empty where all are to be asked.
     left_out: Vec<bool>,
@@ -64,10 +64,11 @@ impl Planner {
         self.marked.push(marked);
     }
 
-    /// Takes an empty row that is not asked.
-    pub fn skip(&mut self, question: &str) {
-        if !question.trim().is_empty() {
-            self.skipped.push((index(self.texts.len()), QuestionId::hash_text(question)));
+    /// Takes a row that is not asked by the hash of its text.
+    pub fn skip(&mut self, text_hash: u64) {
+        // Where prompts are questions, no blank one is ever asked.
+        if !self.prompts_are_questions || text_hash != QuestionId::hash_text("") {
+            self.skipped.push((index(self.texts.len()), text_hash));
         }
     }
 

@@ -168,11 +168,15 @@ fn a_row_that_changed_since_it_was_planned_is_noticed() {
 fn rows_that_are_skipped_count_among_equal_texts_as_they_do_for_bookmarks() {
     let mut hasher = settings("a").request_hasher();
     let mut planner = Planner::new(false, Fanout::default());
-    planner.push(QuestionId::hash_text("same"), [hasher.fingerprint("x")], false);
-    planner.skip("same");
-    planner.push(QuestionId::hash_text("same"), [hasher.fingerprint("y")], false);
+    for text in ["same", ""].map(QuestionId::hash_text) {
+        planner.push(text, [hasher.fingerprint("x")], false);
+        planner.skip(text);
+        planner.push(text, [hasher.fingerprint("y")], false);
+    }
     let plan = planner.plan(0, [], &StoreFacts::default());
-    assert_eq!((plan.id(0, 0).ordinal, plan.id(1, 0).ordinal), (0, 2));
+    let texts = ["same", "same", "", ""].map(QuestionId::hash_text);
+    let ordinals = (0..).zip(texts).map(|(at, text)| plan.id(at, text).ordinal);
+    assert_eq!(ordinals.collect::<Vec<_>>(), [0, 2, 0, 2]);
 }
 
 #[test]

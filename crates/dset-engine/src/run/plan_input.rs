@@ -66,9 +66,10 @@ pub(crate) fn plan_input(
     let mut items = Items::new(source, prompts, requests);
     while let Some(prepared) = items.next()? {
         let item = &prepared.item;
+        prepared.left_out.iter().for_each(|&text_hash| scanned.planner.skip(text_hash));
         if prepared.rendered.is_none() {
             scanned.empty += 1;
-            scanned.planner.skip(item.text);
+            scanned.planner.skip(item.text_hash());
             continue;
         }
         let marked = item.status == Status::Error;
@@ -152,7 +153,7 @@ pub(crate) fn try_for_each_planned<E: From<JobError>>(
     source.rewind().map_err(JobError::from)?;
     let mut items = Items::new(source, prompts, std::slice::from_ref(request));
     let mut index: u32 = 0;
-    while let Some(Prepared { item, rendered, fingerprints }) =
+    while let Some(Prepared { item, rendered, fingerprints, .. }) =
         items.next().map_err(JobError::from)?
     {
         let Some(rendered) = &rendered else { continue };

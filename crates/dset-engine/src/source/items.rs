@@ -19,6 +19,8 @@ pub(crate) struct Items<'s> {
     fingerprints: Vec<Fingerprint>,
     /// Items that were read, those included that are left out because a prompt fails on them.
     read: u64,
+    /// The hashes of the texts of those that were left out behind the item before.
+    left_out: Vec<u64>,
 }
 
 /// An item, and what is sent for it.
@@ -29,6 +31,8 @@ pub(crate) struct Prepared<'a> {
     pub(crate) rendered: Option<Rendered<'a>>,
     /// Of the request to each model; none of an empty item.
     pub(crate) fingerprints: &'a [Fingerprint],
+    /// The hashes of the texts of the items before it that were left out because a prompt fails on them.
+    pub(crate) left_out: &'a [u64],
 }
 
 /// Why an item cannot be asked.
@@ -68,11 +72,12 @@ impl<'s> Items<'s> {
         hashers: Vec<RequestHasher>,
     ) -> Items<'s> {
         let fingerprints = Vec::with_capacity(hashers.len());
-        Items { source, prompts, fingerprints, hashers, read: 0 }
+        Items { source, prompts, fingerprints, hashers, read: 0, left_out: Vec::new() }
     }
 
     /// Reads the next item; `None` behind the last.
     pub(crate) fn next(&mut self) -> Result<Option<Prepared<'_>>, ItemError> {
+        self.left_out.clear();
         let filled = loop {
             if !self.source.advance().map_err(ItemError::Source)? {
                 return Ok(None);
@@ -87,6 +92,7 @@ impl<'s> Items<'s> {
                 Ok(rendered) => break Some(rendered.map(Rendered::into_owned)),
                 Err(error) => error,
             };
+            self.left_out.push(self.source.current().text_hash());
             let place = self.source.position();
             let problem = RowProblem::Template(error.error.to_string());
             self.source.skip_bad_row(problem).map_err(|_| ItemError::Prompt(place, error))?;
@@ -105,7 +111,8 @@ impl<'s> Items<'s> {
             let prints = hashers.map(|hasher| hasher.fingerprint_of_item(&item, rendered));
             self.fingerprints.extend(prints);
         }
-        Ok(Some(Prepared { item, rendered, fingerprints: &self.fingerprints }))
+        let (fingerprints, left_out) = (&self.fingerprints, &self.left_out);
+        Ok(Some(Prepared { item, rendered, fingerprints, left_out }))
     }
 }
 

@@ -5,11 +5,13 @@ use std::sync::mpsc;
 
 use dset_core::item::Status;
 use dset_core::item::content::{Content, Role, Turn};
+use dset_core::item::error_marks::InputMarks;
 use dset_core::item::fields::Fields;
 use dset_core::item::question::Question;
 use dset_core::key::RequestSettings;
 use dset_core::plan::StoreFacts;
 use dset_core::run::Event;
+use dset_core::settings::OnBadRow;
 use dset_core::template::{DEFAULT_TEMPLATE, Prompts};
 use serde_json::{Map, Value};
 
@@ -188,4 +190,50 @@ fn a_form_that_is_one_value_in_a_list_is_planned_and_read_and_its_texts_have_the
         assert!(matches!(&chat.content, Content::Chat(turns) if turns.len() == 3));
         assert_ne!(chat.key, from_list[1].key, "a chat that ends with the same words");
     }
+}
+
+#[test]
+fn a_mark_goes_to_the_row_that_was_asked_whatever_rows_before_it_were_not() {
+    let rows = "a,one,many\na,two,1\n,,1\n,three,1\na,four,3\n";
+    let (_folder, path) = written("q.csv", &format!("question,topic,level\n{rows}"));
+    let reading = Reading { on_bad_row: OnBadRow::Skip, ..Reading::default() };
+    let options = SourceOptions { has_template: true, reading, ..SourceOptions::default() };
+    let source = open(&path, &options).unwrap();
+    let marker = source.marker().unwrap();
+    let questions = asked(source, "{{ topic }}{% if level > 2 %}!{% endif %}");
+    assert_eq!(questions.iter().map(|q| q.row_number).collect::<Vec<_>>(), [3, 5, 6]);
+    let set = questions.iter().map(|question| question.id).collect();
+    marker.write(&InputMarks { set, ..InputMarks::default() }, None).unwrap();
+    let marked = "question,topic,level,status\na,one,many\na,two,1,ERROR\n,,1\n,three,1,ERROR\na,four,3,ERROR\n";
+    assert_eq!(fs_err::read_to_string(&path).unwrap(), marked);
+}
+
+#[test]
+fn a_configuration_may_be_a_folder_and_one_that_is_not_there_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["math/train.jsonl", "math/test.jsonl", "art/a.jsonl", "b.jsonl"] {
+        let path = folder.path().join(file);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, "{\"question\": \"a\"}\n").unwrap();
+    }
+    let files = |config: Option<&str>, split: Option<&str>| {
+        let owned = |name: Option<&str>| name.map(str::to_owned);
+        let reading = Reading { config: owned(config), split: owned(split), ..Reading::default() };
+        let found = files_of(folder.path(), &reading).map_err(|error| error.to_string())?;
+        let name = |path: &PathBuf| {
+            path.strip_prefix(folder.path()).unwrap().to_string_lossy().replace('\\', "/")
+        };
+        Ok::<_, String>(found.iter().map(name).collect::<Vec<_>>())
+    };
+    assert_eq!(files(None, None).unwrap(), ["b.jsonl"]);
+    assert_eq!(files(Some("default"), None).unwrap(), ["b.jsonl"]);
+    assert!(files(Some("math"), None).unwrap_err().contains("configurations default"));
+    let card = "---\nconfigs:\n- config_name: math\n  data_dir: ./math/\n- config_name: art\n  \
+                data_dir: art\n- config_name: gone\n  data_dir: gone\n---\n";
+    fs_err::write(folder.path().join("README.md"), card).unwrap();
+    assert!(files(None, None).unwrap_err().contains("configurations math, art, gone"));
+    assert_eq!(files(Some("math"), None).unwrap(), ["math/train.jsonl"]);
+    assert_eq!(files(Some("math"), Some("test")).unwrap(), ["math/test.jsonl"]);
+    assert_eq!(files(Some("art"), None).unwrap(), ["art/a.jsonl"]);
+    assert!(files(Some("gone"), None).unwrap_err().contains("names `gone`, which is not there"));
 }
