@@ -139,13 +139,17 @@ fn set(text: &str) -> BTreeSet<String> {
     items.filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
-static CHOICES: LazyLock<[Regex; 3]> = LazyLock::new(|| {
+static CHOICES: LazyLock<[Regex; 5]> = LazyLock::new(|| {
     [
         // Alone, in whatever it is set.
         r"^[\s(\[*_`'.]*([A-Za-z])[\s)\]*_`'.:]*$",
+        // At the end, which says so: before it all choices may be gone through.
+        r"(?s).*(?i:answer|choice|option|antwort|respuesta|réponse)[*_`]*(?i:\s+is|\s+ist|\s+es|\s+est|\s*:)[\s:(\[*_`$]*([A-Z])\b[^A-Za-z]*$",
+        // Alone in the last line.
+        r"\n[\s(\[*_`'.]*([A-Z])[\s)\]*_`'.:]*$",
         // Before its text: `B) the second`.
         r"^[\s(\[*_`]*([A-Z])[*_`]*[)\].:][\s*_`]",
-        // In the last sentence that says so.
+        // In the last sentence that names it.
         r"(?s).*(?i:answer|choice|option|antwort|respuesta|réponse)(?i:\s+is|\s+ist|\s+es|\s+est)?\s*:?\s*[(\[*_`$]*([A-Z])\b[^A-Za-z]*$",
     ]
     .map(|pattern| Regex::new(pattern).expect("a test compiles it"))
@@ -190,10 +194,15 @@ mod tests {
             "The answer is B.",
             "Answer: (B)",
             "So it is not A.\nThe correct option is **B**",
+            "A) one B) two. Answer: B",
+            "A) one\nB) two\n\n**Answer:** B",
+            "A) one\nB) two\nThe correct option is (B).",
+            "A. one\nB. two\n\n**B**",
+            "B) the second. A) is wrong, and so is option C",
         ] {
             assert!(passes("choice", given, "B"), "{given}");
         }
-        for given in ["A", "A cat is a B", "A or B", "Both", ""] {
+        for given in ["A", "A cat is a B", "A or B", "Both", "", "A) one\nB) two\nAnswer: A"] {
             assert!(!passes("choice", given, "B"), "{given}");
         }
     }
