@@ -84,6 +84,14 @@ pub enum RowProblem {
         /// The turn, from 1.
         turn: usize,
     },
+    /// A turn has something beside its text that belongs to it.
+    #[error("turn {turn} of the chat has `{field}`, which would not be sent")]
+    BesideTurn {
+        /// The turn, from 1.
+        turn: usize,
+        /// The field.
+        field: &'static str,
+    },
     /// The system prompt is, or has a part that is, no text.
     #[error("`{field}`, the system prompt, has a part that is no text")]
     NotTextSystem {

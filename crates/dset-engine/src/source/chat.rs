@@ -25,6 +25,10 @@ pub(crate) struct Chat {
 const REASONING: [&str; 5] =
     ["reasoning_content", "reasoning", "reasoning_details", "thinking", "thought"];
 
+/// Fields of a turn that hold what would have to be sent with its text, as Ollama and ms-swift have them.
+const BESIDE: [&str; 9] =
+    ["image", "images", "image_url", "audio", "audios", "video", "videos", "files", "attachments"];
+
 /// Returns the turns that a value holds: a list of them, or such a list as a text of JSON.
 pub(crate) fn turns_in(value: &Value) -> Option<Vec<Value>> {
     match value {
@@ -119,6 +123,9 @@ fn read_turn(number: usize, value: &Value) -> Result<Turn, RowProblem> {
     let role = role.ok_or(RowProblem::NoRole { turn: number })?;
     if ["tool_calls", "function_call", "tool_call_id"].iter().any(|name| is_filled(says(name))) {
         return Err(RowProblem::Tool { turn: number });
+    }
+    if let Some(field) = BESIDE.into_iter().find(|name| is_filled(says(name))) {
+        return Err(RowProblem::BesideTurn { turn: number, field });
     }
     let role = match role.trim().to_lowercase().as_str() {
         "system" | "developer" => Role::System,
@@ -225,6 +232,10 @@ mod tests {
             (
                 json!([{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]),
                 RowProblem::NotTextPart { turn: 1 },
+            ),
+            (
+                json!([{"role": "user", "content": "What is it?", "images": ["a.png"]}]),
+                RowProblem::BesideTurn { turn: 1, field: "images" },
             ),
             (json!([{"role": "user", "content": 7}]), RowProblem::NotTextPart { turn: 1 }),
             (json!([{"role": "user", "content": " "}]), RowProblem::EmptyTurn { turn: 1 }),

@@ -24,8 +24,18 @@ const NOT_PARAMETERS: [&str; 4] = [MESSAGES, SYSTEM, "model", "stream"];
 /// Fields beside a chat that hold its system prompt.
 pub(in crate::source) const SYSTEMS: [&str; 2] = ["system", "system_prompt"];
 /// Fields beside a chat or a question that would have to be sent with it.
-pub(in crate::source) const BESIDE: [&str; 9] =
-    ["tools", "functions", "history", "image", "images", "image_url", "audio", "video", "videos"];
+pub(in crate::source) const BESIDE: [&str; 10] = [
+    "tools",
+    "functions",
+    "history",
+    "image",
+    "images",
+    "image_url",
+    "audio",
+    "audios",
+    "video",
+    "videos",
+];
 
 /// What is asked of an object.
 #[derive(Debug)]
