@@ -129,9 +129,16 @@ pub(super) fn extract_question(
 /// Names of a list of rows, whatever they are.
 const ROWS: [&str; 6] = ["rows", "data", "items", "examples", "samples", "records"];
 
+/// A list of rows in an object.
+pub(in crate::source) struct RowList {
+    pub(in crate::source) items: Vec<Value>,
+    /// What stands beside the list, and is said of every row.
+    pub(in crate::source) beside: Object,
+}
+
 /// Returns the items of the only list in an object that is there to hold them: objects, or texts under a name
 /// of questions or rows.
-pub(in crate::source) fn list_in(object: &Object) -> Option<Vec<Value>> {
+pub(in crate::source) fn list_in(object: &Object) -> Option<RowList> {
     let mut lists = object.iter().filter_map(|(name, value)| Some((name, value.as_array()?)));
     let (name, items) = lists.next().filter(|(_, items)| !items.is_empty())?;
     let is_named = ROWS.contains(&&*name.to_lowercase())
@@ -140,13 +147,14 @@ pub(in crate::source) fn list_in(object: &Object) -> Option<Vec<Value>> {
     if lists.next().is_some() || !items.iter().all(is_item) {
         return None;
     }
-    match extract_question(object, None) {
-        Err(ExtractError::NoField) => Some(items.clone()),
-        Err(ExtractError::NotText(field)) if field == *name && !is_chat(name) => {
-            Some(items.clone())
-        }
-        _ => None,
-    }
+    let is_list = match extract_question(object, None) {
+        Err(ExtractError::NoField) => true,
+        Err(ExtractError::NotText(field)) => field == *name && !is_chat(name),
+        _ => false,
+    };
+    let others = object.iter().filter(|(own, value)| *own != name && !value.is_null());
+    let beside = others.map(|(name, value)| (name.clone(), value.clone()));
+    is_list.then(|| RowList { items: items.clone(), beside: beside.collect() })
 }
 
 /// Takes a value for a question, or for the turns of a chat.

@@ -8,7 +8,7 @@ use serde::Deserializer as _;
 use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::chat::{self, ExtractError, ExtractedQuestion, LeftOut, Object};
+use super::chat::{self, ExtractError, ExtractedQuestion, LeftOut, Object, RowList};
 use super::{Form, ImportError, ImportOptions, Imported, Input, JsonPlace, QUESTION, json_text};
 use crate::source::SourceError;
 
@@ -161,11 +161,19 @@ impl Objects {
         }
         let text = whole(input)?;
         Ok(match json_text::read(text.trim_end_matches('\u{1a}')) {
-            Ok((Value::Object(object), half)) => match chat::list_in(&object) {
-                Some(items) => Objects::whole(items, half),
+            Ok((Value::Object(outer), half)) => match chat::list_in(&outer) {
+                Some(RowList { items, beside }) => {
+                    let full = items.into_iter().filter_map(object).map(|mut row| {
+                        for (name, value) in &beside {
+                            row.entry(name).or_insert_with(|| value.clone());
+                        }
+                        row.into()
+                    });
+                    Objects::whole(full.collect(), half)
+                }
                 None if json_text::read(&first).is_ok() => Objects::Lines,
                 None => Objects::Whole {
-                    items: vec![object.into()],
+                    items: vec![outer.into()],
                     halves: half.into(),
                     is_array: false,
                 },

@@ -68,6 +68,11 @@ pub(super) trait Objects: fmt::Debug + Send {
         &[]
     }
 
+    /// Returns fields that the file says once, of every row that does not say them itself.
+    fn beside(&self) -> Object {
+        Object::new()
+    }
+
     /// Returns the fields that every row has, where the file says so.
     fn fields(&self) -> Option<Vec<String>> {
         None
@@ -119,12 +124,18 @@ impl ObjectSource {
             });
         }
         let mut shape = shape_of(path, &rows, objects.fields(), options)?;
-        rows.iter().try_for_each(|row| no_second(path, &shape, options, row))?;
+        let beside = objects.beside();
+        rows.iter().chain([&beside]).try_for_each(|row| no_second(path, &shape, options, row))?;
         objects.rewind()?;
         // What folders say is no question, and yields to what the file says.
         let mut partition = options.partition.clone();
-        partition.retain(|(name, _)| !shape.fields.contains(name));
-        shape.fields.extend(partition.iter().map(|(name, _)| name.clone()));
+        partition.retain(|(name, _)| !shape.fields.contains(name) && !beside.contains_key(name));
+        partition.extend(beside);
+        for (name, _) in &partition {
+            if !shape.fields.contains(name) {
+                shape.fields.push(name.clone());
+            }
+        }
         Ok(Box::new(ObjectSource {
             path: path.to_owned(),
             objects,

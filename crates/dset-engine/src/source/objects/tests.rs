@@ -125,3 +125,33 @@ fn json_without_a_name_is_asked_as_it_is_meant() {
         assert_eq!(sent, ["Why?\nSo.", "How?"], "{text}");
     }
 }
+
+#[test]
+fn what_stands_beside_a_list_of_rows_is_said_of_every_row() {
+    let read = |text: &str, options: &SourceOptions| read_as("q.json", text, options);
+    let plain = SourceOptions::default();
+    let chats = r#"{"system": "Be brief.", "data": [
+        {"messages": [{"role": "user", "content": "Why?"}]},
+        {"messages": [{"role": "user", "content": "How?"}], "system": "Be X."}]}"#;
+    let (rows, _) = read(chats, &plain).unwrap();
+    let systems: Vec<_> = rows.iter().map(|(system, _)| system.as_deref().unwrap()).collect();
+    assert_eq!(systems, ["Be brief.", "Be X."]);
+    for (text, says) in [
+        (r#"{"context": "A text.", "questions": ["Why?"]}"#, "`context` beside `question`"),
+        (r#"{"context": "A text.", "qas": [{"question": "Why?"}]}"#, "`context` beside"),
+        (r#"{"system": "Be brief.", "questions": ["Why?"]}"#, "`system` stands beside"),
+    ] {
+        let error = read(text, &plain).unwrap_err();
+        assert!(error.to_string().contains(says), "{error}");
+    }
+    // And is never the question, nor in the way of the only field that may be.
+    let only = r#"{"version": "1.1", "data": [{"body": "Why?"}]}"#;
+    assert_eq!(read(only, &plain).unwrap().0, [(None, vec!["Why?".to_owned()])]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("q.json");
+    fs_err::write(&path, only).unwrap();
+    let mut source = open(&path, &plain).unwrap();
+    assert_eq!(source.shape().fields, ["body", "version"]);
+    let item = source.next().unwrap().unwrap();
+    assert_eq!(Value::from(item.fields.to_object()), json!({"body": "Why?", "version": "1.1"}));
+}

@@ -8,10 +8,10 @@ use dset_core::item::Place;
 use serde_json::Value;
 
 use super::lines::{JsonLines, of_value};
-use super::{Objects, Read};
+use super::{Object, Objects, Read};
 use crate::source::bad_row::RowProblem;
 use crate::source::chat::turns_in;
-use crate::source::import::chat::list_in;
+use crate::source::import::chat::{RowList, list_in};
 use crate::source::import::json_text;
 use crate::source::packing::Unpacked;
 use crate::source::{SourceError, records_error};
@@ -23,6 +23,7 @@ const BYTES_MAX: u64 = 512 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Whole {
     rows: Vec<Read>,
+    beside: Object,
     at: usize,
 }
 
@@ -38,7 +39,9 @@ impl Whole {
         let text = text_of(path)?;
         let (items, has_half) = match json_text::read(&text) {
             Ok((Value::Object(object), has_half)) => match list_in(&object) {
-                Some(items) => (items, has_half),
+                Some(RowList { items, beside }) => {
+                    return Ok(Some(Whole { beside, ..Whole::new(items, has_half) }));
+                }
                 None => (vec![object.into()], has_half),
             },
             Ok(_) => return Ok(None),
@@ -67,7 +70,7 @@ impl Whole {
             true => Err(RowProblem::HalfCharacter),
             false => of_value(item),
         };
-        Whole { rows: items.into_iter().map(row).collect(), at: 0 }
+        Whole { rows: items.into_iter().map(row).collect(), beside: Object::new(), at: 0 }
     }
 }
 
@@ -81,6 +84,10 @@ impl Objects for Whole {
         let Some(row) = self.rows.get(self.at) else { return Ok(None) };
         self.at += 1;
         Ok(Some((Place::Element(self.at as u64), row.clone())))
+    }
+
+    fn beside(&self) -> Object {
+        self.beside.clone()
     }
 }
 
