@@ -13,7 +13,7 @@ mod split;
 pub use contents::Difference;
 pub use job_file::{JobFile, JobFileError, JobInput, JobShard, shard_folder};
 pub use rows::ShardRows;
-pub use split::split;
+pub use split::{SplitInput, split};
 
 use std::path::Path;
 

@@ -12,8 +12,18 @@ use super::{JobFileError, ShardRows};
 use crate::error::JobError;
 use crate::run::choice::LeftOut;
 use crate::run::run_plan::ScannedInput;
+use crate::source::bad_row::BadRows;
 use crate::source::items::{Items, Prepared};
 use crate::source::{Cursor, SourceError, files_of};
+
+/// An input that was split.
+#[derive(Debug)]
+pub struct SplitInput {
+    /// The job, as it was written.
+    pub job: JobFile,
+    /// Rows that are in no shard because they cannot be asked.
+    pub bad_rows: BadRows,
+}
 
 /// Splits an input into so many shards with about as many questions each, and writes that into the
 /// folder of a job, once. `settings` is kept there for whoever runs the shards. Reads the input twice and
@@ -23,7 +33,7 @@ pub fn split(
     shards: u32,
     folder: &Path,
     settings: Map<String, Value>,
-) -> Result<JobFile, JobError> {
+) -> Result<SplitInput, JobError> {
     let paths = files_of(&spec.input, &spec.reading)?;
     let files = read_all(&paths)?;
     let mut input = ScannedInput::to_ask(&mut spec, MarksColumn::Unknown)?;
@@ -41,7 +51,7 @@ pub fn split(
     // What was changed while it was read would be found by every shard.
     job.check_input(&spec.input, None)?;
     job.write(folder).map_err(SourceError::from)?;
-    Ok(job)
+    Ok(SplitInput { job, bad_rows: input.scanned.bad_rows })
 }
 
 /// Reads the planned input again, and notes where each shard begins and ends.

@@ -18,7 +18,8 @@ struct Slice {
     from: Option<Cursor>,
     /// Items to pass over from there.
     skip: u64,
-    items: u64,
+    /// How many; of the last shard all that come.
+    items: Option<u64>,
     read: u64,
     /// What was left out among the items that were passed over.
     bad_before: BadRows,
@@ -40,7 +41,8 @@ pub(super) fn open(
         source,
         from: part.from.clone(),
         skip: part.skip,
-        items: part.items,
+        // Rows that cannot be asked may stand behind the last one.
+        items: (shard.number + 1 < job.count()).then_some(part.items),
         read: 0,
         bad_before: BadRows::default(),
         rows: job.rows_of(&shard.job, shard.number)?,
@@ -68,7 +70,7 @@ impl Source for Slice {
     }
 
     fn advance(&mut self) -> Result<bool, SourceError> {
-        if self.read == self.items {
+        if Some(self.read) == self.items {
             return Ok(false);
         }
         self.read += 1;

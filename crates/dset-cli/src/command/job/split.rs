@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use dset_core::settings::Resolved;
 use dset_engine::run::budget::{LimitError, payees};
-use dset_engine::shard::{JobFile, split};
+use dset_engine::shard::{JobFile, SplitInput, split};
+use dset_engine::source::bad_row::BadRows;
 use dset_engine::source::spool::STDIN;
 #[cfg(feature = "postgres")]
 use dset_engine::store::postgres::SharedJob;
@@ -17,6 +18,7 @@ use crate::command::money::Money;
 use crate::command::run::resolved;
 use crate::command::shared::write_out;
 use crate::display;
+use crate::display::preamble::bad_rows;
 use crate::display::text::{count, quoted};
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -59,6 +61,7 @@ pub(crate) struct SplitArgs {
 /// Questions that were split.
 pub(crate) struct Split {
     pub(crate) job: JobFile,
+    bad_rows: BadRows,
     folder: PathBuf,
     terminal: TerminalOptions,
     /// What was not done as it was said, each with what to do about it.
@@ -123,7 +126,8 @@ pub(crate) fn split_quietly(mut args: SplitArgs) -> Result<Split, UserError> {
             Some("Limit the whole job with `--max-cost`".to_owned()),
         ));
     }
-    let job = split(spec, args.shards, &folder, kept).map_err(explain::job)?;
+    let SplitInput { job, bad_rows } =
+        split(spec, args.shards, &folder, kept).map_err(explain::job)?;
     #[cfg(feature = "postgres")]
     let server = match address {
         Some(address) => {
@@ -135,21 +139,21 @@ pub(crate) fn split_quietly(mut args: SplitArgs) -> Result<Split, UserError> {
     };
     #[cfg(not(feature = "postgres"))]
     let (server, _) = (None, options);
-    Ok(Split { job, folder, terminal, warnings, server })
+    Ok(Split { job, bad_rows, folder, terminal, warnings, server })
 }
 
 pub(super) fn run(args: SplitArgs) -> Result<Exit, UserError> {
-    let Split { job, folder, terminal, warnings, server } = split_quietly(args)?;
+    let Split { job, bad_rows, folder, terminal, warnings, server } = split_quietly(args)?;
     warnings.iter().for_each(|(text, hint)| display::warn(text, hint.as_deref()));
     match terminal.json {
-        true => write_out(as_json(&job, &folder, server.as_deref()).as_bytes()),
+        true => write_out(as_json(&job, &bad_rows, &folder, server.as_deref()).as_bytes()),
         false if terminal.quiet => {}
-        false => write_out(in_words(&job, &folder, server.as_deref()).as_bytes()),
+        false => write_out(in_words(&job, &bad_rows, &folder, server.as_deref()).as_bytes()),
     }
     Ok(Exit::Done)
 }
 
-fn as_json(job: &JobFile, folder: &Path, server: Option<&str>) -> String {
+fn as_json(job: &JobFile, bad: &BadRows, folder: &Path, server: Option<&str>) -> String {
     let value = json!({
         "v": 1,
         "job": folder.display().to_string(),
@@ -157,13 +161,14 @@ fn as_json(job: &JobFile, folder: &Path, server: Option<&str>) -> String {
         "hash": job.input.hash(),
         "questions": job.input.questions,
         "empty": job.input.empty,
+        "bad_rows": bad.count,
         "shards": job.count(),
         "store": server,
     });
     format!("{value}\n")
 }
 
-fn in_words(job: &JobFile, folder: &Path, server: Option<&str>) -> String {
+fn in_words(job: &JobFile, bad: &BadRows, folder: &Path, server: Option<&str>) -> String {
     let name = quoted(&folder.display().to_string());
     let questions = job.input.questions;
     let shards = u64::from(job.count());
@@ -173,8 +178,9 @@ fn in_words(job: &JobFile, folder: &Path, server: Option<&str>) -> String {
         }
         None => format!("dset run --job {name} --shard 0, and so on to {}", shards - 1),
     };
+    let skipped = bad_rows(bad).map(|words| words + "\n").unwrap_or_default();
     format!(
-        "{}: {} questions in {} of about {}\nnext: {next}\n",
+        "{}: {} questions in {} of about {}\n{skipped}next: {next}\n",
         job.input_path(folder).display(),
         count(questions),
         crate::display::text::of(shards, "shard"),

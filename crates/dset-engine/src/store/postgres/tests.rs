@@ -163,7 +163,7 @@ fn a_server_keeps_the_same_as_a_folders_store_and_what_comes_late_beside_it() {
     let Resolved { spec, options, .. } =
         resolve(Layer { input: Some(input), ..Layer::default() }, None).unwrap();
     let at = |name: &str| place.path().join(name);
-    let file = split(spec, 1, &at("job"), Map::new()).unwrap();
+    let file = split(spec, 1, &at("job"), Map::new()).unwrap().job;
     assert!(!SharedJob::put(address.clone(), &file, &at("job"), &options).unwrap());
     assert!(SharedJob::put(address.clone(), &file, &at("job"), &options).unwrap(), "it is there");
     let mut job = SharedJob::open(address).unwrap();
