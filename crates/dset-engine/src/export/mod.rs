@@ -159,6 +159,12 @@ pub struct LeftOut {
     pub one_answer: u64,
     /// Questions whose answers have the same rank.
     pub ties: u64,
+    /// Answers to questions that are no longer in the input.
+    pub gone: u64,
+    /// Answers of samples and models that the run did not want.
+    pub unwanted: u64,
+    /// Rows that cannot be asked.
+    pub bad_rows: u64,
 }
 
 impl LeftOut {
@@ -219,13 +225,26 @@ pub fn export(
         Ok::<_, ExportError>((prepared, splits, with_nul))
     })?;
     let Some((prepared, splits, with_nul)) = written else { return Ok(None) };
-    let left_out = prepared.selection.left_out;
+    let left_out = left_out(&prepared);
     let files = target
         .commit(staging, splits, |files| hub::describe(spec, request, &prepared, &target, files))?;
     let has_file = |name: &&str| files.iter().any(|file| file.split.as_deref() == Some(name));
     let names = request.splits.into_iter().flat_map(Splits::names);
     let empty_splits = names.filter(|name| !has_file(name)).map(str::to_owned).collect();
     Ok(Some(Exported { files, left_out, with_nul, empty_splits }))
+}
+
+/// Returns what has no row in a dataset that was made.
+fn left_out(Prepared { index, selection, .. }: &Prepared) -> LeftOut {
+    let made = LeftOut { bad_rows: index.input.bad_rows.count, ..selection.left_out };
+    match selection.failed {
+        true => made,
+        false => LeftOut {
+            gone: index.plan.orphaned,
+            unwanted: index.plan.unwanted.len() as u64,
+            ..made
+        },
+    }
 }
 
 /// Fails where what is to be asked again would be read as something else than it was.

@@ -108,9 +108,19 @@ fn nothing_said(args: &ExportArgs) -> UserError {
         .hint(format!("Write them anew with `{} --rebuild`", args.which.command("export")))
 }
 /// What was left out, each with its number and its words.
-fn left_out(left_out: &LeftOut) -> [(&'static str, u64, &'static str, &'static str); 6] {
-    let LeftOut { unanswered: _, filtered, duplicates, other_samples, chats, one_answer, ties } =
-        *left_out;
+fn left_out(left_out: &LeftOut) -> [(&'static str, u64, &'static str, &'static str); 9] {
+    let LeftOut {
+        unanswered: _,
+        filtered,
+        duplicates,
+        other_samples,
+        chats,
+        one_answer,
+        ties,
+        gone,
+        unwanted,
+        bad_rows,
+    } = *left_out;
     [
         ("filtered", filtered, "answer", "left out by --where"),
         ("duplicates", duplicates, "answer", "left out: in the words of an earlier one"),
@@ -123,6 +133,14 @@ fn left_out(left_out: &LeftOut) -> [(&'static str, u64, &'static str, &'static s
             "left out: one answer, and nothing to set it against",
         ),
         ("ties", ties, "question", "left out: all answers rank the same"),
+        ("gone", gone, "answer", "left out: the question is no longer in the file"),
+        (
+            "unwanted",
+            unwanted,
+            "answer",
+            "left out: of samples or models that the last run did not want",
+        ),
+        ("bad_rows", bad_rows, "row", "left out that cannot be asked"),
     ]
 }
 
