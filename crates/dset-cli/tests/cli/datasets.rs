@@ -502,6 +502,18 @@ fn lists_and_objects_of_the_questions_stay_what_they_are() {
 }
 
 #[test]
+fn what_failed_of_a_table_without_a_header_is_asked_again_and_no_made_up_name() {
+    let folder = Folder::new();
+    folder.write("q.csv", "Why so?,a\nbad 1,b\n");
+    let service = Service::with(&["bad=risk"]);
+    service.run(&folder, &["q.csv", "--header", "no"]).exits(3);
+    folder.dset(&["export", "q.csv", "--failed", "--to", "again.csv"]).exits(0);
+    assert!(folder.read("again.csv").starts_with("question,"), "{}", folder.read("again.csv"));
+    service.run(&folder, &["again.csv", "-o", "again"]).exits(3);
+    assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), ["Why so?", "bad 1"]);
+}
+
+#[test]
 fn what_failed_is_asked_again_with_the_same_prompts() {
     let folder = Folder::new();
     let rows = [
@@ -563,4 +575,25 @@ fn a_nul_in_csv_is_kept_and_told_and_refused_where_it_is_to_be_asked_again() {
         .says("again.jsonl");
     assert!(!folder.path("again.csv").exists());
     export("again.jsonl", &["--failed"]).exits(0);
+}
+
+#[test]
+fn what_has_no_row_in_a_dataset_is_counted_whatever_the_reason() {
+    let folder = Folder::new();
+    let rows = "{\"question\": \"one\"}\n{\"question\": \"two\"}\n{\"nothing\": 1}\n";
+    folder.write("q.jsonl", rows);
+    let service = Service::friendly();
+    let run = ["q.jsonl", "--on-bad-row", "skip"];
+    service.run(&folder, &[&run[..], &["--samples", "2"]].concat()).exits(0);
+    folder.write("q.jsonl", rows.replace("two", "three"));
+    service.run(&folder, &[&run[..], &["--samples", "1"]].concat()).exits(0);
+    let export = ["export", "q.jsonl", "--to", "a.jsonl"];
+    let told = folder.dset(&export).exits(0).tells("a.jsonl: 2 rows");
+    told.tells("left out: the question is no longer").tells("1 row left out that cannot be asked");
+    let left =
+        folder.dset(&[&export[..], &["--json"]].concat()).exits(0).json()["left_out"].clone();
+    let of = |name: &str| left[name].as_u64().unwrap();
+    assert_eq!((of("gone") + of("unwanted") > 2, of("bad_rows")), (true, 1), "{left}");
+    let failed = folder.dset(&["export", "q.jsonl", "--failed", "--to", "f.jsonl"]).exits(0);
+    failed.tells("f.jsonl: 0 rows").tells("1 row left out that cannot be asked");
 }

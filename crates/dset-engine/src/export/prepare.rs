@@ -38,6 +38,9 @@ pub(super) enum Moment {
     BeforeRun,
 }
 
+/// What the column of questions is called that has no name.
+const QUESTION: &str = "question";
+
 /// Rows that an error names, at most.
 const ROWS_NAMED_MAX: usize = 5;
 
@@ -80,14 +83,21 @@ pub(super) fn prepare(
     let has = |name: &str| kept.columns().iter().any(|column| column.name == name);
     held.extend((looked.id_is_field && has("id")).then_some("id"));
     let shape = index.source.shape();
-    let question = shape.fields.get(shape.question).is_some_and(|name| name == "question");
-    held.extend((question && has("question")).then_some("question"));
+    let own_name = shape.fields.get(shape.question);
+    let question = own_name.is_some_and(|name| name == QUESTION);
+    // A header that names no question would be read as one.
+    let nameless = own_name.filter(|_| request.failed && !shape.has_names).cloned();
+    held.extend((question && has(QUESTION)).then_some(QUESTION));
     let reading = reading(&index, spec);
     let has_values = reading.is_some();
     let has_reviews = request.reviews;
     let shape = Shape { fields: kept.columns().to_vec(), held, has_values, has_reviews };
     let options = Options { reasoning };
-    let columns = renamed(layout.columns(&shape, &options), request.rename)?;
+    let mut columns = renamed(layout.columns(&shape, &options), request.rename)?;
+    if let Some(column) = columns.iter_mut().find(|column| Some(&column.name) == nameless.as_ref())
+    {
+        QUESTION.clone_into(&mut column.name);
+    }
     let selection = Selection {
         layout,
         options,
