@@ -51,7 +51,7 @@ fn is_value(text: &[u8]) -> bool {
 fn open(path: &Path, options: &SourceOptions) -> Result<Box<dyn Source>, SourceError> {
     let mut array = JsonArray::open(path)?;
     let objects: Box<dyn Objects> = match array.skip_blanks()? {
-        Some(b'[') => match array.first_as_turn()? {
+        Some(b'[') => match array.first_as_turn(options.column.as_deref())? {
             Some(turns) => Box::new(turns),
             None => Box::new(JsonArray::open(path)?),
         },
@@ -102,10 +102,13 @@ impl JsonArray {
         }
     }
 
-    /// Reads the first element; returns the whole, where that is the turns of one chat.
-    fn first_as_turn(&mut self) -> Result<Option<Whole>, SourceError> {
+    /// Reads the first element; returns the whole, where that is the turns of one chat, and not rows with the
+    /// field that the user named.
+    fn first_as_turn(&mut self, column: Option<&str>) -> Result<Option<Whole>, SourceError> {
         match self.next() {
-            Ok(Some((_, Ok(first)))) => Whole::of_turns(&self.path, &first.into()),
+            Ok(Some((_, Ok(first)))) if column.is_none_or(|name| !first.contains_key(name)) => {
+                Whole::of_turns(&self.path, &first.into())
+            }
             _ => Ok(None),
         }
     }

@@ -1,13 +1,11 @@
 //! JSON lines: an object, a text or the turns of a chat a line.
 
-use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use dset_core::csv::{CELL_BYTES_MAX, is_header_word};
 use dset_core::item::Place;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::{Object, ObjectSource, Objects, Read};
 use crate::source::bad_row::RowProblem;
@@ -135,9 +133,6 @@ impl Objects for JsonLines {
 
 /// Reads the text of one row.
 pub(super) fn object(text: &[u8]) -> Read {
-    if let Ok(object) = serde_json::from_slice(text) {
-        return Ok(with_large_integers(object, text));
-    }
     let text = std::str::from_utf8(text).map_err(|_| RowProblem::NotUtf8)?;
     let (value, has_half) = json_text::read(text).map_err(|error| {
         let detail = error.to_string();
@@ -147,26 +142,6 @@ pub(super) fn object(text: &[u8]) -> Read {
         return Err(RowProblem::HalfCharacter);
     }
     of_value(value)
-}
-
-/// Keeps whole numbers that no 64 bits hold as the text of their digits, which reading has rounded.
-fn with_large_integers(mut object: Object, text: &[u8]) -> Object {
-    let is_large = |value: &Value| {
-        value.as_number().is_some_and(|number| number.is_f64())
-            && value.as_f64().is_some_and(|number| number.abs() >= i64::MAX as f64)
-    };
-    if !object.values().any(is_large) {
-        return object;
-    }
-    let tokens: HashMap<String, &RawValue> = serde_json::from_slice(text).unwrap_or_default();
-    for (name, value) in object.iter_mut().filter(|(_, value)| is_large(value)) {
-        let token = tokens.get(name).map(|raw| raw.get().trim()).unwrap_or_default();
-        let digits = token.strip_prefix('-').unwrap_or(token);
-        if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            *value = Value::from(token);
-        }
-    }
-    object
 }
 
 /// Takes a JSON value for a row.

@@ -155,3 +155,15 @@ fn what_stands_beside_a_list_of_rows_is_said_of_every_row() {
     let item = source.next().unwrap().unwrap();
     assert_eq!(Value::from(item.fields.to_object()), json!({"body": "Why?", "version": "1.1"}));
 }
+
+#[test]
+fn an_array_of_rows_with_a_field_that_turns_have_is_no_chat() {
+    let rows = r#"[{"question": "Why?", "from": "en"}, {"question": "How?", "from": "de"}]"#;
+    assert_eq!(read_as("q.json", rows, &SourceOptions::default()).unwrap().0.len(), 2);
+    let said = r#"[{"from": "en", "value": "Why?"}, {"from": "de", "value": "How?"}]"#;
+    let told = SourceOptions { column: Some("value".into()), ..SourceOptions::default() };
+    assert_eq!(read_as("q.json", said, &told).unwrap().0.len(), 2);
+    let chat = r#"[{"from": "human", "value": "Why?"}]"#;
+    let sent = read_as("q.json", chat, &SourceOptions::default()).unwrap().0;
+    assert_eq!(sent, [(None, vec!["Why?".to_owned()])]);
+}

@@ -46,9 +46,9 @@ impl Whole {
             },
             Ok(_) => return Ok(None),
             // Several objects, one behind the other.
-            Err(_) => match serde_json::Deserializer::from_str(&text).into_iter().collect() {
-                Ok(items) => (items, false),
-                Err(_) => return Ok(None),
+            Err(_) => match json_text::read_several(&text) {
+                Some(items) => (items, false),
+                None => return Ok(None),
             },
         };
         Ok(Some(Whole::new(items, has_half)))
@@ -56,11 +56,12 @@ impl Whole {
 
     /// Reads a list, where it is the turns of one chat; `None` where it is a list of rows.
     pub(super) fn of_turns(path: &Path, first: &Value) -> Result<Option<Whole>, SourceError> {
-        if turns_in(&Value::from(vec![first.clone()])).is_none() {
+        if !is_said(first) {
             return Ok(None);
         }
         let Ok((turns, has_half)) = json_text::read(&text_of(path)?) else { return Ok(None) };
-        Ok(turns_in(&turns).is_some().then(|| Whole::new(vec![turns], has_half)))
+        let is_chat = turns_in(&turns).is_some_and(|turns| turns.iter().all(is_said));
+        Ok(is_chat.then(|| Whole::new(vec![turns], has_half)))
     }
 
     fn new(items: Vec<Value>, has_half: bool) -> Whole {
@@ -72,6 +73,12 @@ impl Whole {
         };
         Whole { rows: items.into_iter().map(row).collect(), beside: Object::new(), at: 0 }
     }
+}
+
+/// Tells whether an object is a turn of a chat, and no row that happens to have a field of its.
+fn is_said(value: &Value) -> bool {
+    let has = |names: &[&str]| names.iter().any(|name| value.get(*name).is_some());
+    has(&["role", "from"]) && has(&["content", "value", "tool_calls", "function_call"])
 }
 
 impl Objects for Whole {
