@@ -99,6 +99,12 @@ fn fields(error: ImportError, user: UserError) -> UserError {
                 "To ask only what the user says first: `{} --first-turn-only`",
                 import_again(&path, &["first-turn-only"])
             )),
+        ImportError::TooManyFields { path, .. } => {
+            user.cause("each would be a column of the table").hint(format!(
+                "A run asks it as it is: `dset run {}`",
+                quoted(&path.to_string_lossy())
+            ))
+        }
         ImportError::NoQuestion { path, found, .. } => {
             let found: Vec<String> = found.iter().map(|name| one_line(name)).collect();
             let again = import_again(&path, &["column"]);

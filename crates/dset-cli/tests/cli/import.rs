@@ -354,3 +354,21 @@ fn a_column_that_is_not_there_is_named_anew_and_once() {
     ran.says(&format!("hint: Name the field: `{command}`"));
     folder.shell(command).exits(0);
 }
+
+#[test]
+fn what_stands_beside_the_question_is_kept_as_it_was() {
+    let folder = Folder::new();
+    let fields: Vec<String> = (0..250).map(|at| format!("\"f{at}\": {at}")).collect();
+    let row = format!("{{\"question\": \"own\", \"task\": \"One?\", {}}}\n", fields.join(", "));
+    folder.write("a.jsonl", row);
+    folder.dset(&["import", "a.jsonl", "--column", "task", "-o", "a.csv"]).exits(0);
+    let written = folder.read("a.csv");
+    assert!(written.starts_with("question,question_2,f0,"), "{written}");
+    assert!(written.contains(",f249") && written.contains("One?,own,0,"), "{written}");
+    folder.write("b.csv", "question;code\nWhy?;\"    return 1\"\n");
+    folder.dset(&["import", "b.csv", "-o", "c.csv"]).exits(0);
+    assert_eq!(folder.read("c.csv"), "question,code\nWhy?,    return 1\n");
+    folder.write("d.json", r#"{"topic": "art", "questions": ["One?", "Two?"]}"#);
+    folder.dset(&["import", "d.json", "-o", "d.csv"]).exits(0);
+    assert_eq!(folder.read("d.csv"), "question,topic\nOne?,art\nTwo?,art\n");
+}

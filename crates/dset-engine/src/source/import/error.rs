@@ -95,6 +95,14 @@ pub enum ImportError {
         /// Rows in which that says something.
         rows: u64,
     },
+    /// Its objects have more fields than a table has columns.
+    #[error("`{}` has more than {most} fields", path.display())]
+    TooManyFields {
+        /// What was read.
+        path: PathBuf,
+        /// How many a table may have.
+        most: usize,
+    },
     /// Its chats have more than a question has room for.
     #[error("`{}` has chats with more than one question", path.display())]
     LeftOut {

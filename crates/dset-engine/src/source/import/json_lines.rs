@@ -1,6 +1,7 @@
 //! JSON: an object or a text a line, an array of them, or such an array in a field of an object; with
 //! the question in a field or in the messages of a chat.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
 
@@ -15,7 +16,7 @@ use crate::source::SourceError;
 /// The field with the turns of a chat.
 const MESSAGES: &str = "messages";
 /// Fields that the columns of a table are made of, at most.
-const FIELDS_MAX: usize = 200;
+const FIELDS_MAX: usize = 10_000;
 /// A file that can only be read as a whole has so many bytes at most.
 const WHOLE_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
@@ -34,6 +35,7 @@ pub(super) fn write(
         imported.form = Form::JsonArray;
     }
     objects.each(input, &mut |at, object| seen.take(input, at, &object, named))?;
+    let header = seen.header();
     let Some(column) = seen.column else {
         return Err(SourceError::Empty { path: input.path.to_owned() }.into());
     };
@@ -45,8 +47,7 @@ pub(super) fn write(
         return Err(ImportError::LeftOut { path: path(), left: seen.left, of: seen.rows });
     }
     (imported.column, imported.is_chat, imported.left) = (column, seen.is_chat, seen.left);
-    let header = std::iter::once(QUESTION).chain(seen.fields.iter().map(String::as_str));
-    writer.write_record(header).map_err(io::Error::from)?;
+    writer.write_record(&header).map_err(io::Error::from)?;
     imported.halves = objects.each(input, &mut |_, object| {
         let asked = chat::extract_question(&object, named);
         let asked = asked.unwrap_or_else(|_| unreachable!("the first pass read every object"));
@@ -71,6 +72,8 @@ pub(super) fn write(
 struct FieldSurvey {
     rows: u64,
     fields: Vec<String>,
+    /// The same, to be looked up.
+    known: HashSet<String>,
     column: Option<String>,
     is_chat: bool,
     left: LeftOut,
@@ -101,14 +104,29 @@ impl FieldSurvey {
         if let Some(second) = second {
             self.second.get_or_insert((second, 0)).1 += 1;
         }
-        let is_other = |name: &&String| (**name != field || rest.is_some()) && *name != QUESTION;
+        let is_other = |name: &&String| **name != field || rest.is_some();
         for name in object.keys().filter(is_other) {
-            if self.fields.len() < FIELDS_MAX && !self.fields.contains(name) {
+            if self.known.insert(name.clone()) {
                 self.fields.push(name.clone());
             }
         }
+        if self.fields.len() > FIELDS_MAX {
+            let (path, most) = (input.path.to_owned(), FIELDS_MAX);
+            return Err(ImportError::TooManyFields { path, most });
+        }
         self.column.get_or_insert(field);
         Ok(())
+    }
+
+    /// Returns the names of the columns: no second one is called as the questions are.
+    fn header(&self) -> Vec<String> {
+        let is_free = |name: &String| !self.fields.contains(name);
+        let another = || (2..).map(|number| format!("{QUESTION}_{number}")).find(is_free);
+        let names = self.fields.iter().map(|name| match name == QUESTION {
+            true => another().expect("some number is free"),
+            false => name.clone(),
+        });
+        std::iter::once(QUESTION.to_owned()).chain(names).collect()
     }
 }
 
@@ -180,8 +198,8 @@ impl Objects {
             },
             Ok((Value::Array(items), half)) => Objects::of_array(items, half),
             // Objects over several lines each.
-            _ => match serde_json::Deserializer::from_str(&text).into_iter().collect() {
-                Ok(items) if json_text::read(&first).is_err() => {
+            _ => match json_text::read_several(&text) {
+                Some(items) if json_text::read(&first).is_err() => {
                     Objects::Whole { items, halves: 0, is_array: false }
                 }
                 _ => Objects::Lines,

@@ -95,8 +95,12 @@ pub(super) fn write(
         if let (Some(asked), Some(question)) = (&asked, cells.get_mut(layout.question)) {
             *question = &asked.question;
         }
-        // What is written has no quotes where a blank leads, nor blanks in its header.
-        if let Some(next) = cells.get_mut(layout.question + 1) {
+        // The blank behind a comma; what is written has no quotes where one leads, nor any in its header.
+        let behind = layout.question + 1;
+        let is_padded = mended.is_some()
+            || layout.is_spaced && !record.is_quoted(behind)
+            || names.get(behind).is_some_and(|name| name == STATUS);
+        if let Some(next) = cells.get_mut(behind).filter(|_| is_padded) {
             *next = next.trim_start();
         }
         imported.count(cells.get(layout.question).copied().unwrap_or_default(), &cells);
