@@ -313,7 +313,7 @@ impl Source for CsvSource {
             params: None,
             fields: Fields::Cells(&self.layout.columns, &self.record),
             bytes: &[],
-            id: cell(self.id_column),
+            id: cell(self.id_column).filter(|id| !id.trim().is_empty()),
             status: Status::from_cell(cell(self.layout.status).unwrap_or_default()),
         }
     }

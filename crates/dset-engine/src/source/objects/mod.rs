@@ -176,7 +176,7 @@ impl ObjectSource {
         };
         self.id = self.id_field.as_ref().and_then(|field| match object.get(field)? {
             Value::Null => None,
-            Value::String(id) => Some(id.clone()),
+            Value::String(id) => Some(id.clone()).filter(|id| !id.trim().is_empty()),
             other => Some(other.to_string()),
         });
         self.object = object;

@@ -167,3 +167,25 @@ fn an_array_of_rows_with_a_field_that_turns_have_is_no_chat() {
     let sent = read_as("q.json", chat, &SourceOptions::default()).unwrap().0;
     assert_eq!(sent, [(None, vec!["Why?".to_owned()])]);
 }
+
+#[test]
+fn a_blank_id_is_none() {
+    for (name, text) in [
+        ("q.csv", "id,question\na,one\n,two\n\" \",three\n"),
+        (
+            "q.jsonl",
+            "{\"id\": \"a\", \"question\": \"one\"}\n{\"id\": \"\", \"question\": \"two\"}\n{\"id\": \" \", \"question\": \"three\"}\n",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        fs_err::write(&path, text).unwrap();
+        let mut source = open(&path, &SourceOptions::default()).unwrap();
+        source.take_ids_from("id");
+        let mut ids = Vec::new();
+        while let Some(item) = source.next().unwrap() {
+            ids.push(item.id.map(str::to_owned));
+        }
+        assert_eq!(ids, [Some("a".to_owned()), None, None], "{name}");
+    }
+}
