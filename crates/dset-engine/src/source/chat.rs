@@ -26,7 +26,7 @@ const REASONING: [&str; 5] =
     ["reasoning_content", "reasoning", "reasoning_details", "thinking", "thought"];
 
 /// Fields of a turn that hold what would have to be sent with its text, as Ollama and ms-swift have them.
-const BESIDE: [&str; 9] =
+pub(crate) const BESIDE_TEXT: [&str; 9] =
     ["image", "images", "image_url", "audio", "audios", "video", "videos", "files", "attachments"];
 
 /// Returns the turns that a value holds: a list of them, or such a list as a text of JSON.
@@ -124,7 +124,7 @@ fn read_turn(number: usize, value: &Value) -> Result<Turn, RowProblem> {
     if ["tool_calls", "function_call", "tool_call_id"].iter().any(|name| is_filled(says(name))) {
         return Err(RowProblem::Tool { turn: number });
     }
-    if let Some(field) = BESIDE.into_iter().find(|name| is_filled(says(name))) {
+    if let Some(field) = BESIDE_TEXT.into_iter().find(|name| is_filled(says(name))) {
         return Err(RowProblem::BesideTurn { turn: number, field });
     }
     let role = match role.trim().to_lowercase().as_str() {

@@ -4,6 +4,8 @@
 use dset_core::csv::{SecondNames, is_chat, question_among};
 use serde_json::{Map, Value};
 
+use crate::source::chat::BESIDE_TEXT;
+
 pub(in crate::source) type Object = Map<String, Value>;
 
 /// Objects that lines of a batch hold their request in.
@@ -267,7 +269,8 @@ fn from_turns(field: &str, turns: &[Value]) -> Result<ExtractedQuestion, Extract
                 } else {
                     asked.question = text;
                 }
-                left.parts += parts;
+                let has = |name: &&&str| turn.get(**name).is_some_and(is_not_blank);
+                left.parts += parts + BESIDE_TEXT.iter().filter(has).count() as u64;
                 is_asked = true;
             }
             "assistant" | "gpt" | "model" | "bot" | "chatgpt" | "ai" | "bing" | "bard" => {
@@ -298,4 +301,19 @@ fn turn_text(content: &Value) -> (String, u64) {
     let texts: Vec<String> = parts.iter().filter_map(text).collect();
     let others = (parts.len() - texts.len()) as u64;
     (texts.join("\n"), others)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_stands_beside_the_text_of_a_turn_is_counted() {
+        let turn = json!({"role": "user", "content": "What is it?", "images": ["a.png"]});
+        let row = json!({"messages": [turn]});
+        let asked = extract_question(row.as_object().unwrap(), None).unwrap();
+        assert_eq!((&*asked.question, asked.left.parts), ("What is it?", 1));
+    }
 }

@@ -73,7 +73,7 @@ fn a_system_prompt_is_sent_whatever_form_it_has_and_wherever_it_stands() {
             Some("Be X."),
         ),
     ] {
-        let sent = read(&[row.clone()]).unwrap();
+        let sent = read(std::slice::from_ref(&row)).unwrap();
         assert_eq!(sent, [(system.map(str::to_owned), vec!["Why?".to_owned()])], "{row}");
     }
     let picture = json!([{"type": "image", "source": {}}]);
