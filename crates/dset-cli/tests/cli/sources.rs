@@ -718,6 +718,24 @@ fn a_pipe_of_lines_with_commas_is_not_cut_at_them() {
 }
 
 #[test]
+fn json_through_a_pipe_is_asked_as_it_is_meant() {
+    for text in [
+        "{\n  \"question\": \"Why?\\nSo.\"\n}\n{\n  \"question\": \"How?\"\n}\n",
+        "[\n  \"Why?\\nSo.\",\n  \"How?\"\n]\n",
+        "\"Why?\\nSo.\"\n\"How?\"\n",
+    ] {
+        let (folder, service) = (Folder::new(), Service::friendly());
+        folder.write("in", text);
+        let run = format!("dset run - --base-url {} -m x --key none", service.url());
+        folder.shell(&format!("cat in | {run}")).exits(0);
+        assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), ["How?", "Why?\nSo."]);
+        folder.shell(&format!("cat in | {run}")).exits(0);
+        assert_eq!(service.stats().asked, 2);
+        folder.dset(&["status", "-"]).exits(0).tells("2/2  100%");
+    }
+}
+
+#[test]
 fn a_row_that_is_skipped_is_named_with_its_file() {
     let folder = Folder::new();
     folder.write("d/1.jsonl", "{\"question\": \"a\"}\n");
