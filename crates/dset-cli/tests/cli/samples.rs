@@ -1,5 +1,6 @@
 //! `dset run --samples N` and several models in one run.
 
+use crate::checks::{arithmetic, service as answering};
 use crate::common::{Folder, Service, questions, until};
 use dset_mock::MockSettings;
 
@@ -54,6 +55,49 @@ fn raising_the_samples_buys_what_is_missing_and_lowering_them_keeps_what_is_ther
     let of_row = |n: usize| (0..4).map(move |_| format!("Question {n}, what then?"));
     assert_eq!(folder.agreed(), (1..=2).flat_map(of_row).collect::<Vec<_>>());
     folder.dset(&["verify"]).exits(0);
+}
+
+#[test]
+fn what_was_not_accepted_is_in_no_rebuild_once_it_is_not_wanted_any_more() {
+    let (checked, answers) = arithmetic(2);
+    let cutting = Service::with(&["Question 1,=length"]);
+    for (folder, first, second, check) in [
+        (
+            checked,
+            answering(answers.clone(), 0.0),
+            answering(answers, 1.0),
+            &["--gold", "gold"][..],
+        ),
+        (Folder::with(&questions(2)), Service::friendly(), cutting, &[]),
+    ] {
+        first.run(&folder, check).exits(0);
+        second.run(&folder, &[check, &["--samples", "2"]].concat()).exits(3);
+        let rows = folder.agreed();
+        first.run(&folder, &[check, &["--samples", "1"]].concat()).exits(0);
+        folder.dset(&["export", "--rebuild"]).exits(0);
+        assert_eq!(folder.agreed().len(), rows.len());
+        folder.dset(&["verify"]).exits(0);
+    }
+}
+
+#[test]
+fn what_was_set_aside_is_in_no_rebuild_once_it_is_not_wanted_any_more() {
+    for (all, fewer) in [
+        (["-m", "a", "--samples", "2"], ["-m", "a", "--samples", "1"]),
+        (["-m", "a,b", "--samples", "1"], ["-m", "a", "--samples", "1"]),
+    ] {
+        let (folder, service) = (Folder::with(&questions(2)), Service::friendly());
+        service.run(&folder, &all).exits(0);
+        let (url, briefly) = (service.url(), ["-s", "Be brief."]);
+        let redo = ["redo", "1", "--base-url", &url, "--key", "none", "--continue"];
+        folder.dset(&[&redo[..], &all, &briefly].concat()).exits(0);
+        let of_run = || folder.count("SELECT count(*) FROM answers");
+        assert_eq!((service.stats().asked, of_run()), (6, 6));
+        service.run(&folder, &[&fewer[..], &briefly].concat()).exits(0);
+        folder.dset(&["export", "--rebuild"]).exits(0);
+        assert_eq!((service.stats().asked, folder.agreed().len()), (6, 4), "{fewer:?}");
+        folder.dset(&["verify"]).exits(0);
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::item::question::{Key, QuestionId, QuestionIndex};
 use crate::plan::classify::Evidence;
 use crate::plan::fanout::Fanout;
 use crate::plan::tally::Tally;
-use crate::plan::{AnswerId, Provenance, StoreFacts, Stored};
+use crate::plan::{Provenance, StoreFacts, Stored, Unwanted};
 
 /// A question, a model and a sample: what one answer is wanted for.
 type EntryKey = ([u8; 16], u16, u32);
@@ -24,8 +24,10 @@ pub(super) struct Beside {
     current: HashSet<EntryKey>,
     /// Answers under these settings that no row asks for: of rows that were deleted or edited.
     unasked: HashSet<EntryKey>,
-    /// Answers of further samples and other models, by their questions.
-    pub(super) unwanted: Vec<([u8; 16], AnswerId)>,
+    /// Answers of further samples and other models.
+    pub(super) unwanted: Vec<Unwanted>,
+    /// Of each sample of these, the accepted answer that would count, with its place among them.
+    best_unwanted: HashMap<EntryKey, (Stored, usize)>,
     /// The questions of those that have a place in the outputs.
     unwanted_placed: Vec<[u8; 16]>,
     /// All answers with a place in the outputs.
@@ -44,13 +46,12 @@ pub(super) fn merge(
     let mut beside = Beside::default();
     for answer in stored {
         beside.placed += u64::from(answer.placed);
+        let slot = (answer.question, answer.model, answer.sample);
         if answer.provenance == Provenance::OtherModel || answer.sample >= tally.wanted().samples()
         {
-            beside.unwanted.push((answer.question, answer.id));
-            beside.unwanted_placed.extend(answer.placed.then_some(answer.question));
+            beside.note_unwanted(slot, answer);
             continue;
         }
-        let slot = (answer.question, answer.model, answer.sample);
         let is_current = answer.provenance == Provenance::Current;
         match is_current {
             _ if !facts.has_other_provenance => {}
@@ -67,6 +68,9 @@ pub(super) fn merge(
         } else if is_current && prompts_are_questions {
             beside.unasked.insert(slot);
         }
+    }
+    for (_, at) in beside.best_unwanted.values() {
+        beside.unwanted[*at].counts = true;
     }
     beside
 }
@@ -89,6 +93,22 @@ fn keep_better<K: Eq + std::hash::Hash>(all: &mut HashMap<K, Stored>, at: K, ans
 }
 
 impl Beside {
+    fn note_unwanted(&mut self, slot: EntryKey, answer: Stored) {
+        let Stored { question, id, placed, .. } = answer;
+        let at = self.unwanted.len();
+        self.unwanted.push(Unwanted { question, answer: id, counts: false });
+        self.unwanted_placed.extend(placed.then_some(question));
+        if answer.standing != Standing::Accepted {
+            return;
+        }
+        // As of a wanted one, an accepted answer under these settings comes before one of others.
+        let rank = |one: &Stored| (one.provenance == Provenance::Current, one.placed, one.id);
+        let best = self.best_unwanted.entry(slot).or_insert((answer, at));
+        if rank(&answer) > rank(&best.0) {
+            *best = (answer, at);
+        }
+    }
+
     /// Tells whether any of it may concern an entry that is not under its key.
     pub(super) fn may_settle(&self) -> bool {
         !self.former.is_empty() || !self.others.is_empty() || !self.unasked.is_empty()

@@ -38,7 +38,7 @@ pub struct Stored {
     pub id: AnswerId,
     /// What it was bought with.
     pub provenance: Provenance,
-    /// For which model of this run it counts, or may.
+    /// For which model of this run it counts, or may; for another model a number behind all of these.
     pub model: u16,
     /// Which sample it is.
     pub sample: u32,
@@ -78,6 +78,17 @@ pub struct NotAccepted {
     pub tries: Tries,
     /// An earlier acceptance has placed one of them in the outputs.
     pub placed: bool,
+}
+
+/// An answer of a further sample or another model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unwanted {
+    /// [`QuestionId::hash`] of its question.
+    pub question: [u8; 16],
+    /// Where it is.
+    pub answer: AnswerId,
+    /// It is accepted, and the one of its sample that would count.
+    pub counts: bool,
 }
 
 /// What an answer was bought with, as far as the plan cares.
@@ -156,8 +167,8 @@ pub struct Plan {
     pub not_accepted: Vec<NotAccepted>,
     /// Wanted answers that are there only under other settings, of each model.
     pub with_other_settings: Vec<u64>,
-    /// Answers that this run does not want, of further samples and other models, by their questions.
-    pub unwanted: Vec<([u8; 16], AnswerId)>,
+    /// Answers that this run does not want, of further samples and other models.
+    pub unwanted: Vec<Unwanted>,
     /// Answers with a place in the outputs whose question is no longer in the input.
     pub orphaned: u64,
     /// Rows of the outputs that have another answer than the one that counts.
@@ -190,6 +201,12 @@ impl Plan {
     #[must_use]
     pub fn wanted(&self) -> &Fanout {
         &self.wanted
+    }
+
+    /// Returns the answers that are not wanted and would count, with the hashes of their questions.
+    pub fn counting_unwanted(&self) -> impl Iterator<Item = ([u8; 16], AnswerId)> + '_ {
+        let counting = self.unwanted.iter().filter(|one| one.counts);
+        counting.map(|one| (one.question, one.answer))
     }
 
     /// Returns how many rows have a question.

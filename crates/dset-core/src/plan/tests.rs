@@ -248,7 +248,7 @@ fn stored_of_several(answers: &[(&str, &str, u32)], models: &[&str]) -> Vec<Stor
                 question: QuestionId { text_hash: QuestionId::hash_text(text), ordinal: 0 }.hash(),
                 id,
                 provenance: if of.is_some() { Provenance::Current } else { Provenance::OtherModel },
-                model: of.unwrap_or(0) as u16,
+                model: of.unwrap_or(models.len()) as u16,
                 sample,
                 by_former_key: false,
                 placed: true,
@@ -269,8 +269,8 @@ fn raising_the_samples_asks_only_what_is_missing_and_lowering_them_asks_nothing(
     let raised = of_several(&["a"], 4, &["one"]).plan(0, before(), &StoreFacts::default());
     assert_eq!(raised.states, [Placed, Placed, Pending, Pending]);
     let lowered = of_several(&["a"], 1, &["one"]).plan(0, before(), &StoreFacts::default());
-    assert_eq!((lowered.states, lowered.inconsistent_keys), (vec![Placed], 0));
-    assert_eq!(lowered.unwanted.len(), 1, "it is kept");
+    assert_eq!((&lowered.states[..], lowered.inconsistent_keys), (&[Placed][..], 0));
+    assert_eq!(lowered.counting_unwanted().count(), 1, "it is kept");
 }
 
 #[test]
@@ -281,7 +281,38 @@ fn a_further_model_asks_only_its_own_answers_and_wants_no_decision() {
     let both = stored_of_several(&[("one", "a", 0), ("two", "b", 0)], &["a"]);
     let plan = of_several(&["a"], 1, &["one", "two"]).plan(0, both, &StoreFacts::default());
     assert_eq!(plan.states, [Placed, Pending], "what the other model said stands for nothing");
-    assert_eq!((plan.with_other_settings, plan.unwanted.len()), (vec![0], 1));
+    assert_eq!((&plan.with_other_settings, plan.counting_unwanted().count()), (&vec![0], 1));
+}
+
+#[test]
+fn of_what_is_not_wanted_any_more_one_accepted_answer_to_a_sample_counts() {
+    type Change = fn(&mut Stored);
+    let change = |answers: &mut Vec<Stored>, id: AnswerId, change: Change| {
+        change(answers.iter_mut().find(|one| one.id == id).unwrap());
+    };
+    let other_settings = |one: &mut Stored| {
+        (one.provenance, one.key) = (Provenance::OtherSettings, Key([7; 16]));
+    };
+    let answers = [("one", "a", 1), ("one", "a", 1), ("one", "b", 0), ("one", "b", 0)];
+    let counting = |changes: &[(AnswerId, Change)]| {
+        let mut before = stored_of_several(&answers, &["a"]);
+        change(&mut before, 1, other_settings);
+        changes.iter().for_each(|(id, each)| change(&mut before, *id, *each));
+        let known = StoreFacts { has_other_provenance: true, ..StoreFacts::default() };
+        let plan = of_several(&["a"], 1, &["one"]).plan(0, before, &known);
+        assert_eq!((plan.unwanted.len(), plan.orphaned), (4, 0));
+        let mut counting: Vec<_> = plan.counting_unwanted().map(|(_, id)| id).collect();
+        counting.sort_unstable();
+        counting
+    };
+    assert_eq!(counting(&[]), [2, 4]);
+    assert_eq!(counting(&[(2, |one| one.standing = Standing::Failed)]), [1, 4]);
+    assert_eq!(counting(&[(4, |one| one.placed = false)]), [2, 3]);
+    // Set aside, with nothing in their place.
+    assert_eq!(
+        counting(&[1, 2].map(|id| (id, (|one| one.standing = Standing::Another) as Change))),
+        [4]
+    );
 }
 
 #[test]

@@ -241,7 +241,7 @@ fn left_out(Prepared { index, selection, .. }: &Prepared) -> LeftOut {
         true => made,
         false => LeftOut {
             gone: index.plan.orphaned,
-            unwanted: index.plan.unwanted.len() as u64,
+            unwanted: index.plan.counting_unwanted().count() as u64,
             ..made
         },
     }

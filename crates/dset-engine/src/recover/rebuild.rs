@@ -97,7 +97,7 @@ pub fn rebuild(settings: &JobSpec) -> Result<Option<Rebuilt>, JobError> {
 }
 
 /// The answers in the order of the input, each once and with its row; behind those of a row the further
-/// ones that were bought for it and are not wanted any more.
+/// ones that were accepted for it and are not wanted any more.
 fn order(view: &mut RunIndex) -> Result<Vec<(AnswerId, u64)>, JobError> {
     let mut beside = view.other_answers()?.into_iter().peekable();
     let numbers = view.row_numbers()?;

@@ -144,18 +144,18 @@ impl RunIndex {
         try_for_each_planned(&mut **source, prompts, &requests[0], plan, each)
     }
 
-    /// Returns the answers to questions of the input that the last run did not want, of further
-    /// samples and other models, each with its row among those that are asked; in the order of both.
+    /// Returns the answers to questions of the input that the last run did not want and that would count,
+    /// of further samples and other models, each with its row among those that are asked; in the order of both.
     pub(crate) fn other_answers(&mut self) -> Result<Vec<(u32, AnswerId)>, JobError> {
-        if self.plan.unwanted.is_empty() {
+        if self.plan.counting_unwanted().next().is_none() {
             return Ok(Vec::new());
         }
         let mut rows = HashMap::new();
         self.for_each_row(|plan, seen| {
             rows.insert(seen.id.hash(), plan.wanted().row(seen.entries.start));
         })?;
-        let of = |(question, id): &([u8; 16], AnswerId)| Some((*rows.get(question)?, *id));
-        let mut beside: Vec<_> = self.plan.unwanted.iter().filter_map(of).collect();
+        let of = |(question, id): ([u8; 16], AnswerId)| Some((*rows.get(&question)?, id));
+        let mut beside: Vec<_> = self.plan.counting_unwanted().filter_map(of).collect();
         beside.sort_unstable();
         Ok(beside)
     }

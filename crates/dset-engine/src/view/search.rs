@@ -66,8 +66,8 @@ pub fn search(settings: &JobSpec, query: &Query) -> Result<Option<SearchReport>,
         }
         let hits = answers_with(store, &settings.output, &terms, query.within, &mut words)?;
         let mut beside: HashMap<[u8; 16], AnswerId> = HashMap::new();
-        for (question, id) in view.plan.unwanted.iter().filter(|(_, id)| hits.has(*id)) {
-            beside.entry(*question).or_insert(*id);
+        for (question, id) in view.plan.counting_unwanted().filter(|(_, id)| hits.has(*id)) {
+            beside.entry(question).or_insert(id);
         }
         let (answers, mut number, mut folded) = (&view.answers, 0, Vec::new());
         let mut shown: Vec<(Hit, Option<AnswerId>)> = Vec::new();

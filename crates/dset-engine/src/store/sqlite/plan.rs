@@ -308,30 +308,38 @@ impl Store {
         let any_beside = rows.iter().any(|(.., is_beside)| *is_beside);
         let mut own = rows.iter().filter(|(_, hash, ..)| of(hash) == Some(0));
         let first_is_beside = own.next().map_or(any_beside, |(.., is_beside)| *is_beside);
-        let purchase = |(id, hash, text, is_beside): &(i64, Vec<u8>, String, bool)| {
+        let mut others = Vec::new();
+        let mut other_model = |model: Option<ModelHash>| {
+            let at = others.iter().position(|other| *other == model).unwrap_or_else(|| {
+                others.push(model);
+                others.len() - 1
+            });
+            (Provenance::OtherModel, (requests.len() + at) as u16)
+        };
+        let mut purchase = |(id, hash, text, is_beside): &(i64, Vec<u8>, String, bool)| {
             if *id == 0 {
                 return (Provenance::Imported, 0);
             }
+            let of_text = || Some(RequestSettings::from_canonical_json(text)?.model_hash());
             // Of a later run, which is none of those that this one kept.
             if known.is_some_and(|known| *id > known.last) {
-                return (Provenance::OtherModel, 0);
+                return other_model(of_text());
             }
             if let Some(model) = of(hash) {
                 return (Provenance::Current, model as u16);
             }
-            let model =
-                RequestSettings::from_canonical_json(text).map(|settings| settings.model_hash());
+            let model = of_text();
             match requests.iter().position(|request| Some(request.model_hash()) == model) {
                 Some(model) => (Provenance::OtherSettings, model as u16),
-                None if *is_beside || first_is_beside => (Provenance::OtherModel, 0),
+                None if *is_beside || first_is_beside => other_model(model),
                 None => (Provenance::OtherSettings, 0),
             }
         };
-        let of_row = |row: &(i64, Vec<u8>, String, bool)| {
+        let mut of_row = |row: &(i64, Vec<u8>, String, bool)| {
             let (provenance, model) = purchase(row);
             (row.0, Purchase { provenance, model, hash: row.1.clone() })
         };
-        Ok(rows.iter().map(of_row).collect())
+        Ok(rows.iter().map(&mut of_row).collect())
     }
 
     /// Returns the settings, other than these, that answers of this generation were bought with.
@@ -499,7 +507,7 @@ impl Store {
 #[derive(Debug)]
 struct Purchase {
     provenance: Provenance,
-    /// For which of its models they count, or may.
+    /// For which of its models they count, or may; for another model a number behind all of these.
     model: u16,
     /// What the settings are known by.
     hash: Vec<u8>,

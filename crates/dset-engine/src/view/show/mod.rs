@@ -11,8 +11,8 @@ use dset_core::answer::row::Row;
 use dset_core::item::Status;
 use dset_core::item::question::{QuestionId, QuestionIndex};
 use dset_core::key::{RequestHasher, RequestSettings};
-use dset_core::plan::AnswerId;
 use dset_core::plan::ledger::Fault;
+use dset_core::plan::{AnswerId, Unwanted};
 use dset_core::run::Planned;
 use dset_core::settings::{CostLimits, JobSpec};
 
@@ -153,8 +153,8 @@ fn by_number(
     let beside = std::mem::take(&mut view.plan.unwanted);
     let mut questions = with_outcomes(store, view, picked)?;
     for (picked, question) in &mut questions {
-        let of_it = beside.iter().filter(|(hash, _)| *hash == picked.id.hash());
-        for (_, id) in of_it {
+        let of_it = beside.iter().filter(|one| one.question == picked.id.hash());
+        for Unwanted { answer: id, .. } in of_it {
             let row = question.place.map(|(_, row)| row);
             question.entries.push(answered(store, *id, row)?);
         }
