@@ -1,5 +1,6 @@
 //! Folders and shards put together: nothing that was paid for is left behind, and limits are those of the whole.
 
+use crate::checks::{arithmetic, service as answering};
 use crate::common::{Folder, Service, questions};
 
 fn split(folder: &Folder, service: &Service, more: &[&str]) {
@@ -61,6 +62,29 @@ fn what_a_run_could_only_rescue_is_merged_and_not_bought_again() {
         .tells("4 answers taken in");
     service.run(&folder, &["-o", "b"]).exits(0);
     assert_eq!(service.stats().asked, 4, "nothing is bought again");
+}
+
+#[test]
+fn an_accepted_answer_of_one_folder_counts_before_one_of_another_that_fails_its_check() {
+    for more in
+        [&["--on-fail", "mark"][..], &["--on-fail", "retry", "--retry", "fresh", "--tries", "2"]]
+    {
+        let (folder, answers) = arithmetic(3);
+        let (wrong, right) = (answering(answers.clone(), 1.0), answering(answers, 0.0));
+        let checked = [&["--gold", "gold"][..], more].concat();
+        wrong.run(&folder, &[&checked[..], &["-o", "a"]].concat()).exits(3);
+        right.run(&folder, &[&checked[..], &["-o", "b"]].concat()).exits(0);
+        for (first, second, to) in [("a", "b", "ab"), ("b", "a", "ba")] {
+            for _ in 0..2 {
+                folder.dset(&["merge", first, second, "-o", to]).exits(0);
+            }
+            let status = folder.dset(&["status", "-o", to, "--json"]).exits(0).json();
+            assert_eq!(status["ledger"]["answered"], 3, "{to}");
+            right.run(&folder, &[&checked[..], &["-o", to]].concat()).exits(0);
+            folder.dset(&["verify", "-o", to]).exits(0);
+        }
+        assert_eq!(right.stats().asked, 3, "nothing is bought again");
+    }
 }
 
 #[test]

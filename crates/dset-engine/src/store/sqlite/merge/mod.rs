@@ -1,6 +1,7 @@
 //! Takes what another store has into this one: answers by their keys, what they were bought with, and the
 //! asks that failed. Columns are copied by their names, so that one that is added is not lost.
 
+mod accepting;
 mod asides;
 mod before;
 mod copied;
@@ -15,6 +16,7 @@ use dset_core::answer::CUT;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use self::accepting::Accepting;
 use self::asides::Asides;
 use self::before::Before;
 use self::copied::Copied;
@@ -44,7 +46,8 @@ pub struct Merged {
     /// Answers that were there already.
     pub known: u64,
     /// Requests that were bought in both stores: the answer of the first one stays, the other is kept
-    /// among the failed asks, whole. Behind one that was cut a whole one is taken in.
+    /// among the failed asks, whole. Behind one that was cut a whole one is taken in, and an accepted one behind
+    /// those that are not.
     pub bought_twice: u64,
     /// Those of them whose answers differ.
     pub contradictions: u64,
@@ -177,6 +180,7 @@ fn answers(
     let mut texts = from.prepare("SELECT * FROM answers WHERE id = ?1")?;
     let mut facts = from.prepare("SELECT * FROM answer_facts WHERE answer = ?1")?;
     let (mut asides, mut is_done) = (Asides::read(from)?, false);
+    let accepting = Accepting::read(to)?;
     let mut before = Before::read(to)?;
     // Tries with a damaged text, by their keys.
     let mut lost: HashMap<Vec<u8>, i64> = HashMap::new();
@@ -213,7 +217,11 @@ fn answers(
                 key.set("try", key.number("try").unwrap_or(1) - lost);
             }
             let question = key.bytes("question");
-            let is_in_place = |key: &Copied| asides.are_replaced_by(number, key, &transaction);
+            let is_in_place = |key: &Copied| {
+                let is_preferred =
+                    !asides.has(number) && accepting.prefers(from, number, key, &transaction)?;
+                Ok(is_preferred || asides.are_replaced_by(number, key, &transaction)?)
+            };
             let taken = (&mut before, &mut merged);
             if let Some(own) = answer(&transaction, key, &text, known, is_in_place, taken)? {
                 judged(from, &transaction, number, own)?;
@@ -266,7 +274,8 @@ fn judged(from: &Connection, to: &Transaction<'_>, number: i64, own: i64) -> rus
 }
 
 /// Takes in one answer, where it is not there, and returns its number; or notes that another one has its key
-/// and try. One that `is_in_place` of an answer that counts here is taken in as the next try.
+/// and try. One that `is_in_place` of an answer that counts here, or of those that a check does not accept, is
+/// taken in as the next try.
 fn answer(
     to: &Transaction<'_>,
     mut key: Copied,
