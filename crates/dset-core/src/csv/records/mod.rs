@@ -249,6 +249,8 @@ pub struct Records<R> {
     offset: u64,
     quotes: Quotes,
     sign: u8,
+    /// NUL and signs of ISO-2022 are characters like others.
+    takes_any_text: bool,
     /// The record before ended with CR, so that an LF right behind it is no blank line.
     after_cr: bool,
     /// What the beginning looks like, where it is not like UTF-8.
@@ -272,6 +274,7 @@ impl<R: Read> Records<R> {
             offset: 0,
             quotes: Quotes::default(),
             sign: b',',
+            takes_any_text: false,
             after_cr: false,
             guess: None,
         }
@@ -303,6 +306,13 @@ impl<R: Read> Records<R> {
     pub fn with_quotes(mut self, quotes: Quotes) -> Records<R> {
         self.quotes = quotes;
         self.build();
+        self
+    }
+
+    /// Takes NUL and what looks like ISO-2022 as characters, as in what dset wrote: a model may write any.
+    #[must_use]
+    pub fn with_any_text(mut self) -> Records<R> {
+        self.takes_any_text = true;
         self
     }
 
@@ -491,7 +501,7 @@ impl<R: Read> Records<R> {
                 guess,
             });
         }
-        if memchr2(0, ESC, raw).is_some() {
+        if !self.takes_any_text && memchr2(0, ESC, raw).is_some() {
             if let Some(at) = memchr(0, raw) {
                 let (line, column) = place(at);
                 return Err(RecordsError::Nul { line, column, guess: self.guess });

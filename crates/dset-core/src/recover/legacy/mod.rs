@@ -321,7 +321,7 @@ fn read_line(line: &[u8]) -> Option<(usize, Row, bool)> {
 #[must_use]
 pub fn read_csv(bytes: &[u8]) -> LegacyFile {
     let mut found = LegacyFile::default();
-    let (mut records, mut record) = (Records::new(bytes), Record::default());
+    let (mut records, mut record) = (Records::new(bytes).with_any_text(), Record::default());
     let (mut columns, mut width) = (SCRIPTS_COLUMNS, COLUMNS.len());
     let mut further: Vec<String> = Vec::new();
     let (mut from, mut is_first) = (0, true);
@@ -343,7 +343,7 @@ pub fn read_csv(bytes: &[u8]) -> LegacyFile {
             if let Some(at) = sound_row(bytes, from, searched, width) {
                 found.unread += 1;
                 from = at;
-                records = Records::new(&bytes[from..]);
+                records = Records::new(&bytes[from..]).with_any_text();
                 continue;
             }
         }
@@ -435,7 +435,8 @@ fn sound_row(bytes: &[u8], from: usize, to: usize, width: usize) -> Option<usize
     (from + blank + 1..to).find(|&at| {
         let begins = &bytes[at..];
         begins.get(STAMP.len()) == Some(&b',') && is_stamp(&begins[..STAMP.len()]) && {
-            let (mut records, mut record) = (Records::new(begins), Record::default());
+            let mut records = Records::new(begins).with_any_text();
+            let mut record = Record::default();
             matches!(records.next(&mut record), Ok(true))
                 && is_ended(&record)
                 && is_sound(&record, width)
