@@ -184,6 +184,7 @@ fn what_was_said_at_the_split_holds_for_every_shard_and_limits_are_divided() {
     let (folder, service) = (Folder::with(QUESTIONS), Service::friendly());
     let more = ["--template", "Say {{ question }}", "--max-tokens", "77", "--rpm", "30"];
     folder.write("system.txt", "Be brief.");
+    folder.write("dset.toml", "[[check]]\nname = \"lacks\"\npattern = \"zzz\"\n");
     split(&folder, &service, &[&more[..], &["--system-file", "system.txt"]].concat());
     let job: Value = serde_json::from_str(&folder.read("job/job.json")).unwrap();
     assert_eq!(job["settings"]["system"], "Be brief.");

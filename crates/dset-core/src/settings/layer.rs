@@ -35,9 +35,11 @@ macro_rules! layer {
                 if let (Some(own), Some(below)) = (&mut self.param, &lower.param) {
                     *own = vec![Params::merged(own).over(&Params::merged(below))];
                 }
-                // One more check does away with none.
+                // One more check does away with none, and one that is said twice is one.
                 if let Some(own) = &mut self.check {
-                    own.splice(0..0, lower.check.take().into_iter().flatten());
+                    let below = lower.check.take().unwrap_or_default();
+                    own.retain(|check| !below.contains(check));
+                    own.splice(0..0, below);
                 }
                 Layer { $($field: self.$field.or(lower.$field),)* }
             }
@@ -330,6 +332,9 @@ mod tests {
         let both = layer("no-refusal").over(layer("length=..5")).over(Layer::default());
         let names: Vec<_> = both.check.iter().flatten().map(|check| check.name.as_str()).collect();
         assert_eq!(names, ["length", "no-refusal"]);
+        let again = layer("no-refusal").over(both.clone());
+        assert_eq!(again, both);
+        assert_eq!(both.clone().over(layer("length=..5")), both, "whichever of them says it again");
     }
 
     #[test]
