@@ -131,6 +131,21 @@ fn what_two_kills_of_the_script_left_agrees_afterwards() {
 }
 
 #[test]
+fn a_table_with_other_columns_is_there_as_it_was_until_the_new_one_is_whole() {
+    let folder = Folder::with(QUESTIONS);
+    let other =
+        "question,final_answer,thoughts,timestamp\r\nLast one,yes,so,2026-11-22 11:50:00\r\n";
+    folder.write("dset_generator/output.csv", other);
+    folder.write("dset_generator/output.json", JSON);
+    // What a full disk leaves of a file that is written over is seen under its other name.
+    std::fs::hard_link(folder.path("dset_generator/output.csv"), folder.path("same.csv")).unwrap();
+    let service = Service::friendly();
+    service.run(&folder, &[]).exits(0).says("2 rows count as answered");
+    assert_eq!(folder.read("same.csv"), other);
+    assert_eq!((service.stats().asked, folder.agreed().len()), (1, 3));
+}
+
+#[test]
 fn outputs_of_the_script_in_formats_that_are_not_wanted_stay_as_they_are() {
     let folder = Folder::with(QUESTIONS);
     folder.write("dset_generator/output.csv", CSV);

@@ -121,7 +121,8 @@ pub fn import_legacy(
     Ok(Some(adopted))
 }
 
-/// Cuts a torn end off, and appends the rows that are lacking.
+/// Cuts a torn end off, and appends the rows that are lacking. A file that is written anew is there as it was
+/// until all of it is written: its rows may be nowhere else.
 fn complete(
     path: &Path,
     format: LiveFormat,
@@ -129,11 +130,15 @@ fn complete(
     completion: &Completion,
     adoption: &LegacyAnswers,
 ) -> io::Result<()> {
-    let file = fs::OpenOptions::new().create(true).read(true).append(true).open(path)?;
-    file.set_len(completion.whole_bytes)?;
     let whole = &found[..completion.whole_bytes as usize];
     let mut bytes = joint(whole, format.header, format.newline).to_vec();
     completion.missing_rows.iter().for_each(|&at| (format.write)(&adoption.rows[at], &mut bytes));
+    if whole.is_empty() && !found.is_empty() {
+        files::replace(path, |file| file.write_all(&bytes).map(Some), || Ok::<_, io::Error>(()))?;
+        return Ok(());
+    }
+    let file = fs::OpenOptions::new().create(true).read(true).append(true).open(path)?;
+    file.set_len(completion.whole_bytes)?;
     (&file).write_all(&bytes)?;
     file.sync_all()
 }
