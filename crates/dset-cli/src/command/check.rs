@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use dset_core::money::Amount;
+use dset_core::run::EndReason;
 use dset_core::settings::{JobSpec, resolve_with_providers};
 use dset_engine::run::prepare::Decisions;
 use dset_engine::view::check::{CheckReport, check};
@@ -29,7 +30,7 @@ use crate::schema_file;
 by the checks of dset.toml and of these flags. Asks no service, costs nothing, and without --apply \
 changes nothing.
 
-Exit codes: 0 every question has an accepted answer, 1 the store cannot be read, 2 usage or input, or \
+Exit codes: 0 every question has an accepted answer, 1 the store cannot be read, or an output not written, 2 usage or input, or \
 there are no checks, 3 some have none.
 
 Examples:
@@ -64,39 +65,44 @@ pub(super) fn run(args: CheckArgs) -> Result<Exit, UserError> {
     let Some(report) = check(&spec).map_err(explain::job)? else {
         return Err(super::shared::nothing_asked(&which, &spec));
     };
-    if args.apply {
-        apply(layer, &spec, &report, &environment)?;
-    }
+    let cut_short = match args.apply {
+        true => apply(layer, &report, &environment)?,
+        false => None,
+    };
+    let is_applied = args.apply && cut_short.is_none();
     let spent = Money::of(&environment).expenses(&spec.output).unwrap_or_default();
     let cost = spent.more_answers(&[("", report.to_ask)]).filter(|_| report.to_ask > 0);
     if terminal.json {
-        page::json(object(&spec, &report, args.apply, cost));
+        page::json(object(&spec, &report, is_applied, cost));
     } else {
-        tell(&report, args.apply, cost);
+        tell(&report, is_applied, cost);
     }
     let missing = report.not_accepted.count + report.unanswered;
-    Ok(if missing == 0 { Exit::Done } else { Exit::Marked })
+    Ok(match cut_short {
+        Some(exit) => exit,
+        None if missing == 0 => Exit::Done,
+        None => Exit::Marked,
+    })
 }
 
-/// Runs without a question: what is accepted is placed, and marks follow.
+/// Runs without a question: what is accepted is placed, and marks follow. Returns what is to be told where
+/// that did not come to its end.
 fn apply(
     layer: SettingsLayer,
-    spec: &JobSpec,
     report: &CheckReport,
     environment: &Environment,
-) -> Result<(), UserError> {
+) -> Result<Option<Exit>, UserError> {
     let said = environment.under(layer)?;
     let options = resolve_with_providers(said.layer, None, &environment.providers)?.options;
     let terminal = TerminalOptions { quiet: true, json: false, ..said.terminal.resolve() };
-    let nothing: Vec<_> = spec.models.iter().map(|_| None).collect();
+    let nothing: Vec<_> = report.spec.models.iter().map(|_| None).collect();
     let keys = Keys { keys: &nothing, from: None, environment };
     let applies = Some(Arc::clone(&report.judged));
     let decisions = Decisions { applies, limit: Some(0), ..Decisions::default() };
-    let mut spec = JobSpec { samples: report.samples, ..spec.clone() };
-    spec.checks.enough = report.enough;
-    let settings = RunSettings { spec, options, terminal };
-    ask(settings, decisions, &keys, None, Extras::default())?;
-    Ok(())
+    let settings = RunSettings { spec: report.spec.clone(), options, terminal };
+    let asked = ask(settings, decisions, &keys, None, Extras::default())?;
+    let is_whole = matches!(asked.ending.reason, EndReason::Complete);
+    Ok((!is_whole).then(|| Exit::of(&asked.ending, asked.agreed)))
 }
 
 fn tell(report: &CheckReport, is_applied: bool, cost: Option<Amount>) {
@@ -143,9 +149,7 @@ fn tell(report: &CheckReport, is_applied: bool, cost: Option<Amount>) {
     }
     if !is_applied && report.newly_accepted.count > 0 {
         let command = same_command_as("check", &[]);
-        page.hint(&format!(
-            "Place what is accepted now: `{command} --apply`, with the flags that the run was given"
-        ));
+        page.hint(&format!("Place what is accepted now: `{command} --apply`"));
     }
 }
 

@@ -411,3 +411,43 @@ fn rows_that_failed_a_check_are_asked_with_changed_settings() {
     service.run(&folder, &changed).exits(3);
     assert_eq!(service.stats().asked, 6, "once");
 }
+
+#[test]
+fn what_several_models_answered_is_placed_without_the_flags_of_their_run() {
+    let (folder, service) = (Folder::with(&questions(2)), Service::friendly());
+    let run = ["-m", "mm", "-m", "nn", "-s", "Be brief.", "--check", "length=..2"];
+    service.run(&folder, &run).exits(3);
+    assert!(folder.rows().is_empty());
+    let next = || folder.dset(&["status"]).exits(0).out;
+    let place = format!("--base-url {}", service.url());
+    assert!(next().contains(&place), "{}", next());
+    let looser = ["check", "--check", "length=..50000"];
+    folder.dset(&looser).exits(0).tells("`dset check --check length=..50000 --apply`");
+    folder.dset(&[&looser[..], &["--apply"]].concat()).exits(0);
+    assert_eq!((folder.agreed().len(), service.stats().asked), (4, 4));
+    let status = folder.dset(&["status", "--json"]).exits(0).json();
+    assert_eq!(status["ledger"]["answered"], 4);
+    // What asks the rest is what would have asked it before.
+    folder.write("q.csv", folder.read("q.csv") + "One more?\n");
+    assert!(next().contains(&place) && next().contains("--key none"), "{}", next());
+    folder.dset(&["verify"]).exits(0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_check_that_cannot_write_what_it_places_has_not_applied_it() {
+    let folder = Folder::with("question\nLong?\n");
+    let long = "word ".repeat(100_000);
+    let answer =
+        serde_json::json!({"metadata": {"question": "Long?"}, "response": {"answer": long}});
+    folder.write("answers.jsonl", format!("{answer}\n"));
+    let answers = Some(folder.path("answers.jsonl"));
+    let service = Service::start(MockSettings { answers, ..MockSettings::default() });
+    service.run(&folder, &["--check", "length=..9"]).exits(3);
+    // The store packs the answer, the outputs do not.
+    let check = "dset check --check length=1.. --apply --json";
+    let ran = folder.shell(&format!("ulimit -f 512; {check}")).exits(1);
+    assert_eq!(ran.json()["applied"], false, "{}", ran.err);
+    let told = folder.shell(check).exits(0).json();
+    assert_eq!((&told["applied"], folder.agreed().len()), (&true.into(), 1));
+}

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use dset_core::csv::HeaderMode;
-use dset_core::settings::{Checks, JobSpec, Model, NO_KEY, Reading, endpoint};
+use dset_core::key::RequestSettings;
+use dset_core::settings::{Checks, CostLimits, JobSpec, Model, NO_KEY, Reading, endpoint};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::error::StoreError;
 use super::open_readonly;
@@ -41,6 +43,21 @@ pub struct InvocationEndpoint {
     pub has_query: bool,
 }
 
+/// What a folder says of its last run.
+#[derive(Debug, Clone)]
+pub struct RecordedRun {
+    /// The endpoint of its first model.
+    pub endpoint: String,
+    /// How it was called, where that is known.
+    pub invocation: Option<Invocation>,
+    /// What each model was asked with.
+    pub requests: Vec<RequestSettings>,
+    /// How many answers each was to give to a question.
+    pub samples: u32,
+    /// What it let the folder cost.
+    pub cost_limit: CostLimits,
+}
+
 impl Invocation {
     /// Returns what settings say.
     #[must_use]
@@ -63,12 +80,42 @@ pub fn last_input(folder: &Path) -> Option<PathBuf> {
     last?.input
 }
 
+/// Returns what a folder says of its last run; `None` where there was none.
+pub fn last_run(folder: &Path) -> Result<Option<RecordedRun>, StoreError> {
+    let read = open_readonly(folder, |store| -> Result<_, StoreError> {
+        let Some(last) = store.last_session()? else { return Ok(None) };
+        let (requests, samples) = store.last_requests(store.edition()?)?.unwrap_or_default();
+        Ok(Some(RecordedRun {
+            endpoint: last.endpoint,
+            invocation: store.last_invocation()?,
+            requests,
+            samples: samples.max(1),
+            cost_limit: store.cost_limit()?,
+        }))
+    });
+    Ok(read?.flatten())
+}
+
 impl InvocationEndpoint {
     fn from_model(model: &Model) -> InvocationEndpoint {
         InvocationEndpoint {
             key: model.key_variable.clone().unwrap_or_else(|| NO_KEY.to_owned()),
             base_urls: model.base_urls.iter().map(endpoint).collect(),
             has_query: model.base_urls.iter().any(|url| url.query().is_some()),
+        }
+    }
+
+    /// Returns a model as it was asked here.
+    pub(crate) fn of(&self, model: Model) -> Model {
+        if InvocationEndpoint::from_model(&model) == *self {
+            return model;
+        }
+        let base_urls: Vec<Url> =
+            self.base_urls.iter().filter_map(|url| url.parse().ok()).collect();
+        Model {
+            base_urls: if base_urls.is_empty() { model.base_urls } else { base_urls },
+            key_variable: Some(self.key.clone()).filter(|key| key != NO_KEY),
+            ..model
         }
     }
 }

@@ -19,7 +19,9 @@ mod writer;
 
 pub use crate::store::as_asked::AsAsked;
 pub(crate) use crate::store::as_asked::KnownSettings;
-pub use crate::store::invocation::{Invocation, InvocationEndpoint, last_input};
+pub use crate::store::invocation::{
+    Invocation, InvocationEndpoint, RecordedRun, last_input, last_run,
+};
 pub use crate::store::row_cache::CachedRow;
 pub use crate::store::sqlite::open_readonly;
 pub(crate) use entry::NewAnswer;

@@ -6,19 +6,20 @@ use std::sync::Arc;
 
 use dset_core::acceptance::{Consequence, Outcome, Standing, Verdict};
 use dset_core::item::question::QuestionIndex;
+use dset_core::key::RequestSettings;
 use dset_core::plan::AnswerId;
 use dset_core::run::Planned;
-use dset_core::settings::JobSpec;
+use dset_core::settings::{JobSpec, Model};
 
 use crate::error::JobError;
 use crate::run::accepting::Accepting;
 use crate::run::plan_input::{for_each_planned, try_for_each_planned};
 use crate::run::run_plan::{RunPlan, ScannedInput};
-use crate::store::{Store, open_readonly};
+use crate::store::{Invocation, Store, open_readonly};
 use crate::view::status::Rows;
 
 /// What is thought of the kept answers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CheckReport {
     /// Answers that were read, those of earlier tries among them.
     pub answers: u64,
@@ -40,10 +41,8 @@ pub struct CheckReport {
     pub in_outputs: Rows,
     /// What is thought of each answer, to be recorded.
     pub judged: Arc<JudgedAnswers>,
-    /// How many answers of each model the last run wanted,
-    pub samples: u32,
-    /// and how many accepted ones are enough, where not all are wanted.
-    pub enough: Option<u32>,
+    /// The settings with the models, places and samples of the last run, whose answers these are.
+    pub spec: JobSpec,
 }
 
 /// What is thought of answers under an acceptance.
@@ -72,14 +71,35 @@ pub fn check(settings: &JobSpec) -> Result<Option<CheckReport>, JobError> {
     let report = open_readonly(&settings.output, |store| -> Result<_, JobError> {
         let generation = store.edition()?;
         let asked = store.last_requests(generation)?;
-        let mut input = ScannedInput::to_look_at(settings, store.marks_column()?, asked, None)?;
-        let Some(mut accepting) = Accepting::new(settings, &input)? else { return Ok(None) };
+        let mut spec = as_asked(settings, asked.clone(), store.last_invocation()?.as_ref());
+        let mut input = ScannedInput::to_look_at(&spec, store.marks_column()?, asked, None)?;
+        let Some(mut accepting) = Accepting::new(&spec, &input)? else { return Ok(None) };
         let before = store.terms()?;
         let enough = accepting.terms.enough.or(before.and_then(|before| before.enough));
         accepting.terms.enough = enough.filter(|enough| *enough < input.samples);
-        Reading { store, generation, accepting }.read(&mut input).map(Some)
+        spec.checks.enough = accepting.terms.enough;
+        Reading { store, generation, accepting }.read(&mut input, spec).map(Some)
     })?;
     Ok(report.flatten())
+}
+
+/// Returns these settings with what the last run asked, and where.
+fn as_asked(
+    settings: &JobSpec,
+    asked: Option<(Vec<RequestSettings>, u32)>,
+    call: Option<&Invocation>,
+) -> JobSpec {
+    let Some((requests, samples)) = asked else { return settings.clone() };
+    let models = requests.into_iter().enumerate().map(|(at, request)| {
+        let is_same = |model: &&Model| model.request.model == request.model;
+        let known = settings.models.iter().find(is_same).unwrap_or_else(|| settings.model());
+        let model = Model { request, ..known.clone() };
+        match call.and_then(|call| call.places.get(at)) {
+            Some(place) => place.of(model),
+            None => model,
+        }
+    });
+    JobSpec { models: models.collect(), samples, ..settings.clone() }
 }
 
 /// What was found of one wanted answer.
@@ -95,11 +115,11 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn read(&self, input: &mut ScannedInput) -> Result<CheckReport, JobError> {
+    fn read(&self, input: &mut ScannedInput, spec: JobSpec) -> Result<CheckReport, JobError> {
         let before =
             RunPlan::new(input, self.store, self.generation, self.store.terms()?.as_ref())?;
         let found = self.judge(input)?;
-        let mut report = CheckReport::default();
+        let mut report = CheckReport::new(spec);
         let mut verdicts: Vec<_> = Vec::new();
         for (answer, list) in found.values().flat_map(|found| &found.tries) {
             list.iter().for_each(|verdict| report.count(verdict));
@@ -109,7 +129,6 @@ impl Reading<'_> {
         verdicts.sort_by_key(|(answer, _)| *answer);
         let (samples, enough) = (before.plan.wanted().samples(), self.accepting.terms.enough);
         report.answers = verdicts.len() as u64;
-        (report.samples, report.enough) = (samples, enough);
         let acceptance = self.accepting.terms.fingerprint;
         report.judged = Arc::new(JudgedAnswers { acceptance, verdicts });
         let is_accepted = |at: &QuestionIndex| {
@@ -176,6 +195,22 @@ impl Reading<'_> {
 }
 
 impl CheckReport {
+    fn new(spec: JobSpec) -> CheckReport {
+        CheckReport {
+            answers: 0,
+            checks: Vec::new(),
+            accepted: 0,
+            unanswered: 0,
+            not_accepted: Rows::default(),
+            to_ask: 0,
+            newly_accepted: Rows::default(),
+            newly_failed: Rows::default(),
+            in_outputs: Rows::default(),
+            judged: Arc::default(),
+            spec,
+        }
+    }
+
     fn count(&mut self, verdict: &Verdict) {
         let known = self.checks.iter().position(|count| count.check == verdict.check);
         let at = known.unwrap_or_else(|| {
