@@ -178,3 +178,31 @@ fn in_a_folder_of_an_earlier_version_what_another_had_cut_is_no_answer() {
         (&json!(2), &json!(1))
     );
 }
+
+#[test]
+fn what_was_cut_is_not_bought_again_in_a_merged_folder() {
+    let (folder, service) = three("9");
+    service.run(&folder, &["-o", "a"]).exits(3);
+    folder.dset(&["merge", "a", "-o", "m"]).exits(0);
+    let ledger =
+        |name: &str| folder.dset(&["status", "-o", name, "--json"]).json()["ledger"].clone();
+    assert_eq!(ledger("m"), ledger("a"));
+    folder.dset(&["status", "-o", "m"]).exits(0).tells("length limit");
+    for name in ["a", "m"] {
+        service.run(&folder, &["-o", name, "--temperature", "0.5", "--continue"]).exits(3);
+        assert_eq!(service.stats().asked, 3, "{name}");
+    }
+    // A whole answer of another folder is what counts.
+    let whole = Service::friendly();
+    whole.run(&folder, &["-o", "b"]).exits(0);
+    for (first, second, name) in [("a", "b", "ab"), ("b", "a", "ba")] {
+        folder.dset(&["merge", first, second, "-o", name]).exits(0);
+        assert_eq!(ledger(name)["answered"], 3, "{name}");
+        assert_eq!(ended_in(&folder, name), 0, "{name}");
+    }
+}
+
+fn ended_in(folder: &Folder, name: &str) -> i64 {
+    let store = rusqlite::Connection::open(folder.path(name).join("dset.db")).unwrap();
+    store.query_row("SELECT count(*) FROM ended", [], |row| row.get(0)).unwrap()
+}

@@ -5,6 +5,7 @@ mod accepting;
 mod asides;
 mod before;
 mod copied;
+mod failures;
 mod kept;
 mod lives;
 mod metas;
@@ -20,6 +21,7 @@ use self::accepting::Accepting;
 use self::asides::Asides;
 use self::before::Before;
 use self::copied::Copied;
+use self::failures::failures;
 use self::kept::{keep, keep_damaged};
 use self::lives::lives;
 use self::metas::metas;
@@ -408,29 +410,5 @@ fn attempts(from: &Connection, to: &Transaction<'_>, numbers: &Numbers) -> Resul
         }
     }
     to.execute_batch("DROP INDEX temp_attempts_of_merge")?;
-    Ok(())
-}
-
-/// Questions that ended without an answer, unless there is one now; and those that are taken as answered.
-fn failures(from: &Connection, to: &Transaction<'_>) -> Result<(), StoreError> {
-    let mut statement = from.prepare("SELECT * FROM ended")?;
-    let mut rows = statement.query([])?;
-    let mut ended: HashMap<(Vec<u8>, i64), Copied> = HashMap::new();
-    while let Some(row) = rows.next()? {
-        ended.insert((row.get("question")?, row.get("edition")?), Copied::read(row)?);
-    }
-    if !ended.is_empty() {
-        let mut statement = to.prepare("SELECT question, edition FROM keys")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            ended.remove(&(row.get("question")?, row.get("edition")?));
-        }
-    }
-    ended.values().try_for_each(|copied| copied.insert(to, "ended", ""))?;
-    let mut statement = from.prepare("SELECT * FROM presumed")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        Copied::read(row)?.insert(to, "presumed", "")?;
-    }
     Ok(())
 }
