@@ -1,11 +1,21 @@
 //! Answers of the other store that cannot be answers here, and what they cost.
 
 use rusqlite::types::Value;
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 
 use super::PAID_TWICE;
 use super::copied::Copied;
 use crate::store::sqlite::keys;
+
+/// Makes an index of what is kept already: the store may have many asks, and none of them by their keys.
+pub(super) fn index(to: &Connection) -> rusqlite::Result<()> {
+    to.execute_batch(
+        "DROP TABLE IF EXISTS temp.kept_costs;
+         CREATE TEMP TABLE kept_costs (key BLOB, at INTEGER, PRIMARY KEY (key, at)) WITHOUT ROWID",
+    )?;
+    let sql = "INSERT OR IGNORE INTO temp.kept_costs SELECT key, at FROM attempts WHERE cause = ?1";
+    to.execute(sql, [PAID_TWICE]).map(drop)
+}
 
 /// Keeps an answer that was bought although there is one, among the asks that brought none.
 pub(super) fn keep(
@@ -53,8 +63,8 @@ fn keep_cost(
 ) -> rusqlite::Result<()> {
     let fact = |name: &str| facts.and_then(|facts| facts.get(name)).cloned().unwrap_or(Value::Null);
     let at = text.get("answered_at");
-    let sql = "SELECT EXISTS (SELECT 1 FROM attempts WHERE key = ?1 AND at = ?2 AND cause = ?3)";
-    if to.query_row(sql, params![key.get("key"), at, PAID_TWICE], |row| row.get(0))? {
+    let sql = "INSERT OR IGNORE INTO temp.kept_costs (key, at) VALUES (?1, ?2)";
+    if to.prepare_cached(sql)?.execute(params![key.get("key"), at])? == 0 {
         return Ok(());
     }
     to.prepare_cached(

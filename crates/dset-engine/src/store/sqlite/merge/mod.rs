@@ -173,6 +173,7 @@ fn answers(
 ) -> Result<Merged, StoreError> {
     let mut merged = Merged::default();
     keys::index(to)?;
+    kept::index(to)?;
     // In the order in which they came.
     let mut keys = from.prepare(
         "SELECT *, 1 AS try FROM keys UNION ALL
