@@ -243,6 +243,12 @@ impl JobFile {
         JobFile { version: VERSION, made_by, input, settings, shards }
     }
 
+    /// Tells whether another one says the same, whatever version of dset made each.
+    #[must_use]
+    pub fn is_same(&self, other: &JobFile) -> bool {
+        JobFile { made_by: other.made_by.clone(), ..self.clone() } == *other
+    }
+
     /// Reads the job of a folder.
     pub fn read(folder: &Path) -> Result<JobFile, JobFileError> {
         let path = folder.join(NAME);
@@ -291,7 +297,7 @@ impl JobFile {
     pub fn write(&self, folder: &Path) -> Result<(), JobFileError> {
         let path = folder.join(NAME);
         match JobFile::read(folder) {
-            Ok(before) if before == *self => return Ok(()),
+            Ok(before) if before.is_same(self) => return Ok(()),
             Err(JobFileError::Missing { .. }) => {}
             Ok(_) | Err(_) => return Err(JobFileError::Exists { folder: folder.to_owned() }),
         }

@@ -276,6 +276,15 @@ fn a_job_is_split_once_and_the_same_way_again() {
     let (_folder, spec, job, job_folder) = job();
     let again = |shards: u32| split(spec.clone(), shards, &job_folder, Map::new());
     assert_eq!(again(3).unwrap().job, job);
+    // By whatever version of dset.
+    let path = job_folder.join("job.json");
+    let text = fs_err::read_to_string(&path).unwrap();
+    let earlier = text.replace(concat!("dset ", env!("CARGO_PKG_VERSION")), "dset 0.0.1");
+    assert_ne!(text, earlier);
+    fs_err::write(&path, &earlier).unwrap();
+    again(3).unwrap();
+    assert_eq!(fs_err::read_to_string(&path).unwrap(), earlier);
+    fs_err::write(&path, text).unwrap();
     let is_other = |error: crate::error::JobError| {
         matches!(
             error,

@@ -135,7 +135,7 @@ pub(super) fn put(
     limits: &RunOptions,
 ) -> Result<bool, ServerFault> {
     if look(server)? {
-        return match open(server)? == *job {
+        return match open(server)?.is_same(job) {
             true => Ok(true),
             false => Err(ServerFault::OtherJob { server: server.address.to_string() }),
         };
