@@ -478,6 +478,8 @@ def refusals(server):
     split = ("job", "split", "q.csv", "-o", "narrow", "--shards", "2", "--base-url", service.url, "--key", "none")
     refused(2, "permission denied", *split, "--store", server.address("narrow", "other"))
     refused(2, "no job on the server", "work", "--store", server.address("narrow"))
+    server.sql("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0")
+    refused(2, "encoding LATIN1", *split, "--store", server.address("latin"))
     refused(2, "password authentication failed", "work", "--store", address, PGPASSWORD="canary-word-wrong")
     refused(2, "does not exist", "work", "--store", server.address("nowhere"))
     refused(6, "cannot be reached", "work", "--store", "postgres://me@127.0.0.1:1/db?sslmode=disable")

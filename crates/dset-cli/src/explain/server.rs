@@ -28,6 +28,11 @@ pub(crate) fn server(fault: ServerFault) -> UserError {
         ServerFault::TooOld { .. } => {
             usage("the server of the job is too old").cause(words).hint("Use a newer PostgreSQL")
         }
+        ServerFault::Encoding { .. } => {
+            usage("the database of the job lacks letters").cause(words).hint(
+                "Make another: `createdb --encoding UTF8 --template template0 NAME`, and name that",
+            )
+        }
         ServerFault::ReadOnly => usage("the server of the job can only be read")
             .cause(words)
             .hint("Name the one that takes writes"),

@@ -40,6 +40,12 @@ pub enum ServerFault {
         /// Its version.
         found: String,
     },
+    /// Its database has not every letter that an answer may have.
+    #[error("the database has the encoding {found}, which lacks letters that answers may have")]
+    Encoding {
+        /// Its encoding.
+        found: String,
+    },
     /// It may only be read.
     #[error("the server is a copy that can only be read")]
     ReadOnly,

@@ -43,11 +43,15 @@ const RIGHTS: [(&str, &str); 13] = [
     ("ended", "SELECT, INSERT, UPDATE, DELETE"),
 ];
 
+/// Encodings that have every letter, or keep bytes as they come.
+const ENCODINGS: [&str; 2] = ["UTF8", "SQL_ASCII"];
+
 /// What the server says of itself and of the job before anything is done.
 struct Found {
     version: u32,
     version_words: String,
     is_copy: bool,
+    encoding: String,
     /// Of the tables of a job, and of all in the schema.
     has_job: bool,
     tables: i64,
@@ -60,7 +64,8 @@ async fn find(to: &mut Connected, schema: &str) -> Result<Found, tokio_postgres:
              pg_is_in_recovery(), to_regclass(quote_ident($1) || '.job') IS NOT NULL
                AND to_regclass(quote_ident($1) || '.input_part') IS NOT NULL,
              (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-              WHERE n.nspname = $1::text AND c.relkind IN ('r', 'v', 'p'))",
+              WHERE n.nspname = $1::text AND c.relkind IN ('r', 'v', 'p')),
+             current_setting('server_encoding')",
             &[&schema],
         )
         .await?;
@@ -71,7 +76,16 @@ async fn find(to: &mut Connected, schema: &str) -> Result<Found, tokio_postgres:
         is_copy: row.get(2),
         has_job: row.get(3),
         tables: row.get(4),
+        encoding: row.get(5),
     })
+}
+
+/// Fails where an answer may have letters that the database has not.
+fn check_encoding(found: String) -> Result<(), ServerFault> {
+    match ENCODINGS.contains(&&*found) {
+        true => Ok(()),
+        false => Err(ServerFault::Encoding { found }),
+    }
 }
 
 /// Checks the server, and tells whether there is a job.
@@ -82,6 +96,7 @@ fn look(server: &mut Server) -> Result<bool, ServerFault> {
     if found.is_copy {
         return Err(ServerFault::ReadOnly);
     }
+    check_encoding(found.encoding)?;
     match (found.has_job, found.tables) {
         (true, _) => Ok(true),
         (false, 0) => Ok(false),
@@ -275,4 +290,18 @@ fn get_file(server: &mut Server, number: i32, path: &Path) -> Result<(), ServerF
 /// Returns where a job is, without a connection.
 pub(super) fn server(address: &Arc<Address>) -> Result<Server, ServerFault> {
     Server::new(Arc::clone(address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_lacks_letters_is_refused_by_its_encoding() {
+        assert!(
+            check_encoding("UTF8".into()).is_ok() && check_encoding("SQL_ASCII".into()).is_ok()
+        );
+        let error = check_encoding("LATIN1".into()).unwrap_err().to_string();
+        assert!(error.contains("LATIN1"), "{error}");
+    }
 }
