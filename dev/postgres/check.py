@@ -532,11 +532,11 @@ def journals_agree(server):
     """The sentences about a journal, over both stores."""
     server.sql('CREATE DATABASE "journals"')
     address = server.address("journals").replace("me@", f"me:{PASSWORD}@")
-    done = subprocess.run(["cargo", "test", "-q", "--workspace", "--lib", "--", "a_server_keeps", "a_folders_store_keeps"],
+    done = subprocess.run(["cargo", "test", "-q", "--workspace", "--lib", "--", "store::postgres::tests::"],
                           env={**os.environ, "DSET_TEST_SERVER": address}, capture_output=True, text=True)
-    held = done.stdout.count("2 passed")
+    held = done.stdout.count("3 passed")
     assert done.returncode == 0 and held == 1, done.stdout + done.stderr
-    return "2 tests, one of them over the server"
+    return "3 tests, two of them over the server"
 
 
 CHECKS = [one_rate_for_all, own_limit_of_a_worker, limit_in_the_merged_folder, connection_hangs, what_died_is_forgiven, failed_asked_again, full_disk, server_restarts, kills, one_limit_of_cost_for_all,

@@ -17,7 +17,7 @@ use dset_engine::os::lock::Lock;
 use dset_engine::run::lanes::Lanes;
 use dset_engine::run::prepare::Decisions;
 use dset_engine::run::redo::RedoSelector;
-use dset_engine::store::postgres::{Brought, Claim, Lease, SharedJob, WorkerFunds};
+use dset_engine::store::postgres::{Brought, Claim, Lease, Pushed, SharedJob, WorkerFunds};
 
 use self::patience::Patience;
 use self::server::ServerArgs;
@@ -192,12 +192,12 @@ impl Worker<'_> {
 
     fn work(&self, job: &mut SharedJob, patience: &Patience) -> Result<Exit, UserError> {
         let brought = patience.for_server(|| job.bring_left_over(&self.folder, &self.holder))?;
-        if brought.is_some_and(|brought| brought > 0) {
-            self.say(&format!(
-                "{} of an earlier run brought to the server",
-                of(brought.unwrap_or(0), "answer")
-            ));
+        let Pushed { answers, damaged } = brought.unwrap_or_default();
+        if answers > 0 {
+            let answers = of(answers, "answer");
+            self.say(&format!("{answers} of an earlier run brought to the server"));
         }
+        warn_of_damaged(damaged);
         let mut funds = self.funds(job)?;
         let mut waits = false;
         loop {
@@ -273,7 +273,8 @@ impl Worker<'_> {
             let _ = job.release(lease, None, None);
             return Ok(Some(patience.stopped()));
         };
-        self.say(&shard_line(job, lease, brought, pushed));
+        self.say(&shard_line(job, lease, brought, pushed.answers));
+        warn_of_damaged(pushed.damaged);
         let Some(of_job) = patience.for_server(|| job.cost_limit())? else {
             let _ = job.release(lease, None, None);
             return Ok(Some(patience.stopped()));
@@ -333,6 +334,15 @@ impl Worker<'_> {
         let redo = lease.is_again.then_some(RedoSelector::Unanswered);
         let decisions = Decisions { redo, ..Decisions::default() };
         ask(settings, decisions, &keys, state.as_deref(), extras)
+    }
+}
+
+/// Says which answers only this machine has, and cannot read.
+fn warn_of_damaged(damaged: u64) {
+    if damaged > 0 {
+        let (answers, are) = (of(damaged, "answer"), by(damaged, "it is", "they are"));
+        let words = "with a damaged text not brought to the server";
+        display::warn(&format!("{answers} {words}: {are} asked again"), None);
     }
 }
 

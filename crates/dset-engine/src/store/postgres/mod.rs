@@ -36,7 +36,7 @@ pub use self::leases::{Claim, Lease, SharedShard};
 pub use self::limits::{SharedLimits, SharedSpending};
 use self::link::Link;
 use self::records::Session;
-pub use self::sync::Brought;
+pub use self::sync::{Brought, Pushed};
 use crate::os::clock::unix_ms;
 use crate::os::lock::Lock;
 use crate::shard::{JobFile, shard_folder};
@@ -138,12 +138,12 @@ impl SharedJob {
     }
 
     /// Brings the folder of a shard and the server to the same answers, before anything of it is asked.
-    /// Returns what was brought here, and how many answers were brought there.
+    /// Returns what was brought here, and what was brought there.
     pub fn take_over(
         &mut self,
         lease: &Lease,
         folder: &Path,
-    ) -> Result<(Brought, u64), ServerFault> {
+    ) -> Result<(Brought, Pushed), ServerFault> {
         let folder = shard_folder(folder, lease.number);
         let (mut store, _lock) = open_store(&folder)?;
         let pushed =
@@ -155,9 +155,9 @@ impl SharedJob {
         Ok((brought, pushed))
     }
 
-    /// Brings to the server what runs in this folder could not; returns how many answers those were.
-    pub fn bring_left_over(&mut self, folder: &Path, holder: &str) -> Result<u64, ServerFault> {
-        let mut pushed = 0;
+    /// Brings to the server what runs in this folder could not.
+    pub fn bring_left_over(&mut self, folder: &Path, holder: &str) -> Result<Pushed, ServerFault> {
+        let mut pushed = Pushed::default();
         for number in 0..self.file.count() {
             let shard = shard_folder(folder, number);
             if !Store::exists(&shard) {

@@ -9,7 +9,7 @@ use super::records::{self, Records, Session};
 use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
 use crate::store::roles::Write;
 use crate::store::server_fault::ServerFault;
-use crate::store::sqlite::{LifeRow, NewVerdicts, PAID_TWICE, SettingsRow};
+use crate::store::sqlite::{AnswerMark, LifeRow, NewVerdicts, PAID_TWICE, SettingsRow};
 use crate::store::{Store, StoreError};
 
 /// Records that are moved at once.
@@ -26,6 +26,22 @@ pub struct Brought {
     pub paid_twice: u64,
     /// Answers of which the server does not know what programs say.
     pub unjudged: u64,
+}
+
+/// What was brought to the server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pushed {
+    /// Answers that it lacked, those among them that came although it had one.
+    pub answers: u64,
+    /// Answers that stay here alone, because their texts are damaged.
+    pub damaged: u64,
+}
+
+impl std::ops::AddAssign for Pushed {
+    fn add_assign(&mut self, other: Pushed) {
+        self.answers += other.answers;
+        self.damaged += other.damaged;
+    }
 }
 
 /// The numbers that settings and runs of the server have in the store here.
@@ -96,11 +112,21 @@ pub(super) fn pull(
         Ok(store.commit(&writes).map(drop)?)
     })?;
     let sql = format!("SELECT life, entry FROM paid_twice {of} ORDER BY at");
+    let mut own = None;
     pull_rows(server, &sql, |rows| {
         let mut writes = Vec::new();
+        if own.is_none() {
+            own = Some(store.answer_marks()?);
+        }
         for row in rows {
             let entry: String = row.get(1);
             let answer: NewAnswer = serde_json::from_str(&entry).map_err(|e| damaged(&e))?;
+            // Here it is the one that counts.
+            let mark = (answer.key, answer.try_number, answer.answered_at);
+            if own.as_ref().is_some_and(|own| own.contains(&mark)) {
+                brought.paid_twice += 1;
+                continue;
+            }
             let new = paid_twice(answer, &entry, numbers.life(row.get(0)).unwrap_or(0));
             brought.paid_twice += 1;
             if marks.insert((new.key, new.at, new.attempt, new.cause.clone())) {
@@ -294,7 +320,7 @@ pub(super) fn push_verdicts(
     let shard = shard as i32;
     let open = server.part(async |to| {
         to.query(
-            r#"SELECT a.key, a.try FROM answer a WHERE a.shard = $1 AND strpos(a.entry, '"unknown"') > 0
+            r#"SELECT a.key, a.try, a.at FROM answer a WHERE a.shard = $1 AND strpos(a.entry, '"unknown"') > 0
                AND NOT EXISTS (SELECT 1 FROM verdict v WHERE v.identity = a.identity AND v.try = a.try
                                AND v.shard = $1 AND v.key = a.key
                                AND strpos(v.entry, '"unknown"') = 0)"#,
@@ -302,11 +328,11 @@ pub(super) fn push_verdicts(
         )
         .await
     })?;
-    let open: HashSet<(Vec<u8>, i32)> = open.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let open = marks(&open);
     let settings = settings_of(store)?;
     let mut verdicts = Vec::new();
     store.for_each_answer(
-        |key, number| open.contains(&(key.to_vec(), number as i32)),
+        |mark| open.contains(mark),
         |new| {
             let is_known = |it: &NewVerdicts| !it.are_unknown();
             if new.verdicts.as_ref().is_some_and(is_known) {
@@ -325,19 +351,29 @@ fn settings_of(store: &Store) -> Result<HashMap<i64, SettingsRow>, StoreError> {
     Ok(store.all_settings()?.into_iter().map(|row| (row.id, row)).collect())
 }
 
-/// Brings to the server what this store has of a shard and the server lacks; returns how many answers that
-/// were.
+/// Reads keys, tries and times.
+fn marks(rows: &[tokio_postgres::Row]) -> HashSet<AnswerMark> {
+    let read = |row: &tokio_postgres::Row| {
+        let key = <[u8; 16]>::try_from(row.get::<_, &[u8]>(0)).ok()?;
+        Some((key, row.get::<_, i32>(1) as u32, row.get(2)))
+    };
+    rows.iter().filter_map(read).collect()
+}
+
+/// Brings to the server what this store has of a shard and the server lacks. An answer that came in the place of
+/// another one that is there was paid for too.
 pub(super) fn push(
     server: &mut Server,
     store: &Store,
     shard: u32,
     token: i64,
     holder: &str,
-) -> Result<u64, ServerFault> {
-    let known = server.part(async |to| {
-        to.query("SELECT key, try FROM answer WHERE shard = $1", &[&(shard as i32)]).await
-    })?;
-    let known: HashSet<(Vec<u8>, i32)> = known.iter().map(|row| (row.get(0), row.get(1))).collect();
+) -> Result<Pushed, ServerFault> {
+    let [answers, twice] = ["answer", "paid_twice"].map(|table| {
+        let sql = format!("SELECT key, try, at FROM {table} WHERE shard = $1");
+        server.part(async |to| to.query(&sql, &[&(shard as i32)]).await)
+    });
+    let (answers, twice) = (marks(&answers?), marks(&twice?));
     let settings = settings_of(store)?;
     let mut lives: HashMap<Option<i64>, (Session, Records)> = HashMap::new();
     let of_life = |life: LifeRow| {
@@ -359,14 +395,14 @@ pub(super) fn push(
         endpoint: String::new(),
         identity: None,
     };
-    let mut pushed = 0;
-    store.for_each_answer(
-        |key, number| !known.contains(&(key.to_vec(), number as i32)),
+    let mut pushed = Pushed::default();
+    pushed.damaged = store.for_each_answer(
+        |mark| !answers.contains(mark) && !twice.contains(mark),
         |new| {
             let of = new.life.filter(|life| lives.contains_key(&Some(*life)));
             let (session, records) = lives.entry(of).or_insert_with(|| of_life(nobody.clone()));
             records.add_answer(&new, session);
-            pushed += 1;
+            pushed.answers += 1;
             Ok::<(), StoreError>(())
         },
     )?;
@@ -398,8 +434,16 @@ pub(super) fn push(
             records = Records { answers, attempts, ..Records::default() };
         }
     }
+    // Where the server has another answer, it is not that one which counts no more.
+    let others: HashSet<([u8; 16], u32)> = {
+        let own = store.answer_marks()?;
+        let others = answers.iter().filter(|mark| !own.contains(*mark));
+        others.map(|(key, number, _)| (*key, *number)).collect()
+    };
+    let aside = store.all_aside()?.into_iter();
+    let aside = aside.filter(|(key, number, _)| !others.contains(&(*key, *number)));
     let (keys, tries): (Vec<Vec<u8>>, Vec<i32>) =
-        store.all_aside()?.into_iter().map(|(key, number)| (key.to_vec(), number as i32)).unzip();
+        aside.map(|(key, number, _)| (key.to_vec(), number as i32)).unzip();
     if !keys.is_empty() {
         let sql = "INSERT INTO aside (key, try, shard) SELECT key, try, $1::integer
                    FROM unnest($2::bytea[], $3::integer[]) AS new (key, try) ON CONFLICT DO NOTHING";

@@ -66,7 +66,7 @@ fn seen(store: &Store) -> Vec<String> {
         lines.push(format!("{} try {}: {}", new.key[0], new.try_number, new.answer));
         Ok(())
     };
-    store.for_each_answer(|_, _| true, each).unwrap();
+    store.for_each_answer(|_| true, each).unwrap();
     for one in store.all_attempts().unwrap() {
         let body = one.body.map_or(0, |body| body.len());
         let body = if one.cause == "timed out" { body } else { 0 };
@@ -152,22 +152,66 @@ fn claimed(job: &mut SharedJob, lasts: Duration) -> Lease {
     }
 }
 
-#[test]
-fn a_server_keeps_the_same_as_a_folders_store_and_what_comes_late_beside_it() {
-    let Ok(server) = std::env::var("DSET_TEST_SERVER") else { return };
-    let address = Address::parse(&format!("{server}?schema=test-{}", std::process::id()), None);
-    let address = address.unwrap();
+/// A job of one shard in a folder and on the server, where there is one; in a schema with this name.
+fn job_on_server(schema: &str) -> Option<(tempfile::TempDir, SharedJob)> {
+    let server = std::env::var("DSET_TEST_SERVER").ok()?;
+    let schema = format!("{schema}-{}", std::process::id());
+    let address = Address::parse(&format!("{server}?schema={schema}"), None).unwrap();
     let place = tempfile::tempdir().unwrap();
     let input = place.path().join("q.csv");
     fs_err::write(&input, "question\na\nb\n").unwrap();
     let Resolved { spec, options, .. } =
         resolve(Layer { input: Some(input), ..Layer::default() }, None).unwrap();
-    let at = |name: &str| place.path().join(name);
-    let file = split(spec, 1, &at("job"), Map::new()).unwrap().job;
-    assert!(!SharedJob::put(address.clone(), &file, &at("job"), &options).unwrap());
-    assert!(SharedJob::put(address.clone(), &file, &at("job"), &options).unwrap(), "it is there");
-    let mut job = SharedJob::open(address).unwrap();
+    let folder = place.path().join("job");
+    let file = split(spec, 1, &folder, Map::new()).unwrap().job;
+    let put = |file: &JobFile| SharedJob::put(address.clone(), file, &folder, &options).unwrap();
+    assert!(!put(&file));
+    let text = file.text().replace(concat!("dset ", env!("CARGO_PKG_VERSION")), "dset 0.0.1");
+    let earlier = JobFile::from_text(&text).unwrap();
+    assert_ne!(earlier, file);
+    assert!(put(&file) && put(&earlier), "it is there");
+    let job = SharedJob::open(address).unwrap();
     assert_eq!(job.file, file);
+    Some((place, job))
+}
+
+#[test]
+fn what_another_worker_bought_while_the_server_was_away_is_sent_and_kept_beside_it() {
+    let Some((place, mut job)) = job_on_server("late") else { return };
+    let at = |name: &str| place.path().join(name);
+    let shard = shard_folder(&at("away"), 0);
+    let (mut alone, _, life) = folder(&shard, 1);
+    let answers =
+        [answer(1, 1, 5, "mine", life), answer(2, 1, 6, "bad", life), answer(3, 1, 7, "c", life)];
+    let first = alone.commit(&answers).unwrap()[0].unwrap();
+    alone.commit(&[Write::SetAside(first), answer(1, 2, 8, "again", life)]).unwrap();
+    drop(alone);
+    let lease = claimed(&mut job, Duration::from_secs(10));
+    let (mut journal, other) = recording(&job, &lease, &at("other"), 2);
+    journal.commit(&[answer(1, 1, 9, "theirs", other), answer(3, 1, 7, "c", other)]).unwrap();
+    // Nobody needs the text of what the server has; what cannot be read and the server lacks stays here.
+    let damage = "UPDATE answers SET answer = x'00' WHERE answered_at IN (6, 7)";
+    let mut store = Store::open(&shard).unwrap().0;
+    assert_eq!(store.connection().execute(damage, []).unwrap(), 2);
+    drop(store);
+    let pushed = job.bring_left_over(&at("away"), "a worker").unwrap();
+    assert_eq!(pushed, Pushed { answers: 2, damaged: 1 });
+    assert_eq!(job.status().unwrap()[0].paid_twice, 1);
+    job.bring_all(&at("all")).unwrap();
+    let all = Store::open(&at("all")).unwrap().0;
+    assert_eq!(seen(&all), ["1 paid twice 0", "1 try 1: theirs", "1 try 2: again", "3 try 1: c"]);
+    assert!(all.all_aside().unwrap().is_empty(), "another one was asked again");
+    // Once more, nothing is sent again, and what came back is none of another's.
+    let (_, pushed) = job.take_over(&lease, &at("away")).unwrap();
+    assert_eq!(pushed, Pushed { answers: 0, damaged: 1 });
+    let attempts = Store::open(&shard).unwrap().0.all_attempts().unwrap();
+    assert!(attempts.is_empty(), "{attempts:?}");
+}
+
+#[test]
+fn a_server_keeps_the_same_as_a_folders_store_and_what_comes_late_beside_it() {
+    let Some((place, mut job)) = job_on_server("test") else { return };
+    let at = |name: &str| place.path().join(name);
     let brought = |job: &mut SharedJob, name: &str| {
         job.bring_all(&at(name)).unwrap();
         seen(&Store::open(&at(name)).unwrap().0)

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use dset_core::plan::AnswerId;
 use rusqlite::{OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,9 @@ pub(crate) struct LifeRow {
 
 /// What tells an ask that failed from others: its key, when it was back, which attempt it was, its cause.
 pub(crate) type AttemptMark = ([u8; 16], i64, u32, String);
+
+/// What tells an answer from others: its key, its try, when it came.
+pub(crate) type AnswerMark = ([u8; 16], u32, i64);
 
 /// The name, in `meta`, of the word that some records are in this store alone.
 pub(crate) const UNSENT: &str = "unsent";
@@ -191,18 +195,16 @@ impl Store {
         Ok(kept.and_then(|kept| serde_json::from_str(&kept).ok()).unwrap_or_default())
     }
 
-    /// Shows every answer whose key and try `is_wanted`, as it was given to the store, with what was thought
-    /// of it last.
+    /// Shows every answer that `is_wanted`, as it was given to the store, with what was thought of it last.
+    /// Returns how many it left out because their texts are damaged; those of others are not looked at.
     pub(crate) fn for_each_answer(
         &self,
-        is_wanted: impl Fn([u8; 16], u32) -> bool,
+        is_wanted: impl Fn(&AnswerMark) -> bool,
         mut each: impl FnMut(NewAnswer) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         let sql = format!(
             "SELECT k.key, k.question, k.settings, k.edition, k.sample, k.try, a.life, a.answered_at,
-                    text_of(a.id, a.row, a.question), reasoning_of(a.id, a.row, a.reasoning, a.answer),
-                    answer_of(a.id, a.row, a.reasoning, a.answer),
-                    v.answer IS NOT NULL, v.list, {}
+                    a.id, v.answer IS NOT NULL, v.list, {}
              FROM (SELECT key, question, settings, edition, sample, answer, 1 AS try FROM keys
                    UNION ALL
                    SELECT key, question, settings, edition, sample, answer, try FROM later_keys) k
@@ -214,17 +216,46 @@ impl Store {
         let acceptance = self.terms()?.map(|terms| terms.fingerprint).unwrap_or_default();
         let mut statement = self.reader.connection.prepare(&sql)?;
         let mut rows = statement.query([&acceptance[..]])?;
+        let mut damaged = 0;
         while let Some(row) = rows.next()? {
-            let (key, try_number) = (row.get(0)?, row.get(5)?);
-            if is_wanted(key, try_number) {
-                let list: Option<String> = row.get(12)?;
-                let list = list.map(|list| serde_json::from_str(&list)).transpose();
-                let list = list.ok().filter(|_| row.get(11) == Ok(true));
-                let verdicts = list.map(|list| NewVerdicts { acceptance, list });
-                each(NewAnswer { try_number, verdicts, ..read_answer(row, key)? })?;
+            let mark = (row.get(0)?, row.get(5)?, row.get(7)?);
+            if !is_wanted(&mark) {
+                continue;
             }
+            let texts = match self.texts_of(row.get(8)?) {
+                Err(StoreError::TextDamaged { .. }) => {
+                    damaged += 1;
+                    continue;
+                }
+                texts => texts?,
+            };
+            let list: Option<String> = row.get(10)?;
+            let list = list.map(|list| serde_json::from_str(&list)).transpose();
+            let list = list.ok().filter(|_| row.get(9) == Ok(true));
+            let verdicts = list.map(|list| NewVerdicts { acceptance, list });
+            let (key, try_number, _) = mark;
+            each(NewAnswer { try_number, verdicts, ..read_answer(row, key, texts)? })?;
         }
-        Ok(())
+        Ok(damaged)
+    }
+
+    /// Returns the question, the reasoning and the answer.
+    fn texts_of(&self, answer: AnswerId) -> Result<[String; 3], StoreError> {
+        let sql = "SELECT text_of(id, row, question), reasoning_of(id, row, reasoning, answer),
+                          answer_of(id, row, reasoning, answer) FROM answers WHERE id = ?1";
+        let mut statement = self.reader.connection.prepare_cached(sql)?;
+        let read = |row: &Row<'_>| Ok([row.get(0)?, row.get(1)?, row.get(2)?]);
+        Ok(statement.query_row([answer], read)?)
+    }
+
+    /// Returns what tells every answer from others.
+    pub(crate) fn answer_marks(&self) -> Result<HashSet<AnswerMark>, StoreError> {
+        let sql = format!(
+            "SELECT k.key, k.try, a.answered_at FROM ({TRIES}) k JOIN answers a ON a.id = k.answer"
+        );
+        let mut statement = self.reader.connection.prepare(&sql)?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Takes what was thought elsewhere of answers that are here, by their keys and tries, unless that is known
@@ -252,12 +283,14 @@ impl Store {
         Ok(())
     }
 
-    /// Returns which answers count no more, by their keys and tries.
-    pub(crate) fn all_aside(&self) -> Result<Vec<([u8; 16], u32)>, StoreError> {
-        let sql =
-            format!("SELECT k.key, k.try FROM ({TRIES}) k JOIN set_aside s ON s.answer = k.answer");
+    /// Returns which answers count no more.
+    pub(crate) fn all_aside(&self) -> Result<Vec<AnswerMark>, StoreError> {
+        let sql = format!(
+            "SELECT k.key, k.try, a.answered_at FROM ({TRIES}) k
+             JOIN set_aside s ON s.answer = k.answer JOIN answers a ON a.id = k.answer"
+        );
         let mut statement = self.reader.connection.prepare(&sql)?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -343,13 +376,17 @@ impl Store {
     }
 }
 
-fn read_answer(row: &Row<'_>, key: [u8; 16]) -> Result<NewAnswer, StoreError> {
+fn read_answer(
+    row: &Row<'_>,
+    key: [u8; 16],
+    [question, reasoning, answer]: [String; 3],
+) -> Result<NewAnswer, StoreError> {
     let read = dset_core::answer::row::Row {
         answered_at: row.get(7)?,
-        question: row.get(8)?,
-        reasoning: row.get(9)?,
-        answer: row.get(10)?,
-        metadata: facts::metadata(row, 13)?,
+        question,
+        reasoning,
+        answer,
+        metadata: facts::metadata(row, 11)?,
         reading: None,
     };
     let new = NewAnswer::taken_over(read, key, row.get(1)?, row.get(3)?);
@@ -443,7 +480,7 @@ mod tests {
             assert!(one.lives_of_others().unwrap().is_empty());
             let mut taken = Vec::new();
             one.for_each_answer(
-                |_, _| true,
+                |_| true,
                 |new| {
                     assert_eq!((new.settings, new.life), (settings.id, Some(life)));
                     let new = NewAnswer { settings: number, life: Some(own), ..new };
@@ -471,7 +508,7 @@ mod tests {
                 texts.push((new.key, new.try_number, new.question, new.answer, new.metadata));
                 Ok(())
             };
-            store.for_each_answer(|_, _| true, each).unwrap();
+            store.for_each_answer(|_| true, each).unwrap();
             texts
         };
         assert_eq!(texts(&one), texts(&other));

@@ -48,6 +48,8 @@ pub use checkpoint::StoredCheckpoint;
 pub(crate) use id_set::IdSet;
 #[cfg(feature = "postgres")]
 pub(crate) use merge::PAID_TWICE;
+#[cfg(feature = "postgres")]
+pub(crate) use mirrored::AnswerMark;
 pub(crate) use mirrored::{LifeRow, SettingsRow};
 #[cfg(feature = "postgres")]
 pub(crate) use mirrored::{SENT, UNSENT};

@@ -396,7 +396,7 @@ mod tests {
                 assert_eq!(measured.answer as usize, texts[2].chars().count());
             })?;
             store.for_each_answer(
-                |_, _| true,
+                |_| true,
                 |new| {
                     let read = [new.question, new.reasoning, new.answer];
                     assert_eq!(read, texts);
