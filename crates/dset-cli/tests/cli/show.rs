@@ -260,3 +260,22 @@ fn the_hint_after_a_run_shows_the_failed_questions_of_that_run() {
     assert!(ran.err.contains("row 2"), "{}", ran.err);
     folder.shell(command).exits(0).tells("Two?");
 }
+
+#[test]
+fn the_newest_are_the_answers_that_count() {
+    let folder = Folder::with("question\nOne?\nTwo?\nThree?\n");
+    let service =
+        giving(&folder, &[["One?", "", "yes"], ["Two?", "", "no"], ["Three?", "", "yes"]]);
+    folder.asks(&service);
+    let last = |most: &str| -> Vec<Option<u64>> {
+        let all = shown(&folder, &["--last", most]);
+        let of = |question: &Value| question["question"].as_u64();
+        all["questions"].as_array().unwrap().iter().map(of).collect()
+    };
+    folder.dset(&["run", "-c", "1"]).exits(0);
+    folder.dset(&["redo", "1"]).exits(0);
+    let set_aside = "what was set aside is none, and what came in its place is one";
+    assert_eq!(last("4"), [Some(1), Some(3), Some(2)], "{set_aside}");
+    folder.dset(&["run", "--check", "matches=yes", "--on-fail", "mark"]).exits(3);
+    assert_eq!(last("4"), [Some(1), Some(3)], "what fails a check is none");
+}

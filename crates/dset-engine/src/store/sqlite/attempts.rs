@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use dset_core::acceptance::{Consequence, Verdict};
+use dset_core::plan::AnswerId;
 use rusqlite::{OptionalExtension, params};
 
 use super::store::Store;
@@ -31,6 +33,8 @@ pub struct AttemptSummary {
     pub count: u64,
     /// The last of them.
     pub last: Attempt,
+    /// The key of the answer that was asked for.
+    pub(crate) key: [u8; 16],
     /// The newest reply that was kept, since it may have been paid for; only where it is looked up.
     pub reply: Option<Vec<u8>>,
 }
@@ -53,8 +57,9 @@ impl AttemptSummary {
         asks: impl DoubleEndedIterator<Item = &'a AttemptOfRow>,
     ) -> Option<AttemptSummary> {
         let mut asks = asks.rev();
-        let last = asks.next()?.attempt.clone();
-        Some(AttemptSummary { count: 1 + asks.count() as u64, last, reply: None })
+        let AttemptOfRow { attempt: last, key, .. } = asks.next()?;
+        let (last, key) = (last.clone(), *key);
+        Some(AttemptSummary { count: 1 + asks.count() as u64, last, key, reply: None })
     }
 }
 
@@ -88,13 +93,10 @@ impl Store {
                 message: row.get(6)?,
                 request_id: row.get(7)?,
             };
-            let before = tried.entry(question).or_default().entry(row.get(1)?);
-            before
-                .and_modify(|tried| {
-                    *tried =
-                        AttemptSummary { count: tried.count + 1, last: last.clone(), reply: None }
-                })
-                .or_insert(AttemptSummary { count: 1, last, reply: None });
+            let key: [u8; 16] = row.get(1)?;
+            let of_key = tried.entry(question).or_default();
+            let count = 1 + of_key.get(&key).map_or(0, |tried| tried.count);
+            of_key.insert(key, AttemptSummary { count, last, key, reply: None });
         }
         Ok(tried)
     }
@@ -128,31 +130,51 @@ impl Store {
         Ok(packed.and_then(|packed| zstd::decode_all(&*packed).ok()))
     }
 
-    /// Returns the newest reply that was kept of the failed asks for an answer to a question.
+    /// Returns the newest reply that was kept of the failed asks for an answer.
     pub(crate) fn kept_reply(
         &self,
-        question: &[u8; 16],
+        key: &[u8; 16],
         at: i64,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        let sql = "SELECT body FROM attempts WHERE question = ?1 AND at <= ?2 AND body IS NOT NULL
+        let sql = "SELECT body FROM attempts WHERE key = ?1 AND at <= ?2 AND body IS NOT NULL
                    ORDER BY id DESC LIMIT 1";
         let connection = &self.reader.connection;
         let row = |row: &rusqlite::Row<'_>| row.get::<_, Vec<u8>>(0);
-        let packed = connection.query_row(sql, params![&question[..], at], row).optional()?;
+        let packed = connection.query_row(sql, params![&key[..], at], row).optional()?;
         // What cannot be unpacked is damaged, and `verify` is there to tell.
         Ok(packed.and_then(|packed| zstd::decode_all(&*packed).ok()))
     }
 
-    /// Returns the answers of an edition that came last, newest first, each with its question.
+    /// Returns the answers of an edition that count and came last, newest first, each with its question.
     pub(crate) fn newest(
         &self,
         edition: u32,
         most: u32,
-    ) -> Result<Vec<(dset_core::plan::AnswerId, [u8; 16])>, StoreError> {
-        let sql = "SELECT answer, question FROM keys WHERE edition = ?1
-                   ORDER BY answer DESC LIMIT ?2";
+    ) -> Result<Vec<(AnswerId, [u8; 16])>, StoreError> {
+        let terms = self.terms()?;
+        let kept = self.kept(terms.as_ref())?;
+        let sql = "SELECT k.answer, k.question, v.list FROM
+                   (SELECT answer, question, edition FROM keys UNION ALL
+                    SELECT answer, question, edition FROM later_keys) k
+                   LEFT JOIN verdicts v ON v.answer = k.answer AND v.acceptance = ?2
+                   WHERE k.edition = ?1 AND k.answer NOT IN (SELECT answer FROM set_aside)
+                   ORDER BY k.answer DESC";
+        let acceptance = terms.as_ref().map(|terms| terms.fingerprint).unwrap_or_default();
         let mut statement = self.reader.connection.prepare(sql)?;
-        let rows = statement.query_map([edition, most], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut rows = statement.query(params![edition, &acceptance[..]])?;
+        let mut newest = Vec::new();
+        while newest.len() < most as usize
+            && let Some(row) = rows.next()?
+        {
+            let (answer, list) = (row.get(0)?, row.get::<_, Option<String>>(2)?);
+            let list: Option<Vec<Verdict>> = list.and_then(|list| serde_json::from_str(&list).ok());
+            let counts = terms.as_ref().is_none_or(|terms| {
+                kept.has(answer) || terms.consequence(list.as_deref()) == Consequence::Accept
+            });
+            if counts {
+                newest.push((answer, row.get(1)?));
+            }
+        }
+        Ok(newest)
     }
 }

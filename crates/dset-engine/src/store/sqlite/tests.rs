@@ -266,3 +266,37 @@ fn an_answer_with_a_damaged_text_is_named_and_not_merged_and_its_cost_is() {
     let merged = here.take_in(&other).unwrap();
     assert_eq!((merged.taken, merged.known, merged.bought_twice), (0, 1, 0));
 }
+
+#[test]
+fn the_reply_that_was_kept_is_that_of_its_own_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, _) = Store::open(folder.path()).unwrap();
+    let attempt = |key: u8| {
+        crate::store::Write::Attempted(crate::store::entry::NewAttempt {
+            life: 1,
+            at: i64::from(key),
+            row: 2,
+            question: [1; 16],
+            key: [key; 16],
+            attempt: 1,
+            seconds: 0.5,
+            cause: "empty".into(),
+            status: Some(200),
+            message: String::new(),
+            request_id: None,
+            input_tokens: None,
+            output_tokens: None,
+            cached_tokens: None,
+            cost: None,
+            cost_most: None,
+            model: None,
+            body: Some(vec![key]),
+        })
+    };
+    store.commit(&[attempt(1), attempt(2)]).unwrap();
+    let tried = store.attempts_by_question(&[[1; 16]].into()).unwrap().remove(&[1; 16]).unwrap();
+    for key in [[1; 16], [2; 16]] {
+        assert_eq!(tried[&key].key, key);
+        assert_eq!(store.kept_reply(&key, 9).unwrap(), Some(vec![key[0]]));
+    }
+}

@@ -28,7 +28,7 @@ pub enum QuestionSelector {
     Number(u64),
     /// Those that ended without an answer, in the order of the file.
     Failed,
-    /// So many that were answered last, newest first.
+    /// So many that were answered last, newest first: the answers that count.
     Last(u32),
 }
 
@@ -162,7 +162,7 @@ fn by_number(
             if let SlotOutcome::Failed { tried: Some(tried), .. }
             | SlotOutcome::Pending { tried: Some(tried) } = &mut entry.outcome
             {
-                tried.reply = store.kept_reply(&picked.id.hash(), tried.last.at)?;
+                tried.reply = store.kept_reply(&tried.key, tried.last.at)?;
             }
         }
     }
