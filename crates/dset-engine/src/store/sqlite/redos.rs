@@ -36,23 +36,28 @@ impl Store {
         let Some(text) = self.meta::<String>(REDOS)? else { return Ok(Vec::new()) };
         let damaged =
             |_| StoreError::Damaged("what was asked again last cannot be read".to_owned());
-        let mut open: Vec<OpenRedo> = serde_json::from_str(&text).map_err(damaged)?;
-        let mut statement =
-            self.reader.connection.prepare("SELECT ending FROM lives WHERE id = ?1")?;
-        let mut failed = None;
-        open.retain(|redo| {
-            let ending = statement.query_row([redo.life], |row| row.get(0)).optional();
-            match ending {
-                Ok(ending) => ending
-                    .flatten()
-                    .is_none_or(|ending: String| !ending.starts_with(EndReason::COMPLETE)),
-                Err(error) => {
-                    failed = Some(error);
-                    true
-                }
+        let open: Vec<OpenRedo> = serde_json::from_str(&text).map_err(damaged)?;
+        // Of another generation, or done since with other settings, it is nobody's any more.
+        let sql =
+            "SELECT l.ending, s.edition FROM lives l LEFT JOIN settings s ON s.id = l.settings
+                   WHERE l.id = ?1";
+        let (mut statement, edition) = (self.reader.connection.prepare(sql)?, self.edition()?);
+        let mut done: HashMap<&str, i64> = HashMap::new();
+        let mut left = Vec::new();
+        for redo in &open {
+            let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            let life: Option<(Option<String>, Option<u32>)> =
+                statement.query_row([redo.life], read).optional()?;
+            let (ending, of) = life.unwrap_or_default();
+            if ending.is_some_and(|ending| ending.starts_with(EndReason::COMPLETE)) {
+                let last = done.entry(&redo.rows).or_insert(redo.life);
+                *last = redo.life.max(*last);
+            } else if of.is_none_or(|of| of == edition) {
+                left.push(redo);
             }
-        });
-        failed.map_or(Ok(open), |error| Err(error.into()))
+        }
+        left.retain(|redo| done.get(&*redo.rows).is_none_or(|done| *done < redo.life));
+        Ok(left.into_iter().cloned().collect())
     }
 
     /// Remembers what a run begins, or goes on with.

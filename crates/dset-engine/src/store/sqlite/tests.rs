@@ -300,3 +300,32 @@ fn the_reply_that_was_kept_is_that_of_its_own_answer() {
         assert_eq!(store.kept_reply(&key, 9).unwrap(), Some(vec![key[0]]));
     }
 }
+
+#[test]
+fn a_redo_of_another_generation_or_that_was_done_since_is_not_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut store, _) = Store::open(folder.path()).unwrap();
+    let begin = |edition: u32, rows: &str, asked: &str| {
+        let settings =
+            SettingsRow { hash: vec![edition as u8; 16], edition, ..SettingsRow::default() };
+        let settings = store.take_settings(&settings).unwrap();
+        let life = store.begin_life(1, settings, "http://a").unwrap();
+        let (rows, asked) = (rows.to_owned(), asked.to_owned());
+        store.save_redo(&OpenRedo { rows, asked, last_before: 1, began: 1, life }).unwrap();
+        life
+    };
+    begin(0, "1-4", "one");
+    begin(0, "7", "one");
+    let other = begin(0, "1-4", "two");
+    let open = |store: &Store| {
+        store.open_redos().unwrap().into_iter().map(|redo| redo.rows).collect::<Vec<_>>()
+    };
+    assert_eq!(open(&store), ["1-4", "7", "1-4"]);
+    let ending = "complete".to_owned();
+    store
+        .commit(&[crate::store::Write::SessionEnded { life: other, at: 2, ending, dropped: false }])
+        .unwrap();
+    assert_eq!(open(&store), ["7"]);
+    store.set_meta("edition", 1).unwrap();
+    assert!(open(&store).is_empty());
+}
