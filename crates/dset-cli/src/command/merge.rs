@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dset_engine::shard::merge::{Contradiction, Merged, merge};
-use dset_engine::store::last_input;
+use dset_engine::store::{last_input, last_run};
 use serde_json::{Value, json};
 
+use crate::command::resume_command::{LastRun, resume_command};
 use crate::command::shared::{from_here, write_out};
 use crate::display;
 use crate::display::page;
@@ -14,6 +15,7 @@ use crate::display::text::{count, of, one_line, quoted, shortened};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
+use crate::run_selector::{RunSelectorArgs, RunSelectorFlags};
 
 /// So much of a text is shown of a contradiction.
 const SHOWN_MAX: usize = 60;
@@ -131,27 +133,35 @@ pub(super) fn warn(merged: &Merged) {
     }
 }
 
-/// Returns what all folders were asked from, in the words of `dset run`.
-fn questions(folders: &[PathBuf]) -> String {
+/// Returns what all folders were asked from, or a word that stands for it.
+fn questions(folders: &[PathBuf]) -> PathBuf {
     let mut inputs: Vec<_> = folders.iter().map(|folder| last_input(folder)).collect();
     inputs.dedup();
     match inputs.as_slice() {
-        [Some(one)] => quoted(&from_here(one).display().to_string()),
-        _ => "QUESTIONS".to_owned(),
+        [Some(one)] => from_here(one),
+        _ => "QUESTIONS".into(),
     }
 }
 
 fn in_words(merged: &Merged, args: &MergeArgs) -> String {
     warn(merged);
     let output = &args.output;
-    let questions = questions(&args.folders);
-    let name = quoted(&output.display().to_string());
+    let which = RunSelectorArgs {
+        input: Some(questions(&args.folders)),
+        flags: RunSelectorFlags { output: Some(output.clone()), ..RunSelectorFlags::default() },
+    };
+    let last = last_run(output).ok().flatten();
+    let before = last.as_ref().and_then(|last| {
+        let asked = (&*last.requests, last.samples);
+        LastRun::of(Some(&last.endpoint), last.invocation.as_ref(), asked, last.cost_limit)
+    });
+    let next = resume_command(&which, before.as_ref(), &[]);
     let known = match merged.known {
         0 => String::new(),
         known => format!(", {} were there already", count(known)),
     };
     format!(
-        "{}/: {} taken in{known}\nnext: dset run {questions} -o {name} asks the rest and writes the outputs\n",
+        "{}/: {} taken in{known}\nnext: {next} asks the rest and writes the outputs\n",
         output.display(),
         of(merged.taken, "answer")
     )

@@ -149,3 +149,16 @@ fn a_split_says_what_will_not_hold_as_a_limit_of_the_job() {
         .says("a limit needs the price of m, which is not known: where it is not known either")
         .says("`--max-cost-run` is a limit of each run of a shard");
 }
+
+#[test]
+fn the_next_command_of_a_merged_folder_asks_as_its_folders_were_asked() {
+    let (folder, service) = (Folder::with(&questions(3)), Service::friendly());
+    let asked = ["-m", "mm", "-s", "Be brief.", "--temperature", "0.5"];
+    service.run(&folder, &[&["-o", "a", "-n", "2"], &asked[..]].concat()).exits(0);
+    let merged = folder.dset(&["merge", "a", "-o", "m"]).exits(0);
+    let next = merged.out.lines().find_map(|line| line.strip_prefix("next: ")).unwrap();
+    let next = next.strip_suffix(" asks the rest and writes the outputs").unwrap();
+    assert!(next.starts_with("dset run q.csv -o m "), "{next}");
+    folder.shell(next).exits(0);
+    assert_eq!(service.stats().asked, 3);
+}
