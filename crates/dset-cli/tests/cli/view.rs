@@ -255,6 +255,15 @@ fn what_somebody_thinks_of_answers_is_kept_and_becomes_columns_and_pairs() {
     folder.dset(&unrated).exits(2).says("--where '(rating) is not none'");
     let chat = ["export", "--to", "c.jsonl", "--layout", "chat", "--reviews"];
     folder.dset(&chat).exits(2).says("only the layout `rows`");
+    // A folder that takes the answers in takes in what is thought of them, too; what was said last stays.
+    folder.dset(&["merge", "dset_generator", "-o", "m"]).exits(0);
+    assert_eq!(rows(&["-o", "m", "--reviews", "--where", "rating and rating >= 3"]), rated);
+    assert_eq!(viewer.rate(&good, &json!({ "rating": 3 })).status, 200);
+    for _ in 0..2 {
+        folder.dset(&["merge", "dset_generator", "-o", "m"]).exits(0);
+        let again = rows(&["-o", "m", "--reviews", "--where", "rating and rating >= 3"]);
+        assert_eq!((&again[0]["rating"], &again[0]["note"]), (&json!(3), &json!("clear")));
+    }
 }
 
 #[test]

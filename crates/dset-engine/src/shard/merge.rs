@@ -11,7 +11,7 @@ use crate::error::JobError;
 use crate::os::clock::unix_ms;
 use crate::os::lock::{Lock, Running};
 use crate::source::SourceError;
-use crate::store::{Rescued, Store, StoreError, open_readonly, waiting};
+use crate::store::{Rescued, Store, StoreError, merge_reviews, open_readonly, waiting};
 use crate::view::status::run_status;
 
 pub use crate::store::{Contradiction, Merged};
@@ -76,9 +76,12 @@ pub fn merge(folders: &[PathBuf], target: &Path, is_job: bool) -> Result<Merged,
         store.keep_input_unmarked()?;
     }
     for folder in folders.iter().filter(|folder| real(folder) != real(target)) {
-        if let Some(one) = open_readonly(folder, |other| store.take_in(other))? {
-            merged.add(one);
-        }
+        let taken = open_readonly(folder, |other| {
+            let taken = store.take_in(other)?;
+            merge_reviews((folder, other), (target, &store))?;
+            Ok::<_, StoreError>(taken)
+        })?;
+        taken.into_iter().for_each(|one| merged.add(one));
     }
     Ok(merged)
 }

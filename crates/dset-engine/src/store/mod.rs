@@ -44,7 +44,7 @@ pub use sqlite::{
 };
 pub(crate) use sqlite::{
     CsvWish, IdSet, MeasuredAnswer, NewVerdicts, OpenRedo, RATE_HISTORY_BACK_MS, RateHistory,
-    Rejudged, SearchTerms, StoredCall, Tokenizer, Wanted,
+    Rejudged, SearchTerms, StoredCall, Tokenizer, Wanted, merge_reviews,
 };
 pub(crate) use writer::replaced::Replaced;
 pub use writer::{Checkpoint, OutputOrder, Placed, ToStore, Writer, WriterSettings};

@@ -58,7 +58,7 @@ pub(crate) use plan::{Anew, Wanted};
 pub use recent::Recent;
 pub(crate) use redos::OpenRedo;
 pub use reviews::{Review, ReviewChange};
-pub(crate) use reviews::{ReviewKey, Reviews};
+pub(crate) use reviews::{ReviewKey, Reviews, merge_reviews};
 pub(crate) use search_index::SearchIndex;
 pub(crate) use tries::{NewVerdicts, Rejudged};
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 pub use dset_core::answer::row::Review;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
+use super::store::Store;
 use crate::store::error::StoreError;
 
 /// The file's name.
@@ -108,6 +109,18 @@ impl Reviews {
         self.read(generation).map_err(|error| of_reviews(&self.path, error))
     }
 
+    /// Returns all, each with when it was said.
+    fn read_all(&self) -> Result<Vec<(ReviewKey, Review, i64)>, StoreError> {
+        let sql = "SELECT key, try, rating, note, generation, at FROM reviews";
+        let mut statement = self.connection.prepare(sql)?;
+        let rows = statement.query_map([], |row| {
+            let (key, try_number, generation) = (row.get(0)?, row.get(1)?, row.get(4)?);
+            let review = Review { rating: row.get(2)?, note: row.get(3)? };
+            Ok((ReviewKey { key, try_number, generation }, review, row.get(5)?))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     fn read(&self, generation: u32) -> Result<Vec<(ReviewKey, Review)>, StoreError> {
         let sql = "SELECT key, try, rating, note FROM reviews WHERE generation = ?1";
         let mut statement = self.connection.prepare(sql)?;
@@ -116,6 +129,22 @@ impl Reviews {
             Ok((key, Review { rating: row.get(2)?, note: row.get(3)? }))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Takes over what was said elsewhere of these answers, by how they are known here; what was said last
+    /// stays.
+    fn take_in(&mut self, reviews: &[(ReviewKey, Review, i64)]) -> Result<(), StoreError> {
+        let writing = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for (ReviewKey { key, try_number, generation }, review, at) in reviews {
+            writing.execute(
+                "INSERT INTO reviews VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (key, try, generation) DO UPDATE SET rating = excluded.rating,
+                 note = excluded.note, at = excluded.at WHERE excluded.at > reviews.at",
+                params![key, try_number, generation, review.rating, review.note, at],
+            )?;
+        }
+        writing.commit()?;
+        Ok(())
     }
 
     /// Changes what was said of an answer, durably, and returns the whole of it; a review that says
@@ -153,4 +182,34 @@ impl Reviews {
         writing.commit()?;
         Ok(review)
     }
+}
+
+/// Takes over into a folder what was said in another one of answers that are in both stores: as a try, each may be
+/// another one here.
+pub(crate) fn merge_reviews(
+    (from, other): (&Path, &Store),
+    (to, store): (&Path, &Store),
+) -> Result<(), StoreError> {
+    let Some(reviews) = Reviews::open_readonly(from)? else { return Ok(()) };
+    let all = reviews.read_all().map_err(|error| of_reviews(&reviews.path, error))?;
+    let keys = all.iter().map(|(of, ..)| of.key).collect();
+    let (theirs, ours) = (other.tries_of(&keys)?, store.tries_of(&keys)?);
+    let mut taken = Vec::new();
+    for (of, review, at) in all {
+        let known = theirs.get(&of.key).and_then(|tries| tries.get(of.try_number as usize));
+        let Some(came_at) = known.map_or(Ok(None), |answer| other.answered_at(*answer))? else {
+            continue;
+        };
+        for (number, own) in (0..).zip(ours.get(&of.key).into_iter().flatten()) {
+            if store.answered_at(*own)? == Some(came_at) {
+                taken.push((ReviewKey { try_number: number, ..of }, review, at));
+                break;
+            }
+        }
+    }
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let mut own = Reviews::open(to)?;
+    own.take_in(&taken).map_err(|error| of_reviews(&own.path, error))
 }
