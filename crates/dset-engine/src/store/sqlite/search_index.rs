@@ -18,7 +18,7 @@ use crate::store::error::StoreError;
 /// The file's name.
 pub(crate) const SEARCH_INDEX: &str = "dset.search.db";
 /// Of another layout of the file: it is made anew.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Bytes of texts that are indexed in one transaction, within which nobody else can write the file.
 const BATCH_BYTES: usize = 8 << 20;
 
@@ -34,7 +34,7 @@ fn path(folder: &Path) -> PathBuf {
 
 impl SearchIndex {
     /// Opens the index of this store to look into it; `None` where there is none that can be used.
-    pub(crate) fn open_readonly(folder: &Path, birth: i64) -> Option<SearchIndex> {
+    pub(crate) fn open_readonly(folder: &Path, store: &Store) -> Option<SearchIndex> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let path = path(folder);
         if !path.is_file() {
@@ -43,11 +43,11 @@ impl SearchIndex {
         let connection = Connection::open_with_flags(path, flags).ok()?;
         connection.busy_timeout(std::time::Duration::from_millis(500)).ok()?;
         let index = SearchIndex { connection };
-        index.is_of(birth).then_some(index)
+        index.is_of(store).then_some(index)
     }
 
     /// Opens the index of this store to add to it, and makes it where there is none.
-    pub(crate) fn open(folder: &Path, birth: i64) -> Result<SearchIndex, StoreError> {
+    pub(crate) fn open(folder: &Path, store: &Store) -> Result<SearchIndex, StoreError> {
         let connect = || -> Result<SearchIndex, StoreError> {
             let connection = Connection::open(path(folder))?;
             connection.busy_timeout(std::time::Duration::from_secs(5))?;
@@ -58,7 +58,7 @@ impl SearchIndex {
             Ok(SearchIndex { connection })
         };
         let index = connect()?;
-        if index.is_of(birth) {
+        if index.is_of(store) {
             return Ok(index);
         }
         drop(index);
@@ -77,18 +77,30 @@ impl SearchIndex {
             "BEGIN;
              CREATE VIRTUAL TABLE words USING fts5(question, reasoning, answer,
                content = '', tokenize = 'ascii');
-             CREATE TABLE progress (birth INTEGER NOT NULL, last INTEGER NOT NULL);
-             INSERT INTO progress VALUES ({birth}, 0);
+             CREATE TABLE progress (birth INTEGER NOT NULL, last INTEGER NOT NULL, came_at INTEGER);
+             INSERT INTO progress VALUES ({}, 0, NULL);
              PRAGMA user_version = {VERSION};
-             COMMIT"
+             COMMIT",
+            store.birth()?
         ))?;
         Ok(index)
     }
 
-    fn is_of(&self, birth: i64) -> bool {
+    /// Tells whether it is of this store, and of no later state of it: one that is put back from a copy gives the
+    /// numbers of answers that it lacks to others.
+    fn is_of(&self, store: &Store) -> bool {
         let version = "PRAGMA user_version";
-        let number = |sql: &str| self.connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-        number(version) == Ok(VERSION) && number("SELECT birth FROM progress") == Ok(birth)
+        if self.connection.query_row(version, [], |row| row.get(0)) != Ok(VERSION) {
+            return false;
+        }
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let sql = "SELECT birth, last, came_at FROM progress";
+        let known: Result<(i64, AnswerId, Option<i64>), _> =
+            self.connection.query_row(sql, [], read);
+        known.is_ok_and(|(birth, last, came_at)| {
+            store.birth().is_ok_and(|own| own == birth)
+                && store.answered_at(last).is_ok_and(|own| own == came_at)
+        })
     }
 
     /// Returns the last answer that is in it.
@@ -125,7 +137,8 @@ impl SearchIndex {
                 Ok(true)
             })?;
         }
-        transaction.execute("UPDATE progress SET last = ?1", [last])?;
+        let sql = "UPDATE progress SET last = ?1, came_at = ?2";
+        transaction.execute(sql, params![last, store.answered_at(last)?])?;
         transaction.commit()?;
         Ok(more)
     }
@@ -155,6 +168,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::store::sqlite::SettingsRow;
     use crate::store::{NewAnswer, Write};
 
     fn store_of(folder: &Path, answers: &[&str]) -> Store {
@@ -190,7 +204,7 @@ mod tests {
         let answers =
             ["黑洞是时空中引力极强的区域", "Black holes: über-dense.", "the hole is black", "重力"];
         let store = store_of(folder.path(), &answers);
-        let mut index = SearchIndex::open(folder.path(), 7).unwrap();
+        let mut index = SearchIndex::open(folder.path(), &store).unwrap();
         while index.add(&store, &mut Tokenizer::open().unwrap()).unwrap() {}
         assert_eq!(index.last().unwrap(), 4);
         for (text, expected) in [
@@ -212,15 +226,33 @@ mod tests {
     }
 
     #[test]
-    fn an_index_of_another_store_is_made_anew() {
+    fn an_index_of_another_store_or_of_a_later_state_is_made_anew() {
         let folder = tempfile::tempdir().unwrap();
-        let store = store_of(folder.path(), &["black"]);
-        let mut index = SearchIndex::open(folder.path(), 7).unwrap();
-        index.add(&store, &mut Tokenizer::open().unwrap()).unwrap();
-        drop(index);
-        assert!(SearchIndex::open_readonly(folder.path(), 8).is_none());
-        assert_eq!(SearchIndex::open_readonly(folder.path(), 7).unwrap().last().unwrap(), 1);
-        assert_eq!(SearchIndex::open(folder.path(), 8).unwrap().last().unwrap(), 0);
+        let mut store = store_of(folder.path(), &["black", "white"]);
+        let index = |store: &Store| {
+            let mut index = SearchIndex::open(folder.path(), store).unwrap();
+            let before = index.last().unwrap();
+            index.add(store, &mut Tokenizer::open().unwrap()).unwrap();
+            before
+        };
+        assert_eq!((index(&store), index(&store)), (0, 2));
+        let last = |store: &Store| {
+            SearchIndex::open_readonly(folder.path(), store).map(|index| index.last().unwrap())
+        };
+        assert_eq!(last(&store), Some(2));
+        // As it was before its last answer, and then with another one in its place.
+        for sql in [
+            "DELETE FROM answers WHERE id = 2",
+            "INSERT INTO answers (id, answered_at, question, reasoning, answer, metadata)
+             SELECT 2, 99, question, reasoning, answer, metadata FROM answers WHERE id = 1",
+        ] {
+            store.connection().execute(sql, []).unwrap();
+            assert_eq!(last(&store), None);
+        }
+        assert_eq!((index(&store), last(&store)), (0, Some(2)));
+        let settings = SettingsRow { hash: vec![1; 16], decided_at: 7, ..SettingsRow::default() };
+        store.take_settings(&settings).unwrap();
+        assert_eq!(last(&store), if store.birth().unwrap() == 0 { Some(2) } else { None });
     }
 
     proptest! {
@@ -236,7 +268,7 @@ mod tests {
             let mut words = Tokenizer::open().unwrap();
             let terms = SearchTerms::new(&[looked_for], &mut words).unwrap();
             prop_assume!(!terms.is_empty());
-            let mut index = SearchIndex::open(folder.path(), 7).unwrap();
+            let mut index = SearchIndex::open(folder.path(), &store).unwrap();
             index.add(&store, &mut words).unwrap();
             let mut by_index = Vec::new();
             index.find(&terms, [true; 3], |id| by_index.push(id)).unwrap();

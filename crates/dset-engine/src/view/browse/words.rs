@@ -29,7 +29,7 @@ pub(crate) fn answers_with(
 ) -> Result<IdSet, StoreError> {
     let mut hits = IdSet::default();
     let mut after = 0;
-    if let Some(index) = SearchIndex::open_readonly(index_folder, store.birth()?) {
+    if let Some(index) = SearchIndex::open_readonly(index_folder, store) {
         let last = index.last()?;
         // An index that cannot be read is as good as none.
         let mut indexed = IdSet::default();
@@ -101,7 +101,7 @@ impl Browser {
 
     /// Returns how many answers the index has.
     pub(super) fn indexed(&self, store: &Store) -> Result<u64, BrowseError> {
-        let index = SearchIndex::open_readonly(&self.side.folder, store.birth()?);
+        let index = SearchIndex::open_readonly(&self.side.folder, store);
         Ok(index.and_then(|index| index.last().ok()).unwrap_or(0) as u64)
     }
 
@@ -109,7 +109,7 @@ impl Browser {
     /// written; a search then reads all texts.
     pub fn index_some(&self) -> Result<bool, BrowseError> {
         let more = open_readonly(&self.settings.output, |store| {
-            let mut index = SearchIndex::open(&self.side.folder, store.birth()?)?;
+            let mut index = SearchIndex::open(&self.side.folder, store)?;
             if index.last()? >= store.pulse()?.answers {
                 return Ok(false);
             }
