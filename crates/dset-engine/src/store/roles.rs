@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dset_core::acceptance::Verdict;
 use dset_core::answer::row::Row;
@@ -24,6 +25,12 @@ pub(crate) trait Journal: Send + 'static {
     /// After a failure nothing may be committed through this journal any more.
     fn commit(&mut self, writes: &[Write]) -> Result<Vec<Option<AnswerId>>, StoreError>;
 
+    /// Waits, no longer than this, until what was committed is durable wherever it is to be; tells whether all of
+    /// it is.
+    fn settle(&mut self, _most: Duration) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
     /// Ends it. Fails where only its own tidying failed: what was committed is durable all the
     /// same.
     fn close(&mut self) -> Result<(), StoreError>;
@@ -32,6 +39,10 @@ pub(crate) trait Journal: Send + 'static {
 impl Journal for Box<dyn Journal> {
     fn commit(&mut self, writes: &[Write]) -> Result<Vec<Option<AnswerId>>, StoreError> {
         (**self).commit(writes)
+    }
+
+    fn settle(&mut self, most: Duration) -> Result<bool, StoreError> {
+        (**self).settle(most)
     }
 
     fn close(&mut self) -> Result<(), StoreError> {

@@ -257,7 +257,8 @@ impl SharedWork for Work {
         let failed = |fault: ServerFault| StoreError::Failed(fault.to_string());
         let own = new().map_err(failed)?;
         let keeper = Keeper::start(own, session.clone(), lasts, Arc::clone(&link))?;
-        let journal = SharedJournal::new(local, new().map_err(failed)?, session, Arc::clone(&link));
+        let server = new().map_err(failed)?;
+        let journal = SharedJournal::new(local, server, session, Arc::clone(&link))?;
         (self.keeper, self.link) = (Some(keeper), Some(link));
         Ok(Box::new(journal))
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use dset_core::plan::AnswerId;
 use dset_core::settings::{Layer, Resolved, resolve};
 use serde_json::Map;
 
@@ -77,20 +78,25 @@ fn seen(store: &Store) -> Vec<String> {
     lines
 }
 
+/// Commits this, and waits until it is durable everywhere.
+fn commit(journal: &mut dyn Journal, writes: &[Write]) -> Vec<Option<AnswerId>> {
+    let ids = journal.commit(writes).unwrap();
+    while !journal.settle(Duration::from_secs(1)).unwrap() {}
+    ids
+}
+
 /// Commits whatever a run does; every journal keeps the same of it.
 fn record(journal: &mut dyn Journal, life: i64) {
     let first =
         [answer(1, 1, 5, "a", life), answer(2, 1, 5, "b", life), attempt(3, life), ended(3)];
-    let ids = journal.commit(&first).unwrap();
+    let ids = commit(journal, &first);
     assert!(ids.len() == 2 && ids.iter().all(Option::is_some) && ids[0] != ids[1]);
-    let ids =
-        journal.commit(&[answer(1, 1, 6, "again", life), answer(1, 2, 7, "c", life)]).unwrap();
+    let ids = commit(journal, &[answer(1, 1, 6, "again", life), answer(1, 2, 7, "c", life)]);
     assert_eq!((ids[0], ids[1].is_some()), (None, true), "a key and try have one answer");
-    journal.commit(&[ended(4), ended(4)]).unwrap();
+    commit(journal, &[ended(4), ended(4)]);
     let not_ended = Write::NotEnded { question: [4; 16], edition: 0 };
-    journal.commit(&[answer(4, 1, 8, "d", life), not_ended]).unwrap();
-    journal.commit(&[]).unwrap();
-    journal.close().unwrap();
+    commit(journal, &[answer(4, 1, 8, "d", life), not_ended]);
+    commit(journal, &[]);
 }
 
 const KEPT: [&str; 6] =
@@ -121,6 +127,7 @@ fn a_folders_store_keeps_each_key_and_try_once_and_forgets_what_ended_when_it_is
     let place = tempfile::tempdir().unwrap();
     let (mut journal, _, life) = folder(place.path(), 1);
     record(&mut *journal, life);
+    journal.close().unwrap();
     drop(journal);
     assert_eq!(seen(&Store::open(place.path()).unwrap().0), KEPT);
 }
@@ -188,7 +195,7 @@ fn what_another_worker_bought_while_the_server_was_away_is_sent_and_kept_beside_
     drop(alone);
     let lease = claimed(&mut job, Duration::from_secs(10));
     let (mut journal, other) = recording(&job, &lease, &at("other"), 2);
-    journal.commit(&[answer(1, 1, 9, "theirs", other), answer(3, 1, 7, "c", other)]).unwrap();
+    commit(&mut *journal, &[answer(1, 1, 9, "theirs", other), answer(3, 1, 7, "c", other)]);
     // Nobody needs the text of what the server has; what cannot be read and the server lacks stays here.
     let damage = "UPDATE answers SET answer = x'00' WHERE answered_at IN (6, 7)";
     let mut store = Store::open(&shard).unwrap().0;
@@ -233,14 +240,14 @@ fn a_server_keeps_the_same_as_a_folders_store_and_what_comes_late_beside_it() {
     let second = claimed(&mut job, Duration::from_secs(10));
     assert_eq!((second.number, second.token), (first.number, first.token + 1));
     let (mut other, other_life) = recording(&job, &second, &at("two"), 2);
-    other.commit(&[answer(5, 1, 20, "of the second", other_life)]).unwrap();
+    commit(&mut *other, &[answer(5, 1, 20, "of the second", other_life)]);
     let late = [
         answer(5, 1, 21, "late", life),
         answer(6, 1, 22, "late too", life),
         ended(7),
         attempt(8, life),
     ];
-    journal.commit(&late).unwrap();
+    commit(&mut *journal, &late);
     let kept = brought(&mut job, "after-two");
     for line in ["5 try 1: of the second", "5 paid twice 0", "6 try 1: late too", "8 timed out 3"] {
         assert!(kept.iter().any(|kept| kept == line), "{line} is not in {kept:?}");
@@ -250,7 +257,7 @@ fn a_server_keeps_the_same_as_a_folders_store_and_what_comes_late_beside_it() {
         "a mark of the first is fenced: {kept:?}"
     );
     // Once more, as after a commit of which nobody knows that it succeeded.
-    other.commit(&[answer(5, 1, 20, "of the second", other_life)]).unwrap();
+    commit(&mut *other, &[answer(5, 1, 20, "of the second", other_life)]);
     assert_eq!(brought(&mut job, "after-three"), kept);
     assert!(matches!(job.claim("x", Duration::ZERO, &at("x")).unwrap(), Claim::Busy { shards: 1 }));
     let ledger = Ledger { questions: 2, answered: 2, ..Ledger::default() };

@@ -2,7 +2,8 @@
 //!
 //! It takes whatever has queued up while the last commit was in flight and commits it together,
 //! so that the cost of a sync is shared by as many answers as arrive meanwhile. Only after the
-//! commit does the machine hear of it. A failed commit is final.
+//! commit does the machine hear of it; where it is to be durable elsewhere too, only then, and what comes meanwhile is
+//! committed all the same. A failed commit is final.
 
 pub(crate) mod message;
 pub(crate) mod replaced;
@@ -37,6 +38,8 @@ const BATCH_MAX: usize = 2_000;
 /// as long: a sync costs as much as some answers, and so short a wait is not noticed. A record that
 /// comes alone is committed at once.
 const COMMIT_EVERY: Duration = Duration::from_millis(10);
+/// So long what is committed may take to be durable elsewhere before what came meanwhile is committed.
+const SETTLE_MAX: Duration = Duration::from_millis(50);
 
 /// What the thread reports; called on the writer's thread.
 pub(crate) trait WriterListener: Send + 'static {
@@ -124,6 +127,7 @@ impl Writer {
                 row_cache: RowCache::default(),
                 ended,
                 marks_column,
+                untold: Vec::new(),
             };
             match catch_panic(|| thread.run(&receiver)) {
                 Ok(()) => thread.journal.as_mut().map_or(Ok(()), Journal::close),
@@ -208,6 +212,16 @@ struct Thread<J, T> {
     ended: HashSet<[u8; 16]>,
     /// The column of the input that is recorded as having marks; empty where none is.
     marks_column: String,
+    /// What is committed and not told, because it is not durable everywhere.
+    untold: Vec<Telling>,
+}
+
+/// What the listener is told.
+enum Telling {
+    Synced(Seq),
+    Ordered(OutputOrder),
+    Flush,
+    Emitted(u64),
 }
 
 /// What is committed together, and reported to the listener once it is.
@@ -240,7 +254,7 @@ struct NewOrder {
 impl<J: Journal, T: WriterListener> Thread<J, T> {
     fn run(&mut self, receiver: &Receiver<ToStore>) {
         let (mut began, mut are_crowds) = (Instant::now(), false);
-        while let Ok(first) = receiver.recv() {
+        while let Some(first) = self.next(receiver) {
             let mut queue = vec![first];
             gather(receiver, &mut queue, began + COMMIT_EVERY, are_crowds);
             began = Instant::now();
@@ -256,6 +270,40 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
         }
     }
 
+    /// Returns the next message, or nothing at the end; tells until then what gets durable everywhere.
+    fn next(&mut self, receiver: &Receiver<ToStore>) -> Option<ToStore> {
+        while !self.untold.is_empty() {
+            if let Ok(first) = receiver.try_recv() {
+                return Some(first);
+            }
+            if let Err(error) = self.settle() {
+                let error = self.error.get_or_insert_with(|| error.to_string()).clone();
+                self.fail(&error, &[]);
+            }
+        }
+        receiver.recv().ok()
+    }
+
+    /// Tells what is committed, if it is durable everywhere by now.
+    fn settle(&mut self) -> Result<(), StoreError> {
+        let Some(mut journal) = self.journal.take() else {
+            return Err(StoreError::Busy);
+        };
+        let is_settled = journal.settle(SETTLE_MAX)?;
+        self.journal = Some(journal);
+        if is_settled {
+            for telling in self.untold.drain(..) {
+                match telling {
+                    Telling::Synced(upto) => self.listener.synced(upto),
+                    Telling::Ordered(order) => self.listener.ordered(order),
+                    Telling::Flush => self.listener.flush(),
+                    Telling::Emitted(upto) => self.listener.emitted(upto),
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn commit(&mut self, queue: &[ToStore]) -> Result<(), StoreError> {
         let Some(mut journal) = self.journal.take() else {
             return Err(StoreError::Busy);
@@ -266,8 +314,8 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
         }
         let ids = journal.commit(&batch.writes)?;
         self.journal = Some(journal);
-        self.notify(batch, &ids);
-        Ok(())
+        self.note(batch, &ids);
+        self.settle()
     }
 
     fn apply(&mut self, message: &ToStore, batch: &mut Batch) {
@@ -391,8 +439,8 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
         batch.orders.push(NewOrder { upto, rows });
     }
 
-    /// Tells what is durable now; the answers among it have these numbers.
-    fn notify(&mut self, batch: Batch, ids: &[Option<AnswerId>]) {
+    /// Notes what is committed now; the answers among it have these numbers.
+    fn note(&mut self, batch: Batch, ids: &[Option<AnswerId>]) {
         let answers = batch.writes.into_iter().filter_map(|write| match write {
             Write::Answered(new) => Some(new),
             _ => None,
@@ -410,21 +458,18 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
             self.waiting.extend(new[at].take().map(|answer| (question, answer)));
         }
         if let Some(upto) = batch.synced {
-            self.listener.synced(upto);
+            self.untold.push(Telling::Synced(upto));
         }
         for order in batch.orders {
             let rows = order.rows.into_iter().filter_map(|place| match place {
                 NewPlace::Stored(placed) => Some(placed),
                 NewPlace::New(at) => new[at].take(),
             });
-            self.listener.ordered(OutputOrder { upto: order.upto, rows: rows.collect() });
+            let order = OutputOrder { upto: order.upto, rows: rows.collect() };
+            self.untold.push(Telling::Ordered(order));
         }
-        if batch.flush {
-            self.listener.flush();
-        }
-        if let Some(upto) = batch.emitted {
-            self.listener.emitted(upto);
-        }
+        self.untold.extend(batch.flush.then_some(Telling::Flush));
+        self.untold.extend(batch.emitted.map(Telling::Emitted));
     }
 
     /// The store is lost to this run: what was paid for is rescued, now and from now on.
@@ -444,7 +489,12 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
         let entries: Vec<Entry> = entries.collect();
         let is_new = |entry: &&Entry| matches!(entry, Entry::Answer(new) if !new.is_known);
         let answers = entries.iter().filter(is_new).count();
-        let upto = last_seq(queue).unwrap_or_default();
+        let untold = std::mem::take(&mut self.untold);
+        let synced = untold.iter().rev().find_map(|telling| match telling {
+            Telling::Synced(upto) => Some(*upto),
+            _ => None,
+        });
+        let upto = last_seq(queue).or(synced).unwrap_or_default();
         let rescued = if entries.is_empty() {
             None
         } else {

@@ -21,6 +21,8 @@ struct Kept {
     lasts: Option<usize>,
     /// What comes then is no error.
     dies: bool,
+    /// Commits until any is durable elsewhere.
+    settles_at: usize,
 }
 
 impl Journal for Memory {
@@ -45,6 +47,11 @@ impl Journal for Memory {
             }
         }
         Ok(ids)
+    }
+
+    fn settle(&mut self, _most: Duration) -> Result<bool, StoreError> {
+        let kept = self.0.lock().unwrap();
+        Ok(kept.commits >= kept.settles_at)
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
@@ -136,12 +143,7 @@ fn write(journal: &Memory, folder: &std::path::Path, messages: Vec<ToStore>) -> 
     write_anew(journal, folder, Replaced::default(), messages)
 }
 
-fn write_anew(
-    journal: &Memory,
-    folder: &std::path::Path,
-    replaced: Replaced,
-    messages: Vec<ToStore>,
-) -> Vec<String> {
+fn start(journal: &Memory, folder: &std::path::Path, replaced: Replaced) -> (Writer, Heard) {
     let settings = WriterSettings {
         folder: folder.to_owned(),
         real_folder: folder.to_owned(),
@@ -163,7 +165,34 @@ fn write_anew(
         queue: 64,
     };
     let heard = Heard::default();
-    let writer = Writer::start(journal.clone(), settings, heard.clone()).unwrap();
+    (Writer::start(journal.clone(), settings, heard.clone()).unwrap(), heard)
+}
+
+/// Writes each when what was before it is committed, as far as a flush tells.
+fn write_later(journal: &Memory, folder: &std::path::Path, messages: Vec<ToStore>) -> Vec<String> {
+    let parts = messages.split_inclusive(|message| matches!(message, ToStore::Flush));
+    let ends: Vec<usize> = parts.map(<[ToStore]>::len).collect();
+    let mut messages = messages.into_iter();
+    let (writer, heard) = start(journal, folder, Replaced::default());
+    let sender = writer.sender();
+    for (commits, count) in (1..).zip(ends) {
+        messages.by_ref().take(count).for_each(|message| sender.send(message).unwrap());
+        while journal.0.lock().unwrap().commits < commits {
+            std::thread::yield_now();
+        }
+    }
+    drop(sender);
+    writer.join().unwrap();
+    heard.0.lock().unwrap().clone()
+}
+
+fn write_anew(
+    journal: &Memory,
+    folder: &std::path::Path,
+    replaced: Replaced,
+    messages: Vec<ToStore>,
+) -> Vec<String> {
+    let (writer, heard) = start(journal, folder, replaced);
     let sender = writer.sender();
     messages.into_iter().for_each(|message| sender.send(message).unwrap());
     drop(sender);
@@ -184,6 +213,18 @@ fn rows_are_ordered_once_they_are_durable_in_whatever_keeps_them() {
     assert_eq!(ordered, ["70 , 3 2", "2 1"], "the third was there and has its place");
     assert_eq!(heard.iter().rfind(|word| word.starts_with("synced")).unwrap(), "synced 3");
     assert_eq!(journal.0.lock().unwrap().places, [70, 3, 2]);
+}
+
+#[test]
+fn what_comes_while_a_commit_is_not_durable_everywhere_is_committed_and_told_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Memory::default();
+    // Nothing would be told, and the writer never end, if it did not take the second commit before that.
+    journal.0.lock().unwrap().settles_at = 2;
+    let order = ToStore::Order { upto: 0, questions: vec![1] };
+    let messages = vec![answered(1), order, ToStore::Flush, answered(2), ToStore::Flush];
+    let heard = write_later(&journal, folder.path(), messages);
+    assert_eq!(heard, ["synced 1", "ordered 1 1", "synced 2"]);
 }
 
 #[test]
