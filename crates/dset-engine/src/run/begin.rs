@@ -58,8 +58,8 @@ pub(crate) fn decide_all(
     invocation.reading.id = input.scanned.id_field.clone();
     let endpoint = settings.model().endpoint();
     // Where nothing is left to ask, nothing is to be proved.
-    let answered_before = run_plan.pending() > 0
-        && have_answered(&folder.store, &run_plan, &invocation, &endpoint)?;
+    let answered_before =
+        run_plan.pending() > 0 && have_answered(&folder.store, &run_plan, &invocation, &endpoint)?;
     folder.store.save_invocation(&invocation)?;
     let last_life = folder.store.last_life()?;
     let as_asked = AsAsked {
