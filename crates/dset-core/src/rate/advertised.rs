@@ -115,7 +115,8 @@ impl Span {
         let (heard, longest) = (heard + 1, longest.max(speaks_for));
         self.heard = Some((since, heard, longest));
         let span = SPANS.into_iter().map(|span| span * 1000.0).find(|s| s * RESET_EXACT >= longest);
-        let Some(span) = span else { return };
+        // A reset of before may have been longer: no span is shorter than those allow.
+        let Some(span) = span.map(|span| span.max(self.least())) else { return };
         let is_sure = heard >= HEARD_LEAST && now - since >= LISTENED * span * (1.0 + self.doubts);
         if is_sure && span < self.ms() {
             while self.ms() > span {
@@ -162,7 +163,7 @@ impl Span {
         if self.against >= AGAINST_MAX {
             self.against = 0.0;
             self.halved -= 1;
-            self.doubts += 1.0;
+            self.doubts = 2.0 * self.doubts + 1.0;
             self.heard = None;
         }
     }
@@ -244,6 +245,12 @@ impl AdvertisedLimits {
     /// Returns true if the service states a limit.
     pub(crate) fn is_known(&self) -> bool {
         self.asks.limit.is_some() || self.tokens.limit.is_some()
+    }
+
+    /// Returns how often a minute was halved, of the limit for which it was most often.
+    #[cfg(test)]
+    pub(super) fn halvings(&self) -> u32 {
+        self.asks.span.halved.max(self.tokens.span.halved)
     }
 
     /// Takes the tokens of an answer.
