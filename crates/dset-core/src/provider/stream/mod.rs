@@ -323,15 +323,44 @@ impl StreamParser {
         if let Some(reading) = self.ended(is_whole) {
             return reading;
         }
-        let failure = classify_transport_error(broken);
-        let is_refusal = !is_good(self.head.status);
+        if !is_good(self.head.status) {
+            return ParsedReply::Failure(self.broken_refusal(broken));
+        }
         ParsedReply::Failure(Failure {
-            class: if is_refusal { FailureClass::Transient } else { failure.class },
             status: Some(self.head.status),
             request_id: error::request_id(&self.head),
             partial: self.draft.unended(&self.head),
-            ..failure
+            ..classify_transport_error(broken)
         })
+    }
+
+    /// Reads a refusal of which the head came whole and the body did not. What its status alone says
+    /// holds; what depends on words that may be missing is worth another try.
+    fn broken_refusal(mut self, broken: &TransportError) -> Failure {
+        if matches!(broken, TransportError::Garbled(_)) {
+            self.head.body.clear();
+        }
+        let read = error::read(&self.head, None);
+        let is_known = match read.class {
+            FailureClass::KeyRefused
+            | FailureClass::OutOfMoney
+            | FailureClass::Throttled { .. } => true,
+            FailureClass::Transient => false,
+            _ => {
+                matches!(self.head.status, 300..=399 | 429)
+                    || error::parse(&text_of(&self.head.body)).is_some()
+            }
+        };
+        if is_known {
+            return read;
+        }
+        Failure {
+            class: FailureClass::Transient,
+            status: Some(self.head.status),
+            wait: read.wait,
+            request_id: read.request_id,
+            ..classify_transport_error(broken)
+        }
     }
 
     /// Reads what came of a stream that was stopped because the model repeats itself: it is kept

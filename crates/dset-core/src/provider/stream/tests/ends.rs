@@ -258,6 +258,47 @@ fn an_answer_in_one_piece_that_is_whole_needs_no_tidy_end() {
 }
 
 #[test]
+fn a_refusal_whose_body_breaks_off_says_what_its_head_does() {
+    use std::time::Duration;
+    let read = |status: u16, wait: Option<&str>, body: &str, broken: &TransportError| {
+        let wait = wait.map(|wait| ("retry-after".to_owned(), wait.to_owned()));
+        let mut stream = StreamParser::new(status, wait.into_iter().collect());
+        stream.push(body.as_bytes());
+        failure(stream.finish_broken(broken))
+    };
+    let whole = r#"{"error":{"message":"Bad request: messages must not be empty"}}"#;
+    let fifteen = Some(Duration::from_secs(15));
+    for broken in [
+        TransportError::Cut("end of file before message length reached".into()),
+        TransportError::Reset("connection reset".into()),
+        TransportError::Garbled("another sum".into()),
+        TransportError::TimedOut(Duration::from_secs(9)),
+    ] {
+        for body in ["", r#"{"error":{"mess"#, "<html>", whole] {
+            let class = |status, wait| read(status, wait, body, &broken).class;
+            let throttled = |wait| FailureClass::Throttled { wait, width: None };
+            assert_eq!(class(429, Some("15")), throttled(fifteen), "{broken:?} {body}");
+            assert_eq!(class(429, None), throttled(None), "{broken:?} {body}");
+            assert_eq!(class(529, Some("15")), throttled(fifteen), "{broken:?} {body}");
+            assert_eq!(class(503, Some("15")), throttled(fifteen), "{broken:?} {body}");
+            assert_eq!(class(401, None), FailureClass::KeyRefused, "{broken:?} {body}");
+            assert_eq!(class(402, None), FailureClass::OutOfMoney, "{broken:?} {body}");
+            let failed = read(500, Some("15"), body, &broken);
+            assert_eq!((failed.class, failed.wait), (FailureClass::Transient, fifteen), "{body}");
+            assert_eq!(failed.status, Some(500));
+        }
+        // What a refusal of the request is about is in its words.
+        for status in [400, 403, 404, 422] {
+            let cut = read(status, None, &whole[..30], &broken);
+            assert_eq!((cut.class, cut.status), (FailureClass::Transient, Some(status)));
+        }
+    }
+    let cut = TransportError::Cut("end of file before message length reached".into());
+    let refused = FailureClass::Refused(crate::answer::Refusal::Request);
+    assert_eq!(read(400, None, whole, &cut).class, refused);
+}
+
+#[test]
 fn an_error_in_words_before_the_end_is_no_end() {
     let before = events(&[&content("Half an")]);
     let cut = format!("{before}data: Error: upstream connection reset\n\ndata: [DONE]\n\n");
