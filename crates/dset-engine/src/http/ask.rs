@@ -5,7 +5,7 @@
 //! comes, whether it is streamed or in one piece.
 
 use std::fmt;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -128,6 +128,8 @@ enum BodyEnd {
     Whole,
     /// It would not have ended by itself.
     Looped(Repetition),
+    /// Nobody waits for it any more.
+    Dropped,
 }
 
 impl Endpoint {
@@ -149,11 +151,24 @@ impl Endpoint {
         Ok(Endpoint { client, settings, is_official_host: at_home, redactor: echo })
     }
 
-    /// Asks once. Cancel-safe: dropped, the connection is closed and nothing else happens.
+    /// Asks once, as [`Endpoint::ask_until`] that nobody drops.
+    pub async fn ask(&self, ask: &Ask, tell: impl FnMut(u64)) -> AskResult {
+        let asked = self.ask_until(ask, tell, std::future::pending()).await;
+        asked.expect("nobody drops it")
+    }
+
+    /// Asks once, until `dropped`; `None` where no whole answer is here by then. A streamed one that
+    /// only waits for its counts is whole. Cancel-safe: dropped, the connection is closed and nothing
+    /// else happens.
     ///
     /// Calls `tell` when the reply has begun with a good status and more of it is awaited, and
     /// while a stream comes every half second, with about how many tokens have come.
-    pub async fn ask(&self, ask: &Ask, tell: impl FnMut(u64)) -> AskResult {
+    pub async fn ask_until(
+        &self,
+        ask: &Ask,
+        tell: impl FnMut(u64),
+        dropped: impl Future<Output = ()>,
+    ) -> Option<AskResult> {
         let (settings, question) = (&self.settings.request, &ask.question);
         let system = question.system.as_deref();
         let params = question.params.as_deref();
@@ -165,18 +180,24 @@ impl Endpoint {
             false => self.settings.preset.request_body(&request, self.is_official_host),
         };
         let mut coming = None;
-        let end = with_deadline(self.settings.timeout, self.call(body, &mut coming, tell)).await;
+        let dropped = pin!(dropped);
+        let call = self.call(body, &mut coming, tell, dropped);
+        let end = with_deadline(self.settings.timeout, call).await;
+        if let Ok(BodyEnd::Dropped) = end {
+            return None;
+        }
         let Some(PartialResponse { status, limits, mut reply, unknown_encoding }) = coming else {
             let broken = end.err().expect("a reply that came to its end had begun");
             let reading = ParsedReply::Failure(classify_transport_error(&broken));
-            return AskResult { reading: self.with_address(reading), limits: None, body: None };
+            let reading = self.with_address(reading);
+            return Some(AskResult { reading, limits: None, body: None });
         };
         self.redactor.redact_reply(&mut reply);
         let is_paid = (200..300).contains(&status);
         let body = (is_paid && !reply.is_stream()).then(|| reply.body().to_vec());
         let beside = extra_fields(&reply);
         let mut reading = match end {
-            Ok(BodyEnd::Whole) => reply.finish(),
+            Ok(BodyEnd::Whole | BodyEnd::Dropped) => reply.finish(),
             Ok(BodyEnd::Looped(found)) => reply.finish_repetition(found),
             Err(broken) => reply.finish_broken(&broken),
         };
@@ -192,7 +213,7 @@ impl Endpoint {
             ParsedReply::Failure(failure) => body.or_else(|| partial_body(failure, beside)),
         };
         let limits = (!limits.is_empty()).then(|| Box::new(limits));
-        AskResult { reading: self.with_address(reading), limits, body }
+        Some(AskResult { reading: self.with_address(reading), limits, body })
     }
 
     /// Names where was asked, where that may be what is wrong.
@@ -211,13 +232,18 @@ impl Endpoint {
         body: Vec<u8>,
         coming: &mut Option<PartialResponse>,
         mut tell: impl FnMut(u64),
+        mut dropped: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<BodyEnd, TransportError> {
         // An idle connection may hold a reply that was not asked for, which would pass for the
         // answer to this. The client closes such a connection as soon as it sees the bytes; this
         // lets it see those that are here. Bytes that come later cannot be distinguished from the
         // answer in HTTP/1.1.
         tokio::task::yield_now().await;
-        let sent = self.client.post(body).await;
+        let sent = tokio::select! {
+            biased;
+            sent = self.client.post(body) => sent,
+            () = dropped.as_mut() => return Ok(BodyEnd::Dropped),
+        };
         let mut response = sent.map_err(|error| {
             let detail = describe_error(&error);
             if let Some(status) = TunnelError::find(&error).and_then(TunnelError::refused_with) {
@@ -242,6 +268,9 @@ impl Endpoint {
             let chunk = tokio::select! {
                 biased;
                 chunk = response.chunk() => chunk,
+                () = dropped.as_mut() => {
+                    return Ok(if patience.is_whole { BodyEnd::Whole } else { BodyEnd::Dropped });
+                }
                 // Nothing is here yet.
                 () = std::future::ready(()), if is_to_be_told => {
                     is_to_be_told = false;

@@ -143,7 +143,7 @@ pub enum Then {
 }
 
 impl Then {
-    async fn happens(self, mut stream: TcpStream) {
+    pub async fn happens(self, mut stream: TcpStream) {
         match self {
             Then::Closes => drop(stream),
             Then::Holds => {

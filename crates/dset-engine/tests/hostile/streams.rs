@@ -60,6 +60,37 @@ async fn a_stream_that_breaks_off_is_no_answer_and_keeps_what_was_written() {
     assert_eq!(body, r#"{"reasoning":"half a thought","answer":"half"}"#);
 }
 
+/// Asks a server that writes this and then says no more, and drops the ask a while later.
+async fn dropped_behind(body: String) -> Option<AskResult> {
+    let written = std::sync::Arc::new(tokio::sync::Notify::new());
+    let told = std::sync::Arc::clone(&written);
+    let server = Server::start(move |mut stream, _| {
+        let (written, all) = (std::sync::Arc::clone(&written), format!("{HEAD}{body}"));
+        async move {
+            request(&mut stream).await;
+            stream.write_all(all.as_bytes()).await.unwrap();
+            written.notify_one();
+            Then::Holds.happens(stream).await;
+        }
+    })
+    .await;
+    let dropped = async {
+        told.notified().await;
+        tokio::time::sleep(SHORT).await;
+    };
+    let wire = EndpointSettings { idle_timeout: LONG, ..streaming(&server.url()) };
+    Endpoint::new(wire, None).unwrap().ask_until(&ask("Why?"), |_| (), dropped).await
+}
+
+#[tokio::test]
+async fn a_whole_answer_that_waits_for_its_counts_is_one_when_it_is_dropped() {
+    let half = delta("content", "all");
+    let came = dropped_behind(format!("{half}{STOP}")).await;
+    assert_eq!(answer(came.expect("it is whole")).content, "all");
+    assert!(dropped_behind(half).await.is_none());
+    assert!(dropped_behind(String::new()).await.is_none());
+}
+
 #[tokio::test]
 async fn a_whole_answer_needs_neither_its_end_mark_nor_the_end_of_the_body() {
     let written = [delta("content", "all"), STOP.to_owned()].concat();

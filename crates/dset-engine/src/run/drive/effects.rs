@@ -9,7 +9,7 @@ use dset_core::item::error_marks::InputMarks;
 use dset_core::item::question::Question;
 use dset_core::run::ask::Ask;
 use dset_core::run::{Effect, Ending, Event, JournalRecord};
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::task::JoinHandle;
 
 use crate::check::Judge;
@@ -34,8 +34,11 @@ async fn judged_by_programs(
     judge: Arc<Judge>,
     question: Arc<Question>,
     answer: Answer,
-    dropped: oneshot::Receiver<()>,
+    mut dropped: oneshot::Receiver<()>,
 ) -> Option<Verdicts> {
+    if dropped.try_recv() == Err(TryRecvError::Closed) {
+        return None;
+    }
     let waiting =
         tokio::task::spawn_blocking(move || judge.judge_question(&question, &answer, true));
     unless_dropped(waiting, dropped).await
@@ -93,13 +96,10 @@ impl Run {
             let told = |tokens| {
                 drop(tell.send(WorkerMessage::Event(Event::Progressed { ask: ask.id, tokens })));
             };
-            // An answer that is here is not thrown away.
-            let came = tokio::select! {
-                biased;
-                came = asked.endpoint.ask(&ask, told) => came,
-                _ = &mut dropped => return (ask.id, None),
+            let until = async { drop((&mut dropped).await) };
+            let Some(mut came) = asked.endpoint.ask_until(&ask, told, until).await else {
+                return (ask.id, None);
             };
-            let mut came = came;
             came.reading = came.reading.with_cut_answer();
             came.reading = came.reading.with_unfit_answer(|answer| judge.asks_something_of(answer));
             let mut is_unfinished = false;
