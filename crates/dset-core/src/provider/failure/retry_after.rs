@@ -19,15 +19,15 @@ const A_DAY: Duration = Duration::from_secs(24 * 3600);
 pub(crate) fn wait(reply: &HttpReply, said: &ErrorTexts, with_words: bool) -> Option<Duration> {
     let now = sent_at(reply);
     let used_up = || with_words.then(|| refused_for(&reply.headers, now?))?;
-    let named = from_headers(reply, now)
-        .or_else(used_up)
-        .or_else(|| from_fields(&said.json, now))
-        .or_else(|| {
+    let in_headers = from_headers(reply, now);
+    let named =
+        in_headers.or_else(used_up).or_else(|| from_fields(&said.json, now)).or_else(|| {
             let from_words = |text: &String| from_words(text, now);
             with_words.then(|| said.texts.iter().filter_map(from_words).max())?
         });
-    if with_words && is_daily(said) {
-        // "Try again in 34 s" does not refill a quota of the day; a wait of minutes may.
+    if with_words && in_headers.is_none() && is_daily(said) {
+        // "Try again in 34 s" does not refill a quota of the day; a wait of minutes may, and what a
+        // header asks for: OpenAI's come back one by one.
         return Some(named.filter(|wait| wait.as_secs() > 60).unwrap_or(A_DAY));
     }
     named
@@ -300,6 +300,12 @@ const DAILY: [&str; 11] = [
     "每日",
 ];
 
+/// Words of a shorter limit: where both are stated, either may be the one that is used up.
+const SHORTER: [&str; 4] = ["per minute", "per-minute", "per second", "per-second"];
+/// Google's names of the quotas that are used up.
+const USED_UP_DAILY: &str = "perday";
+
 fn is_daily(said: &ErrorTexts) -> bool {
-    DAILY.iter().any(|words| said.json.contains(words))
+    let says = |list: &[&str]| list.iter().any(|words| said.json.contains(words));
+    says(&DAILY) && (!says(&SHORTER) || said.json.contains(USED_UP_DAILY))
 }

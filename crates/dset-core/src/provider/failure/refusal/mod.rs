@@ -13,7 +13,7 @@ use crate::provider::failure::retry_after::wait;
 use crate::provider::reply::HttpReply;
 
 /// Words by which services refuse a question for its content.
-const MODERATION: [&str; 15] = [
+const MODERATION: [&str; 24] = [
     "content exists risk",
     "content_filter",
     "content management policy",
@@ -29,6 +29,16 @@ const MODERATION: [&str; 15] = [
     "unsafe or sensitive content",
     "violates usage guidelines",
     "considered high risk",
+    // MiniMax, StepFun, Volcengine, Zhipu and what speaks Chinese.
+    "new_sensitive",
+    "censorship",
+    "sensitivecontent",
+    r#""code":"1301""#,
+    "敏感内容",
+    "敏感词",
+    "涉敏",
+    "内容违规",
+    "违规内容",
 ];
 
 /// Words of refusals that every question would get.
@@ -77,12 +87,35 @@ const KEY: [&str; 7] = [
 ];
 
 /// Words of a prompt that does not fit.
-const TOO_LONG: [&str; 5] = [
+const TOO_LONG: [&str; 24] = [
+    // OpenAI, vLLM, Mistral and most others; llama.cpp; Anthropic.
     "maximum context length",
     "context_length_exceeded",
     "exceed_context_size",
     "exceeds the available context size",
     "prompt is too long",
+    "exceed context limit",
+    // Gemini, SGLang, xAI, Moonshot, DashScope.
+    "exceeds the maximum number of tokens",
+    "longer than the model's context length",
+    "maximum prompt length is",
+    "exceeded model token limit",
+    "range of input length should be",
+    // Hosts of text-generation-inference, vLLM of before, Groq.
+    "`inputs` must have less than",
+    "`inputs` tokens + `max_new_tokens` must be",
+    "longer than the maximum model length",
+    "reduce the length of the",
+    // LM Studio, Ollama, Bedrock, Cohere, MiniMax, Zhipu.
+    "greater than the context length",
+    "context the overflows",
+    "exceeds the context length",
+    "input is too long",
+    "total number of tokens in the prompt cannot exceed",
+    "context window exceeds limit",
+    "prompt exceeds max length",
+    "prompt 超长",
+    "输入过长",
 ];
 
 /// Words of a 429 for one prompt that is larger than what a whole minute allows.
@@ -181,6 +214,8 @@ pub(crate) fn classify(
         407 => (Refused(Refusal::Address), Cause::ProxyLogin.code()),
         511 => (Refused(Refusal::Address), Cause::NetworkLogin.code()),
         400..=499 if says(&MODERATION) => (Refused(Refusal::Moderation), "content filter"),
+        // The code of a service in a reply with a good status; a real 451 is about a country.
+        451 if reply.status != 451 => (Refused(Refusal::Moderation), "content filter"),
         403 if error.is_some_and(has_moderation_reasons) => {
             (Refused(Refusal::Moderation), "content filter")
         }

@@ -325,7 +325,7 @@ fn words_about_money_that_are_about_something_else_are_no_reason() {
         ),
         (
             400,
-            r#"{"error":{"message":"Range of input length should be [1, 1008]","code":"1210"}}"#,
+            r#"{"error":{"message":"Range of top_k should be [1, 1008]","code":"1210"}}"#,
             FailureClass::Refused(Refusal::Request),
         ),
         (200, r#"{"code":0,"message":"success","data":{"balance":"0"}}"#, FailureClass::OtherApi),
@@ -598,6 +598,11 @@ fn what_is_no_wait_is_not_heard_as_one_and_a_limit_of_the_day_is_waited_for_till
             day,
         ),
         ("Requests per day (RPD): limit 1. Please try again in 7.2s", day),
+        ("Limits are 20 requests per minute and 1000 per day", None),
+        (
+            "Limits are 20 requests per minute and 1000 per day, try again in 7s",
+            Some(Duration::from_secs(7)),
+        ),
         ("Open api daily request limit reached", day),
         ("该 API 已达今日调用次数限额", day),
         ("You have used up your daily free allocation of 10,000 neurons", day),
@@ -606,4 +611,84 @@ fn what_is_no_wait_is_not_heard_as_one_and_a_limit_of_the_day_is_waited_for_till
         let read = class(429, &body);
         assert_eq!(read, FailureClass::Throttled { wait, width: None }, "{message}");
     }
+}
+
+#[test]
+fn a_wait_in_a_header_counts_for_more_than_words_about_a_day() {
+    let body = r#"{"error":{"message":"Rate limit reached on requests per day (RPD): Limit 10000, Used 10000, Requested 1. Please try again in 8.64s.","code":"rate_limit_exceeded"}}"#;
+    for (header, value) in [("retry-after", "9"), ("retry-after-ms", "9000")] {
+        let read = failure(429, &[(header, value)], body).class;
+        let wait = Some(Duration::from_secs(9));
+        assert_eq!(read, FailureClass::Throttled { wait, width: None }, "{header}");
+    }
+}
+
+#[test]
+fn a_prompt_that_does_not_fit_is_told_in_every_services_words() {
+    for message in [
+        "This model's maximum context length is 4097 tokens. However, you requested 5000 tokens",
+        "The input token count (1198271) exceeds the maximum number of tokens allowed (1048576).",
+        "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000, decrease input length or `max_tokens` and try again",
+        "prompt is too long: 210000 tokens > 200000 maximum",
+        "The input (9000 tokens) is longer than the model's context length (8192 tokens).",
+        "Input validation error: `inputs` must have less than 4095 tokens. Given: 5000",
+        "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193. Given: 9000 `inputs` tokens and 100 `max_new_tokens`",
+        "This model's maximum prompt length is 131072 but the request contains 200000 tokens.",
+        "Invalid request: Your request exceeded model token limit: 8192 (requested: 9000)",
+        "<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 30720]",
+        "Trying to keep the first 6190 tokens when context the overflows. However, the model is loaded with context length of only 4096 tokens",
+        "The number of tokens to keep from the initial prompt is greater than the context length.",
+        "the input length exceeds the context length",
+        "Input is too long for requested model.",
+        "too many tokens: total number of tokens in the prompt cannot exceed 4081",
+        "invalid params, context window exceeds limit (2013)",
+        "Please reduce the length of the messages or completion.",
+        "Prompt exceeds max length",
+    ] {
+        for status in [400, 413, 422] {
+            let body = serde_json::json!({"error":{"message":message}}).to_string();
+            let read = class(status, &body);
+            assert_eq!(read, FailureClass::Refused(Refusal::Question), "{status} {message}");
+        }
+    }
+}
+
+#[test]
+fn a_question_refused_for_its_content_is_told_in_every_services_words() {
+    for (status, body) in [
+        (
+            200,
+            r#"{"base_resp":{"status_code":1026,"status_msg":"input new_sensitive"},"choices":null}"#,
+        ),
+        (
+            200,
+            r#"{"base_resp":{"status_code":1027,"status_msg":"output new_sensitive"},"choices":null}"#,
+        ),
+        (200, r#"{"base_resp":{"status_code":1026,"status_msg":"?"},"choices":null}"#),
+        (400, r#"{"type":"error","error":{"type":"x","message":"input new_sensitive (1026)"}}"#),
+        (
+            400,
+            r#"{"contentFilter":[{"level":1,"role":"user"}],"error":{"code":"1301","message":"系统检测到输入或生成内容可能包含不安全或敏感内容，请您避免输入易产生敏感内容的提示语，感谢您的配合。"}}"#,
+        ),
+        (400, r#"{"error":{"code":"1301","message":"?"}}"#),
+        (
+            451,
+            r#"{"error":{"message":"The content you provided or machine outputted is blocked.","type":"censorship_blocked"}}"#,
+        ),
+        (
+            400,
+            r#"{"error":{"code":"InputTextSensitiveContentDetected","message":"The request failed because the input text may contain sensitive information."}}"#,
+        ),
+        (
+            400,
+            r#"{"code":"DataInspectionFailed","message":"Input data may contain inappropriate content."}"#,
+        ),
+        (400, r#"{"error":{"message":"Content Exists Risk"}}"#),
+    ] {
+        let read = class(status, body);
+        assert_eq!(read, FailureClass::Refused(Refusal::Moderation), "{status} {body}");
+    }
+    // A real 451 may be about a country.
+    let closed = r#"{"error":{"message":"not available in your region"}}"#;
+    assert_eq!(class(451, closed), FailureClass::Refused(Refusal::Request));
 }
