@@ -3,7 +3,8 @@
 //! A mark counts only as the first thing of the content, or as a lone closing one, which chat
 //! templates that open it in the prompt leave behind; the first closing mark ends it, so that marks
 //! inside an answer stay. A lone closing mark in the middle of a sentence, in quotes or in code is
-//! prose about marks.
+//! prose about marks. Marks that are plain words are written by prompts as well: they stay where the
+//! service gave the reasoning in a field of its own, and where they are never closed.
 
 /// The marks around reasoning, as the parsers of vLLM and SGLang and the models' own cards have
 /// them.
@@ -23,6 +24,9 @@ const MARKS: [(&str, &str); 14] = [
     ("<|channel>thought", "<channel|>"),
     ("<unused94>thought", "<unused95>"),
 ];
+
+/// Those that a prompt may ask for, as no model's own vocabulary has them.
+const WORDS: [&str; 4] = ["<thinking>", "<thought>", "<thoughts>", "<reasoning>"];
 
 /// Bytes within which an opening mark can be recognised, with the blanks before it.
 pub(crate) const MARK_BYTES: usize = 32;
@@ -59,7 +63,9 @@ pub(crate) struct Split {
 pub(crate) fn split(content: String, known: String) -> Split {
     let body = content.trim_start();
     let found = match body.starts_with(STRIPPED) || next_mark(body, 0).is_some() {
-        true => channels(body).or_else(|| opened(body)).or_else(|| closed_alone(body, &known)),
+        true => {
+            channels(body).or_else(|| opened(body, &known)).or_else(|| closed_alone(body, &known))
+        }
         false => None,
     };
     match found {
@@ -105,8 +111,12 @@ fn find(text: &[u8], mark: &str, as_is: bool) -> Option<usize> {
 }
 
 /// Takes the reasoning off that a content begins with.
-fn opened(body: &str) -> Option<Split> {
+fn opened(body: &str, known: &str) -> Option<Split> {
     let (opening, closing) = first_mark(body)?;
+    let is_word = WORDS.contains(&opening);
+    if is_word && !known.trim().is_empty() {
+        return None;
+    }
     let as_is = body.starts_with(opening);
     let mut rest = &body[opening.len()..];
     // Opened by the template, and once more by the model.
@@ -115,12 +125,15 @@ fn opened(body: &str) -> Option<Split> {
         rest = &rest.trim_start()[opening.len()..];
     }
     let Some(at) = find(rest.as_bytes(), closing, as_is) else {
+        if is_word {
+            return None;
+        }
         return Some(Split { answer: String::new(), reasoning: rest.trim().into(), is_open: true });
     };
     let (reasoning, answer) = (rest[..at].trim(), rest[at + closing.len()..].trim());
     // Closed at once by the template, where the model then thinks all the same.
     if reasoning.is_empty()
-        && let Some(own) = opened(answer).filter(|own| !own.is_open)
+        && let Some(own) = opened(answer, known).filter(|own| !own.is_open)
     {
         return Some(own);
     }
@@ -335,9 +348,12 @@ mod tests {
     #[test]
     fn a_tag_in_an_answer_stays_and_one_that_is_never_closed_leaves_none() {
         assert_eq!(read("<think>r</think>use </think> so"), ("r".into(), "use </think> so".into()));
-        for content in ["<think>r", "[THINK]r", "<|channel>thought\nr", "<reasoning>r"] {
+        for content in ["<think>r", "[THINK]r", "<|channel>thought\nr"] {
             let open = Split { answer: String::new(), reasoning: "r".into(), is_open: true };
             assert_eq!(split(content.into(), String::new()), open, "{content}");
+        }
+        for content in ["<reasoning>r", "<thinking> is a tag.", "<thought>r", "<Thoughts>r"] {
+            assert_eq!(read(content), (String::new(), content.into()), "{content}");
         }
     }
 
@@ -355,6 +371,15 @@ mod tests {
             "4",
         ] {
             assert_eq!(both(content), ("We add.".into(), "4".into()), "{content}");
+        }
+        // What a prompt asked for is part of the answer.
+        for content in [
+            "<reasoning>We check.</reasoning>\n<answer>4</answer>",
+            "<thinking>We add.</thinking>4",
+            "<thought>",
+            "<reasoning> is a tag.",
+        ] {
+            assert_eq!(both(content), ("We add.".into(), content.into()), "{content}");
         }
         let more = both("<think>And check.</think>4");
         assert_eq!(more, ("We add.\n\nAnd check.".into(), "4".into()));
