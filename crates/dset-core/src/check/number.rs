@@ -16,6 +16,8 @@ pub(super) struct Quantity {
     value: BigRational,
     /// A unit or a currency, without the plural; empty where there is none.
     unit: String,
+    /// The unit may as well be a factor: 3 M, 300 K.
+    may_be_factor: bool,
 }
 
 /// Why two quantities are not the same.
@@ -68,22 +70,135 @@ impl Quantity {
             "‰" => 1_000,
             _ => 1,
         };
-        let unit = [text("currency"), text("unit")].concat();
+        let is_attached =
+            found.name("unit").is_some_and(|unit| !plain[..unit.start()].ends_with(' '));
+        let beside = Beside::read(text("unit"), text("currency"), is_attached)?;
+        let value = value * beside.factor;
+        let unit = [text("currency"), &beside.unit].concat();
         let unit = unit.trim_end_matches(['.', ' ']);
         // One apple and two apples are of one unit.
         let unit =
             if unit.chars().count() > 2 { unit.strip_suffix('s').unwrap_or(unit) } else { unit };
-        Some(Quantity { value: value / BigInt::from(parts), unit: unit.to_owned() })
+        Some(Quantity {
+            value: value / BigInt::from(parts),
+            unit: unit.to_owned(),
+            may_be_factor: beside.may_be_factor,
+        })
     }
 
-    /// Returns how it differs from another. A unit that only one of them has is no difference.
+    /// Returns how it differs from another. A unit that only one of them has is no difference, but
+    /// where it may be a factor.
     pub(super) fn difference<'a>(&'a self, other: &'a Quantity) -> Option<Difference<'a>> {
-        if self.value != other.value {
+        let may_be_factor = (self.may_be_factor || other.may_be_factor) && self.unit != other.unit;
+        if self.value != other.value || may_be_factor {
             return Some(Difference::Value);
         }
         let are_told = !self.unit.is_empty() && !other.unit.is_empty();
         (are_told && self.unit != other.unit).then_some(Difference::Units(&self.unit, &other.unit))
     }
+}
+
+/// What words behind a number make of it.
+struct Beside {
+    factor: BigRational,
+    unit: String,
+    may_be_factor: bool,
+}
+
+impl Beside {
+    /// Reads what stands behind a number; `None` where that goes on as a sentence, or says another
+    /// number in a way that is not read.
+    fn read(unit: &str, currency: &str, is_attached: bool) -> Option<Beside> {
+        let mut words: Vec<&str> = unit.split(' ').collect();
+        let mut factor = BigRational::from(BigInt::from(1));
+        while let Some(thousands) = words.first().and_then(|word| factor_of(word)) {
+            factor *= BigRational::from(BigInt::from(thousands));
+            words.remove(0);
+        }
+        if let Some((first, rest)) = words.split_first() {
+            let (letters, sign) = match first.char_indices().next_back() {
+                Some((at, sign)) if first.len() > sign.len_utf8() && is_currency(sign) => {
+                    (&first[..at], &first[at..])
+                }
+                _ => (*first, ""),
+            };
+            let is_money = !currency.is_empty() || !sign.is_empty();
+            let of_money = money_factor_of(letters).filter(|_| is_money);
+            let of_k = Some(1_000).filter(|_| is_attached && letters == "k");
+            if let Some(own) = of_money.or(of_k) {
+                factor *= BigRational::from(BigInt::from(own));
+                words = [&[sign][..], rest].concat();
+            }
+        }
+        let unit = words.join(" ").trim().to_owned();
+        if PER_CENT.contains(&&*unit.trim_end_matches('.').to_lowercase()) {
+            let factor = factor / BigInt::from(100);
+            return Some(Beside { factor, unit: String::new(), may_be_factor: false });
+        }
+        let is_sentence =
+            words.len() > WORDS_MAX || words.iter().any(|word| is_of_a_sentence(word));
+        let letters = unit.trim_end_matches('.');
+        let may_be_factor = LETTERS.contains(&letters)
+            || unit.starts_with(HUNDREDS_ZH) && !KILO_ZH.iter().any(|kilo| unit.starts_with(kilo));
+        (!is_sentence).then_some(Beside { factor, unit, may_be_factor })
+    }
+}
+
+/// How many words a unit has at most: `cubic metres per second`.
+const WORDS_MAX: usize = 4;
+const PER_CENT: [&str; 4] = ["percent", "per cent", "pct", "prozent"];
+/// Letters that are a unit for some and a factor for others.
+const LETTERS: [&str; 7] = ["k", "K", "M", "B", "b", "G", "T"];
+/// A hundred and a thousand, of which the second is a kilo before units.
+const HUNDREDS_ZH: [char; 3] = ['十', '百', '千'];
+const KILO_ZH: [&str; 8] = ["千克", "千米", "千瓦", "千卡", "千赫", "千焦", "千帕", "千伏"];
+
+/// Reads a word that multiplies.
+fn factor_of(word: &str) -> Option<u64> {
+    let lower = word.trim_end_matches('.').to_lowercase();
+    Some(match lower.strip_suffix('s').unwrap_or(&lower) {
+        "dozen" => 12,
+        "hundred" => 100,
+        "thousand" => 1_000,
+        "万" | "萬" => 10_000,
+        "million" | "mln" | "mio" => 1_000_000,
+        "亿" | "億" => 100_000_000,
+        "billion" | "bn" => 1_000_000_000,
+        "trillion" | "tn" | "万亿" => 1_000_000_000_000,
+        _ => return None,
+    })
+}
+
+fn is_currency(sign: char) -> bool {
+    matches!(sign, '$' | '¢'..='¥' | '\u{20a0}'..='\u{20cf}')
+}
+
+/// Reads the letters that multiply money.
+fn money_factor_of(letters: &str) -> Option<u64> {
+    Some(match letters {
+        "k" | "K" => 1_000,
+        "m" | "M" | "mn" => 1_000_000,
+        "b" | "B" => 1_000_000_000,
+        "t" | "T" => 1_000_000_000_000,
+        _ => return None,
+    })
+}
+
+/// Words that no unit has: those that go on as a sentence, and those that make another number.
+const OF_SENTENCES: &str = "is are was were be isn't ain't aren't wasn't not no nor never none \
+    neither or and but if unless except than then so maybe perhaps probably possibly wrong incorrect false untrue \
+    would should could cannot can't does doesn't do don't did has have think guess it which that \
+    because plus minus too instead almost nearly roughly about approximately squared cubed \
+    factorial half halves third thirds quarter quarters fifths tenth tenths hundredth \
+    hundredths thousandths ist nicht falsch oder est pas ou faux";
+
+/// What words of a sentence have in Chinese, and numbers that are not read.
+const OF_SENTENCES_ZH: [char; 14] =
+    ['不', '错', '非', '没', '无', '否', '或', '是', '吗', '但', '半', '多', '万', '亿'];
+
+fn is_of_a_sentence(word: &str) -> bool {
+    let lower = word.trim_end_matches('.').to_lowercase().replace('’', "'");
+    OF_SENTENCES.split(' ').any(|own| own == lower) || lower.contains(OF_SENTENCES_ZH)
 }
 
 /// Returns a text without what is only set around or between numbers.
@@ -220,6 +335,24 @@ mod tests {
             ("90", "90°"),
             ("6.02e23", "6.02 x 10^23"),
             ("0.3", "3 / 10"),
+            ("2000000", "2 million"),
+            ("2000000", "2 million people"),
+            ("2 million", "2,000,000"),
+            ("$2,000,000", "$2M"),
+            ("3000000", "$3m"),
+            ("3000000", "3 M€"),
+            ("2500", "2.5k"),
+            ("24", "2 dozen"),
+            ("1500000000", "1.5 bn"),
+            ("5%", "5 percent"),
+            ("0.05", "5 per cent"),
+            ("30000", "3 万"),
+            ("3", "3 cubic metres per second"),
+            ("3", "3 pieces of cake"),
+            ("3", "3千克"),
+            ("3 K", "3 K"),
+            ("3i", "3 i"),
+            ("3", "3 m\""),
         ] {
             assert!(same(one, other), "{one} {other}");
         }
@@ -239,6 +372,20 @@ mod tests {
         assert_eq!(km.difference(&m), Some(Difference::Units("km", "m")));
         assert!(same("1 apple", "1 apples") && same("2 mW", "2") && !same("2 mW", "2 MW"));
         assert!(!same("$5", "€5"));
+        for (one, other) in [
+            ("2 million", "2"),
+            ("2", "2 million"),
+            ("2.5", "2.5k"),
+            ("3", "$3M"),
+            ("3", "3M"),
+            ("3", "3 K"),
+            ("3", "3 dozen"),
+            ("3", "3 万"),
+            ("3", "3百"),
+            ("5", "5 percent"),
+        ] {
+            assert!(!same(one, other) && !same(other, one), "{one} {other}");
+        }
         let large = "123456789012345678901234567890";
         assert!(!same(large, &large.replace("890", "891")));
     }
@@ -262,6 +409,18 @@ mod tests {
             "####",
             "NaN",
             "5 of 6",
+            "3 is wrong",
+            "3 or so but not sure",
+            "3 isn't right",
+            "3, no",
+            "3 ist falsch",
+            "3 n'est pas juste du tout",
+            "3不对",
+            "3 halves",
+            "3 I think",
+            "3 squared",
+            "3 万元",
+            "3 apples that he gave to her",
         ] {
             assert_eq!(Quantity::read(text), None, "{text}");
         }
