@@ -123,9 +123,10 @@ fn fenced(answer: &str) -> Vec<&str> {
             _ => {}
         }
     };
-    // Of the block that is open: its marks, where it begins, what it says that it is.
+    // Of the block that is open: its marks, where it begins, what it says that it is. One line may
+    // end with its marks though none are expected there: what is broken there is so to the end.
     let mut open: Option<(&str, usize, &str)> = None;
-    let mut at = 0;
+    let (mut at, mut may_end_in_line) = (0, true);
     for line in answer.split_inclusive('\n') {
         let (start, text) = (at, line.trim());
         at += line.len();
@@ -134,10 +135,23 @@ fn fenced(answer: &str) -> Vec<&str> {
             (text.len() - rest.len() >= 3).then(|| text.split_at(text.len() - rest.len()))
         };
         match (open, fence('`').or_else(|| fence('~'))) {
-            (None, Some((marks, info))) if !info.contains('`') => open = Some((marks, at, info)),
+            (None, Some((marks, info))) if !info.contains('`') => {
+                (open, may_end_in_line) = (Some((marks, at, info)), true);
+            }
             (Some((marks, from, info)), Some((own, ""))) if own.starts_with(marks) => {
                 keep(info, from, start);
                 open = None;
+            }
+            (Some((marks, from, info)), None) if may_end_in_line && text.ends_with(marks) => {
+                let value = text.trim_end_matches(|letter| marks.starts_with(letter));
+                let to = start + line.find(text).unwrap_or_default() + value.len();
+                match Json::parse(&answer[from..to]) {
+                    Ok(_) => {
+                        keep(info, from, to);
+                        open = None;
+                    }
+                    Err(_) => may_end_in_line = false,
+                }
             }
             _ => {}
         }
@@ -198,6 +212,10 @@ mod tests {
             ("Sure!\n\n~~~JSON\n3\n~~~\nDone {a}.", "3", ParsedFrom::Fence),
             ("```\n[1, 2]\n```", "[1,2]", ParsedFrom::Fence),
             ("```json\n{\"a\": 1}", r#"{"a":1}"#, ParsedFrom::Fence),
+            ("```json\n{\"a\": 1}```", r#"{"a":1}"#, ParsedFrom::Fence),
+            ("Sure:\n```json\n{\"a\":\n  1} ```  \nDone {a}.", r#"{"a":1}"#, ParsedFrom::Fence),
+            ("~~~~\n[1]~~~~", "[1]", ParsedFrom::Fence),
+            ("```json\n\"``` and ```\"\n```", r#""``` and ```""#, ParsedFrom::Fence),
             ("```python\nx = [1]\n```\n```json\n{}\n```", "{}", ParsedFrom::Fence),
             ("```\n{}\n```\nwhich is\n```json\n[]\n```", "[]", ParsedFrom::Fence),
             ("````json\n{\"code\": \"```\"}\n````", r#"{"code":"```"}"#, ParsedFrom::Fence),
