@@ -14,10 +14,13 @@ enum Finish {
 }
 
 /// Reads a finish reason: an open list, in any case, since gateways shout them, and by its stem,
-/// since every service has words of its own for the same. Gemini puts its own word behind a colon.
+/// since every service has words of its own for the same. Gemini puts its own word behind a colon,
+/// and its libraries write the name of the type before it.
 fn finish_of(reason: &str) -> (Finish, &str) {
     let lower = reason.to_ascii_lowercase();
     let word = lower.split(':').next().unwrap_or_default().trim();
+    let word = word.rsplit('.').next().unwrap_or_default();
+    let word = word.strip_prefix("finish_reason_").unwrap_or(word);
     let begins = |stems: &[&str]| stems.iter().any(|stem| word.starts_with(stem));
     let has = |stems: &[&str]| stems.iter().any(|stem| word.contains(stem));
     match word {
@@ -42,8 +45,15 @@ fn finish_of(reason: &str) -> (Finish, &str) {
         | "preempted" => (Finish::Broken, reason),
         _ if has(&["timeout", "rate_limit", "time_limit"]) => (Finish::Broken, reason),
         // Before what begins with an error: Cohere's `ERROR_LIMIT` is a limit of tokens.
-        _ if has(&["length", "limit", "context_window", "token_cap"])
-            || begins(&["max", "capped"]) =>
+        _ if has(&[
+            "length",
+            "limit",
+            "context_window",
+            "token_cap",
+            "max_",
+            "maxtoken",
+            "maxlen",
+        ]) || begins(&["max", "capped"]) =>
         {
             (Finish::Cut, CUT)
         }

@@ -159,7 +159,11 @@ fn finish_reasons_are_an_open_list_in_which_half_an_answer_is_told_by_stems() {
             FailureClass::CutByLength,
             &["max_new_tokens", "model_length", "contextLengthReached", "ERROR_LIMIT"],
         ),
-        (FailureClass::CutByLength, &["model_context_window_exceeded"]),
+        (FailureClass::CutByLength, &["model_context_window_exceeded", "reached_max_tokens"]),
+        (
+            FailureClass::CutByLength,
+            &["FinishReason.MAX_TOKENS", "FINISH_REASON_MAX_TOKENS", "REASON_MAX_LEN", "maxTokens"],
+        ),
         (
             FailureClass::Transient,
             &["aborted", "abort", "cancelled", "canceled", "timeout", "request_timeout", "error"],
@@ -171,6 +175,7 @@ fn finish_reasons_are_an_open_list_in_which_half_an_answer_is_told_by_stems() {
             &["content_filter", "content_filter: RECITATION", "content_filter: PROHIBITED_CONTENT"],
         ),
         (filtered, &["SAFETY", "image_safety", "RECITATION", "PROHIBITED_CONTENT", "ERROR_TOXIC"]),
+        (filtered, &["FinishReason.RECITATION", "FINISH_REASON_SPII", "FinishReason.SAFETY"]),
         (filtered, &["content_policy_violation", "policy_violation", "filtered"]),
         (filtered, &["guardrail_intervened", "content_filtered", "censored", "refusal", "SPII"]),
     ] {
