@@ -298,6 +298,10 @@ impl StreamParser {
                 let message = "the reply had no content".to_owned();
                 transient(&self.head, "blank reply", message, partial)
             }
+            None if self.draft.texts.is_torn() => {
+                let message = "the pieces of the stream contradict each other".to_owned();
+                transient(&self.head, "unreadable reply", message, partial)
+            }
             None => {
                 let message = "the stream stopped before the answer had come to its end".to_owned();
                 transient(&self.head, "reply cut off", message, partial)

@@ -65,7 +65,7 @@ impl Pieces {
             let before = &text[self.last..];
             if !new.starts_with(before) {
                 self.differs = true;
-            } else if new.len() > before.len() {
+            } else if new.len() > before.len() && !is_of_one_letter(new) {
                 self.grown += 1;
                 self.letters = before.chars().filter(|c| c.is_alphanumeric()).count();
                 if self.grown >= GROWN_MIN || self.grown > 1 && self.letters >= GROWN_LETTERS_MIN {
@@ -100,6 +100,13 @@ impl Pieces {
             false => text,
         }
     }
+}
+
+/// Returns true for `111` and for blanks: a model that writes more and more of a letter looks so, too.
+fn is_of_one_letter(text: &str) -> bool {
+    let mut letters = text.chars();
+    let first = letters.next();
+    letters.all(|letter| Some(letter) == first)
 }
 
 #[cfg(test)]
@@ -144,6 +151,9 @@ mod tests {
             &["ha", "ha", "ha"],
             &["ha", "haha"],
             &["4", "42"],
+            &["1", "11", "111", "1111", "\n2"],
+            &[" ", "  ", "   ", "    ", "x"],
+            &["=", "==", "====", "=======", "\n"],
             &["1", "1", "1"],
             &["no, ", "no, ", "no, ", "never"],
             &["    ", "    return"],
