@@ -53,7 +53,7 @@ pub struct SharedJob {
     pub file: JobFile,
 }
 
-/// What a run needs to work on a shard of it; see [`crate::run::prepare::Job::share`].
+/// What a run needs to work on a shard of it; see [`crate::run::prepare::PreparedJob::share`].
 #[derive(Debug)]
 pub struct SharedRun {
     pub(crate) work: Box<dyn SharedWork>,
