@@ -16,7 +16,7 @@ pub(super) struct Quantity {
     value: BigRational,
     /// A unit or a currency, without the plural; empty where there is none.
     unit: String,
-    /// The unit may as well be a factor: 3 M, 300 K.
+    /// The unit may as well be a factor: 3M, 300K.
     may_be_factor: bool,
 }
 
@@ -115,6 +115,12 @@ impl Beside {
             factor *= BigRational::from(BigInt::from(thousands));
             words.remove(0);
         }
+        let of_unit =
+            words.first().and_then(|word| MYRIADS_ZH.iter().find(|own| word.starts_with(own.0)));
+        if let Some((sign, myriads)) = of_unit {
+            factor *= BigRational::from(BigInt::from(*myriads));
+            words[0] = &words[0][sign.len()..];
+        }
         if let Some((first, rest)) = words.split_first() {
             let (letters, sign) = match first.char_indices().next_back() {
                 Some((at, sign)) if first.len() > sign.len_utf8() && is_currency(sign) => {
@@ -138,7 +144,7 @@ impl Beside {
         let is_sentence =
             words.len() > WORDS_MAX || words.iter().any(|word| is_of_a_sentence(word));
         let letters = unit.trim_end_matches('.');
-        let may_be_factor = LETTERS.contains(&letters)
+        let may_be_factor = is_attached && LETTERS.contains(&letters)
             || unit.starts_with(HUNDREDS_ZH) && !KILO_ZH.iter().any(|kilo| unit.starts_with(kilo));
         (!is_sentence).then_some(Beside { factor, unit, may_be_factor })
     }
@@ -147,11 +153,20 @@ impl Beside {
 /// How many words a unit has at most: `cubic metres per second`.
 const WORDS_MAX: usize = 4;
 const PER_CENT: [&str; 4] = ["percent", "per cent", "pct", "prozent"];
-/// Letters that are a unit for some and a factor for others.
+/// Letters that are a unit for some and a factor for others, where they stand at the number: `3M`, but `300 K`.
 const LETTERS: [&str; 7] = ["k", "K", "M", "B", "b", "G", "T"];
 /// A hundred and a thousand, of which the second is a kilo before units.
 const HUNDREDS_ZH: [char; 3] = ['十', '百', '千'];
 const KILO_ZH: [&str; 8] = ["千克", "千米", "千瓦", "千卡", "千赫", "千焦", "千帕", "千伏"];
+
+/// What multiplies before a unit in Chinese, the longer first: `3万元`.
+const MYRIADS_ZH: [(&str, u64); 5] = [
+    ("万亿", 1_000_000_000_000),
+    ("万", 10_000),
+    ("萬", 10_000),
+    ("亿", 100_000_000),
+    ("億", 100_000_000),
+];
 
 /// Reads a word that multiplies.
 fn factor_of(word: &str) -> Option<u64> {
@@ -347,6 +362,9 @@ mod tests {
             ("5%", "5 percent"),
             ("0.05", "5 per cent"),
             ("30000", "3 万"),
+            ("30000", "3万元"),
+            ("3万亿元", "3,000,000,000,000 元"),
+            ("300", "300 K"),
             ("3", "3 cubic metres per second"),
             ("3", "3 pieces of cake"),
             ("3", "3千克"),
@@ -378,7 +396,7 @@ mod tests {
             ("2.5", "2.5k"),
             ("3", "$3M"),
             ("3", "3M"),
-            ("3", "3 K"),
+            ("3", "3K"),
             ("3", "3 dozen"),
             ("3", "3 万"),
             ("3", "3百"),
@@ -419,7 +437,7 @@ mod tests {
             "3 halves",
             "3 I think",
             "3 squared",
-            "3 万元",
+            "3多万",
             "3 apples that he gave to her",
         ] {
             assert_eq!(Quantity::read(text), None, "{text}");

@@ -1,5 +1,6 @@
 //! What a folder has spent in all its runs, by the prices that hold: nothing of it is stored, so that
-//! a corrected price corrects everything that was ever bought with it.
+//! a corrected price corrects everything that was ever bought with it. A run with a limit of money that asked several models
+//! counts for limits as what it declared, whatever the price is now.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -131,8 +132,12 @@ impl AskedBy {
         said.filter(is_asked).or_else(only)
     }
 
-    /// Tells whether it is known where a call asked; else it is taken for where its model was asked last.
+    /// Tells whether it is known where a call asked, or what that cost there; else it is taken for where its model was
+    /// asked last.
     fn is_sure(&self, call: &StoredCall<'_>) -> bool {
+        if call.said.is_some_and(|said| said > 0.0) {
+            return true;
+        }
         let first = self.sessions.get(&call.session).and_then(|(_, first)| self.models.get(first));
         first.is_some_and(|first| first == self.of(call).model)
     }

@@ -344,16 +344,19 @@ impl StreamParser {
         if matches!(broken, TransportError::Garbled(_)) {
             self.head.body.clear();
         }
-        let read = error::read(&self.head, None);
+        let is_whole = error::parse(&text_of(&self.head.body)).is_some();
+        let mut read = error::read(&self.head, None);
+        // Words that follow may say that it is a limit of the minute all the same.
+        if read.class == FailureClass::OutOfMoney && self.head.status != 402 && !is_whole {
+            self.head.body.clear();
+            read = error::read(&self.head, None);
+        }
         let is_known = match read.class {
             FailureClass::KeyRefused
             | FailureClass::OutOfMoney
             | FailureClass::Throttled { .. } => true,
             FailureClass::Transient => false,
-            _ => {
-                matches!(self.head.status, 300..=399 | 429)
-                    || error::parse(&text_of(&self.head.body)).is_some()
-            }
+            _ => is_whole || matches!(self.head.status, 300..=399 | 429),
         };
         if is_known {
             return read;

@@ -181,6 +181,7 @@ impl Dispatch {
         }
         let back = self.complete_ask(cx, ask, &reading);
         self.let_go(back.index);
+        self.leave_spares(cx, back.index);
     }
 
     /// Takes the beginning of a reply, and how far it has come.

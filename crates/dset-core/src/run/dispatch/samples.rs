@@ -43,6 +43,16 @@ impl Dispatch {
         })
     }
 
+    /// Whether a sample is accepted is for a later run to find out, and so whether spare ones of its question are asked.
+    pub(super) fn leave_spares(&mut self, cx: &Context<'_>, index: QuestionIndex) {
+        let Some(enough) = cx.rules.enough else { return };
+        let spare: Vec<QuestionIndex> = self.spare.range(enough.siblings(index)).copied().collect();
+        for at in spare {
+            self.spare.remove(&at);
+            self.let_go(at);
+        }
+    }
+
     /// A sample has come to something: the others of its question are dropped where there are enough,
     /// and else the next one is asked.
     pub(super) fn settle_samples(&mut self, cx: &mut Context<'_>, index: QuestionIndex) {

@@ -285,3 +285,19 @@ fn an_accepted_answer_stands_until_another_is_accepted_and_its_row_is_not_marked
     });
     assert_eq!(ending, Some((1, 0, 1)));
 }
+
+#[test]
+fn where_a_sample_cannot_be_judged_spare_ones_are_left_to_a_later_run() {
+    let enough = Some(Enough { accepted: 1, samples: 3 });
+    let mut bench = Bench::idle(Rules { enough, ..rules(4) }, 6);
+    bench.start(3, InputMarks::default());
+    let (ask, _) = bench.asks.remove(0);
+    let ParsedReply::Answer(came) = answer() else { unreachable!() };
+    let verdicts = judged("mark", "an answer");
+    bench.event(Event::NotJudged { ask, answer: Box::new(came), verdicts });
+    while let Some(&at) = bench.on_their_way().first() {
+        bench.reply(at, answer());
+    }
+    assert_eq!(bench.sent, 2);
+    assert!(matches!(bench.why(), EndReason::Complete), "{:?}", bench.why());
+}

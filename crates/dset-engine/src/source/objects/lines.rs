@@ -61,9 +61,39 @@ pub(in crate::source) fn are_texts(head: &[u8], path: &Path) -> bool {
         if read(line).is_none() {
             return false;
         }
-        has_escapes |= line.contains(&b'\\');
+        match escapes(line) {
+            Escapes::OfTex => return false,
+            found => has_escapes |= found == Escapes::OfJson,
+        }
     }
     has_escapes
+}
+
+#[derive(PartialEq, Eq)]
+enum Escapes {
+    None,
+    OfJson,
+    /// `\frac` and `\beta`, and no form feeds or backspaces.
+    OfTex,
+}
+
+/// Tells whose escapes a text has. A tab before a letter is either's, as in `\theta`.
+fn escapes(line: &[u8]) -> Escapes {
+    let mut found = Escapes::None;
+    let mut bytes = line.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        if byte != b'\\' {
+            continue;
+        }
+        let escaped = bytes.next();
+        let is_word = bytes.peek().is_some_and(u8::is_ascii_alphabetic);
+        match escaped {
+            Some(b'b' | b'f') if is_word => return Escapes::OfTex,
+            Some(b't') if is_word => {}
+            _ => found = Escapes::OfJson,
+        }
+    }
+    found
 }
 
 fn open(path: &Path, options: &SourceOptions) -> Result<Box<dyn Source>, SourceError> {

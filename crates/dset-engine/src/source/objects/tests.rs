@@ -124,6 +124,12 @@ fn json_without_a_name_is_asked_as_it_is_meant() {
         let sent: Vec<_> = rows.into_iter().flat_map(|(_, texts)| texts).collect();
         assert_eq!(sent, ["Why?\nSo.", "How?"], "{text}");
     }
+    // Cells with TeX, which JSON would read otherwise.
+    let cells = ["What is $\\frac{1}{2}$?", "What is $\\theta\\neq 1$?"];
+    let text = cells.map(|cell| format!("\"{cell}\"\n")).concat();
+    let (rows, _) = read_as("questions", &text, &SourceOptions::default()).unwrap();
+    let sent: Vec<_> = rows.into_iter().flat_map(|(_, texts)| texts).collect();
+    assert_eq!(sent, cells);
 }
 
 #[test]

@@ -296,6 +296,11 @@ fn a_refusal_whose_body_breaks_off_says_what_its_head_does() {
     let cut = TransportError::Cut("end of file before message length reached".into());
     let refused = FailureClass::Refused(crate::answer::Refusal::Request);
     assert_eq!(read(400, None, whole, &cut).class, refused);
+    let quota =
+        r#"{"error":{"code":"insufficient_quota","message":"You exceeded your current quota"}}"#;
+    assert_eq!(read(429, None, quota, &cut).class, FailureClass::OutOfMoney);
+    let broken_off = read(429, None, &quota[..quota.len() - 2], &cut).class;
+    assert_eq!(broken_off, FailureClass::Throttled { wait: None, width: None });
 }
 
 #[test]
