@@ -168,11 +168,11 @@ def full_disk(_):
         worker = job.work(lease=3)
         job.until(lambda: job.answers() >= 50)
         ballast = os.path.join(folder, "ballast")
-        with open(ballast, "wb") as file:
+        # Without a buffer: what is left in one would fail once more when the file is closed.
+        with open(ballast, "wb", buffering=0) as file:
             try:
                 while True:
                     file.write(b"0" * 65536)
-                    file.flush()
             except OSError:
                 pass
         job.until(lambda: "cannot be used" in open(worker.log).read())
