@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use dset_core::acceptance::{Consequence, Verdict};
 use dset_core::plan::AnswerId;
 use rusqlite::{OptionalExtension, params};
 
 use super::store::Store;
+use super::tries::accept;
 use crate::store::error::StoreError;
 
 /// An ask that failed.
@@ -167,10 +167,9 @@ impl Store {
             && let Some(row) = rows.next()?
         {
             let (answer, list) = (row.get(0)?, row.get::<_, Option<String>>(2)?);
-            let list: Option<Vec<Verdict>> = list.and_then(|list| serde_json::from_str(&list).ok());
-            let counts = terms.as_ref().is_none_or(|terms| {
-                kept.has(answer) || terms.consequence(list.as_deref()) == Consequence::Accept
-            });
+            let counts = terms
+                .as_ref()
+                .is_none_or(|terms| kept.has(answer) || accept(terms, list.as_deref()));
             if counts {
                 newest.push((answer, row.get(1)?));
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use dset_core::acceptance::{Outcome, Standing, Terms, Verdict};
+use dset_core::acceptance::{Consequence, Outcome, Standing, Terms, Verdict};
 use dset_core::answer::{Cause, Usage};
 use dset_core::item::question::Key;
 use dset_core::plan::{AnswerId, Tries};
@@ -72,6 +72,12 @@ pub(super) struct Known<'a> {
     pub(super) aside: IdSet,
     /// What is thought of them in place of what is stored.
     pub(super) rejudged: &'a Rejudged,
+}
+
+/// Tells whether these terms accept an answer of which this is stored; absent where every check passed.
+pub(super) fn accept(terms: &Terms, list: Option<&str>) -> bool {
+    let list: Option<Vec<Verdict>> = list.and_then(|list| serde_json::from_str(list).ok());
+    terms.consequence(list.as_deref()) == Consequence::Accept
 }
 
 /// Counts the answers under one key: an accepted one that has its place, else the first that is

@@ -1,11 +1,11 @@
 //! Which of two answers to one request a check has accepted.
 
-use dset_core::acceptance::{Consequence, Terms, Verdict};
+use dset_core::acceptance::Terms;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::copied::Copied;
 use crate::store::error::StoreError;
-use crate::store::sqlite::tries::ACCEPTANCE;
+use crate::store::sqlite::tries::{ACCEPTANCE, accept};
 
 /// The terms of the store into which answers are taken.
 pub(super) struct Accepting {
@@ -57,9 +57,5 @@ fn is_accepted(of: &Connection, answer: i64, terms: &Terms) -> rusqlite::Result<
     let sql = "SELECT list FROM verdicts WHERE answer = ?1 AND acceptance = ?2";
     let list: Option<Option<String>> =
         of.prepare_cached(sql)?.query_row(of_answer, |row| row.get(0)).optional()?;
-    let passes = |list: Option<String>| {
-        let list: Option<Vec<Verdict>> = list.and_then(|list| serde_json::from_str(&list).ok());
-        terms.consequence(list.as_deref()) == Consequence::Accept
-    };
-    Ok(list.map(passes))
+    Ok(list.map(|list| accept(terms, list.as_deref())))
 }
