@@ -14,13 +14,12 @@ use dset_core::settings::{
 };
 use dset_core::time::Time;
 use secrecy::SecretString;
-use thiserror::Error;
 use tokio::sync::mpsc;
 
-use crate::error::JobError;
+use crate::error::{EngineError, JobError};
 use crate::http::ask::{Endpoint, EndpointError, EndpointSettings};
 use crate::observer::{LocalFailure, Observer};
-use crate::run::budget::{LimitError, payees};
+use crate::run::budget::payees;
 use crate::run::drive::{RunControl, Target, drive};
 use crate::run::lanes::Lanes;
 use crate::run::peer_limits::PeerLimits;
@@ -29,7 +28,7 @@ use crate::run::report::PreparationReport;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::shard::JobFile;
 use crate::source::SourceError;
-use crate::store::{AsAsked, StoreError, open_readonly};
+use crate::store::{AsAsked, open_readonly};
 use crate::view::expenses::Pricing;
 
 /// What is asked, of whom, and how.
@@ -75,23 +74,6 @@ pub struct Engine {
     state: Option<PathBuf>,
     files_max: Option<u64>,
     lanes: Option<Lanes>,
-}
-
-/// Why an engine cannot run.
-#[derive(Debug, Error)]
-pub enum EngineError {
-    /// The run cannot begin; nothing was asked.
-    #[error(transparent)]
-    Job(#[from] JobError),
-    /// A limit of money cannot be kept; nothing was asked.
-    #[error(transparent)]
-    Limit(#[from] LimitError),
-    /// A service cannot be asked in this way; nothing was asked.
-    #[error(transparent)]
-    Endpoint(#[from] EndpointError),
-    /// The store failed at the beginning.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// What a run would ask.

@@ -9,11 +9,30 @@ use dset_core::template::PromptError;
 use thiserror::Error;
 
 use crate::check::ProgramError;
+use crate::http::ask::EndpointError;
 use crate::os::lock::LockError;
 use crate::output::live::{SinkError, UnknownFormat};
 use crate::recover::legacy::LegacyImportError;
+use crate::run::budget::LimitError;
 use crate::source::SourceError;
 use crate::store::StoreError;
+
+/// Why an engine cannot run.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// The run cannot begin; nothing was asked.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// A limit of money cannot be kept; nothing was asked.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// A service cannot be asked in this way; nothing was asked.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The store failed at the beginning.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 /// Why a run cannot begin. Nothing was asked.
 #[derive(Debug, Error)]

@@ -4,7 +4,7 @@ use dset_core::money::Amount;
 use dset_core::provider::Providers;
 use dset_core::run::{Payee, least_ask};
 use dset_core::settings::{CostLimits, JobSpec, Model, RunOptions};
-use dset_engine::engine::EngineError;
+use dset_engine::error::EngineError;
 use dset_engine::os::clock::unix_ms;
 use dset_engine::run::budget::{self, LimitError};
 use dset_engine::view::estimate::tokens_of_nearly_all;

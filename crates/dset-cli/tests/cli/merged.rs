@@ -65,6 +65,19 @@ fn what_a_run_could_only_rescue_is_merged_and_not_bought_again() {
 }
 
 #[test]
+fn a_folder_whose_checks_cannot_be_read_is_named_and_takes_nothing_in() {
+    let (folder, service) = (Folder::with(&questions(4)), Service::friendly());
+    service.run(&folder, &["-o", "a", "-n", "2"]).exits(0);
+    service.run(&folder, &["-o", "b"]).exits(0);
+    let store = rusqlite::Connection::open(folder.path("a/dset.db")).unwrap();
+    store.execute("UPDATE meta SET value = '{' WHERE name = 'acceptance'", []).unwrap();
+    let merged = folder.dset(&["merge", "b", "-o", "a"]).exits(1);
+    merged.says("what was accepted last cannot be read");
+    let answers = store.query_row("SELECT count(*) FROM answers", [], |row| row.get(0));
+    assert_eq!(answers, Ok(2));
+}
+
+#[test]
 fn an_accepted_answer_of_one_folder_counts_before_one_of_another_that_fails_its_check() {
     for more in
         [&["--on-fail", "mark"][..], &["--on-fail", "retry", "--retry", "fresh", "--tries", "2"]]

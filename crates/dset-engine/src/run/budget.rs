@@ -10,8 +10,7 @@ use dset_core::run::{BudgetRules, OffPeakRules, Payee, Planned, Spending};
 use dset_core::settings::{CostLimits, JobSpec, Model, RunOptions};
 use thiserror::Error;
 
-use crate::engine::EngineError;
-use crate::error::JobError;
+use crate::error::{EngineError, JobError};
 use crate::os::clock::unix_ms;
 use crate::run::plan_input::for_each_planned;
 use crate::run::prepare::PreparedJob;

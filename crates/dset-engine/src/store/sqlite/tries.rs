@@ -134,11 +134,20 @@ pub(super) fn count(
     counted
 }
 
+/// Returns the terms of the last run.
+pub(super) fn saved_terms(of: &Connection) -> Result<Option<Terms>, StoreError> {
+    let sql = "SELECT value FROM meta WHERE name = ?1";
+    let text: Option<String> = of.query_row(sql, [ACCEPTANCE], |row| row.get(0)).optional()?;
+    let damaged = |_| StoreError::Damaged("what was accepted last cannot be read".to_owned());
+    text.map(|text| serde_json::from_str(&text)).transpose().map_err(damaged)
+}
+
 impl Store {
     /// Returns the terms on which the last run accepted answers; `None` where it accepted all: of a run
     /// that holds answers against nothing and wants all of them, where none was cut.
     pub(crate) fn terms(&self) -> Result<Option<Terms>, StoreError> {
-        self.saved_terms()?.map_or(Ok(None), |terms| self.terms_that_reject(terms))
+        saved_terms(&self.reader.connection)?
+            .map_or(Ok(None), |terms| self.terms_that_reject(terms))
     }
 
     /// Returns these terms, of a run of before; `None` where it accepted all.
@@ -150,12 +159,6 @@ impl Store {
         let acceptance = &terms.fingerprint[..];
         let was_cut = self.reader.connection.query_row(sql, [acceptance], |row| row.get(0))?;
         Ok(Some(terms).filter(|_| was_cut))
-    }
-
-    fn saved_terms(&self) -> Result<Option<Terms>, StoreError> {
-        let text = self.meta::<String>(ACCEPTANCE)?;
-        let damaged = |_| StoreError::Damaged("what was accepted last cannot be read".to_owned());
-        text.map(|text| serde_json::from_str(&text)).transpose().map_err(damaged)
     }
 
     /// Tells whether there are answers that were cut by the token limit.
@@ -173,7 +176,7 @@ impl Store {
 
     /// Remembers the terms of this run.
     pub(crate) fn save_terms(&self, terms: &Terms) -> Result<(), StoreError> {
-        if self.saved_terms()?.as_ref() == Some(terms) {
+        if saved_terms(&self.reader.connection)?.as_ref() == Some(terms) {
             return Ok(());
         }
         let terms = serde_json::to_string(terms).expect("terms are plain values");

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::copied::Copied;
 use crate::store::error::StoreError;
-use crate::store::sqlite::tries::{ACCEPTANCE, accept};
+use crate::store::sqlite::tries::{accept, saved_terms};
 
 /// The terms of the store into which answers are taken.
 pub(super) struct Accepting {
@@ -15,10 +15,8 @@ pub(super) struct Accepting {
 impl Accepting {
     /// Reads them; where nothing but whole answers is asked for, no answer was judged.
     pub(super) fn read(to: &Connection) -> Result<Accepting, StoreError> {
-        let sql = "SELECT value FROM meta WHERE name = ?1";
-        let terms: Option<String> = to.query_row(sql, [ACCEPTANCE], |row| row.get(0)).optional()?;
-        let terms = terms.and_then(|terms| serde_json::from_str::<Terms>(&terms).ok());
-        Ok(Accepting { terms: terms.filter(|terms| !terms.are_of_whole_alone()) })
+        let terms = saved_terms(to)?.filter(|terms| !terms.are_of_whole_alone());
+        Ok(Accepting { terms })
     }
 
     /// Tells whether an answer of the other store was accepted, and all that are here under its key were judged
