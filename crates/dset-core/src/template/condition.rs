@@ -28,7 +28,7 @@ impl Condition {
     /// Tells whether it holds for an item. Fails where a field that it needs is missing there, or is
     /// of another kind.
     pub fn holds(&self, item: &Item<'_>) -> Result<bool, TemplateError> {
-        let names = names_of(item, item.text.trim());
+        let names = names_of(item, item.text.trim(), None);
         let value = self.parsed.eval(names).map_err(|error| row_error(item, &error))?;
         match value.is_undefined() {
             true => Err(row_error(item, &ErrorKind::UndefinedError.into())),

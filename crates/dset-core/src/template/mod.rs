@@ -172,12 +172,11 @@ impl Prompts {
     /// Parses both templates for an input of this shape. Fails on syntax and on names that are no
     /// field.
     pub fn new(request: &RequestSettings, shape: &Shape) -> Result<Prompts, PromptError> {
-        let columns = &shape.fields;
         let of = |role| move |error| PromptError { role, error };
-        let user = Template::new(&request.template, columns).map_err(of(Role::User))?;
+        let user = Template::of_shape(&request.template, shape).map_err(of(Role::User))?;
         let system = match request.system.as_deref() {
             Some(source) if request.system_is_template => System::Template(Box::new(
-                Template::new(source, columns).map_err(of(Role::System))?,
+                Template::of_shape(source, shape).map_err(of(Role::System))?,
             )),
             text => System::Text(text.map(Arc::from)),
         };
@@ -242,9 +241,19 @@ struct Template {
     uses_question: bool,
     uses_field: bool,
     columns: Vec<String>,
+    /// The column that marks go into: no field of a row, or a row that fails would be asked with another text, and
+    /// so would all others once the column is there.
+    marks: Option<String>,
 }
 
 impl Template {
+    fn of_shape(source: &str, shape: &Shape) -> Result<Template, TemplateError> {
+        let marks = shape.marks.clone();
+        let is_field = |name: &&String| marks.as_ref() != Some(*name);
+        let columns: Vec<String> = shape.fields.iter().filter(is_field).cloned().collect();
+        Ok(Template { marks, ..Template::new(source, &columns)? })
+    }
+
     fn new(source: &str, columns: &[String]) -> Result<Template, TemplateError> {
         let mut environment = comparison::environment();
         environment.set_auto_escape_callback(|_| AutoEscape::None);
@@ -273,7 +282,8 @@ impl Template {
         environment.add_template_owned(NAME, rewrite::template(source)).map_err(syntax)?;
         let is_default = source == DEFAULT_TEMPLATE;
         let (source, columns) = (source.to_owned(), columns.to_vec());
-        Ok(Template { environment, source, is_default, uses_question, uses_field, columns })
+        let marks = None;
+        Ok(Template { environment, source, is_default, uses_question, uses_field, columns, marks })
     }
 
     fn parsed(&self) -> minijinja::Template<'_, '_> {
@@ -325,14 +335,18 @@ impl Template {
     }
 
     fn fill(&self, item: &Item<'_>, question: &str) -> Result<String, TemplateError> {
-        self.parsed().render(names_of(item, question)).map_err(|error| row_error(item, &error))
+        let names = names_of(item, question, self.marks.as_deref());
+        self.parsed().render(names).map_err(|error| row_error(item, &error))
     }
 }
 
 /// Returns what templates and conditions see of an item: its fields by their names, all of them in
-/// `row`, and its question.
-fn names_of(item: &Item<'_>, question: &str) -> Value {
+/// `row`, and its question; not the one that is `left_out`.
+fn names_of(item: &Item<'_>, question: &str, left_out: Option<&str>) -> Value {
     let mut names = field_values(item.fields);
+    if let Some(name) = left_out {
+        names.remove(name);
+    }
     // What is used of these is an error.
     let bytes = |name: &str| {
         let detail = format!("`{name}` holds bytes that are no UTF-8 text");
@@ -342,7 +356,7 @@ fn names_of(item: &Item<'_>, question: &str) -> Value {
     let row = match item.fields {
         // A short row ends with empty cells; columns of other files it does not have.
         Fields::Cells(columns, _) => {
-            for name in columns {
+            for name in columns.iter().filter(|name| Some(name.as_str()) != left_out) {
                 names.entry(name).or_insert_with(|| Value::from(""));
             }
             Value::from_pairs(names.clone())

@@ -59,6 +59,35 @@ fn a_cell_that_a_short_row_lacks_is_empty() {
 }
 
 #[test]
+fn the_column_of_marks_is_no_field_of_a_row() {
+    let request = |template: &str| {
+        let template = template.to_owned();
+        RequestSettings { template, ..RequestSettings::default() }
+    };
+    let shape = |fields: &[&str]| {
+        let marks = Some("status".to_owned());
+        Shape { fields: columns(fields), marks, ..Shape::of_texts() }
+    };
+    let source = "{{ question }}{% for name in row %} {{ name }}={{ row[name] }}{% endfor %}";
+    let rendered = |names: &[&str], cells: &[&str]| {
+        let prompts = Prompts::new(&request(source), &shape(names)).unwrap();
+        let (names, mut record) = (columns(names), crate::csv::Record::default());
+        crate::csv::Records::new(cells.join(",").as_bytes()).next(&mut record).unwrap();
+        let none = Object::new();
+        let item = Item { fields: Fields::Cells(&names, &record), ..item(2, "a", &none) };
+        prompts.render(&item).unwrap().unwrap().user.into_owned()
+    };
+    let unmarked = rendered(&["question", "topic"], &["a", "b"]);
+    assert_eq!(unmarked, "a question=a topic=b");
+    for mark in [&["a", "b", "ERROR"][..], &["a", "b", ""], &["a", "b"]] {
+        assert_eq!(rendered(&["question", "topic", "status"], mark), unmarked);
+    }
+    let named =
+        Prompts::new(&request("{{ question }}{{ status }}"), &shape(&["question", "status"]));
+    assert!(matches!(named.unwrap_err().error, TemplateError::Undefined { .. }));
+}
+
+#[test]
 fn a_field_that_an_object_lacks_is_an_error_a_null_is_empty_and_mappings_keep_their_order() {
     let fields = serde_json::json!({"q": "a", "note": null, "m": {"z": 1, "a": [true, 0.5]}});
     let fields = fields.as_object().unwrap();
