@@ -750,3 +750,23 @@ fn a_row_that_is_skipped_is_named_with_its_file() {
     folder.write("rag.jsonl", "{\"question\": \"Who?\", \"context\": \"Ada wrote it.\"}\n");
     service.run(&folder, &["rag.jsonl"]).exits(2).says("`context` beside `question`");
 }
+
+#[test]
+fn a_pattern_or_a_folder_that_the_outputs_lie_in_asks_each_question_once() {
+    for (input, output) in [("**/*.csv", "dset_generator"), ("d/*.csv", "d"), ("d", "d")] {
+        let (folder, service) = (Folder::new(), Service::friendly());
+        std::fs::create_dir(folder.path("d")).unwrap();
+        folder.write("d/a.csv", "question\na\nb\n");
+        let run = |asked| {
+            let (url, input) = (service.url(), ["run", input, "-o", output]);
+            let service_of = ["--base-url", &url, "--key", "none"];
+            folder.dset(&[&input[..], &service_of].concat()).exits(0);
+            assert_eq!(service.stats().asked, asked, "{input:?}");
+        };
+        run(2);
+        run(2);
+        folder.write("d/b.csv", "question\nc\n");
+        run(3);
+        run(3);
+    }
+}

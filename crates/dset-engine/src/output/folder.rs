@@ -79,7 +79,7 @@ fn is_stamp(name: &str) -> bool {
 pub(crate) fn write_readme(folder: &Path, input: &Path, formats: &[LiveFormat]) {
     let real = |path: &Path| path.canonicalize().ok();
     // A folder that is the user's own gets no README of ours.
-    if real(files::folder_of(input)) == real(folder) {
+    if [real(input), real(files::folder_of(input))].contains(&real(folder)) {
         return;
     }
     let data = formats.iter().min_by_key(|format| format.loader_rank);
@@ -87,7 +87,7 @@ pub(crate) fn write_readme(folder: &Path, input: &Path, formats: &[LiveFormat]) 
     let path = folder.join(README);
     match fs::read_to_string(&path) {
         Ok(there) if there == wanted => return,
-        Ok(there) if !LIVE_FORMATS.iter().any(|format| readme(format) == there) => return,
+        Ok(there) if !is_readme(&there) => return,
         Err(error) if error.kind() != io::ErrorKind::NotFound => return,
         _ => {}
     }
@@ -97,6 +97,11 @@ pub(crate) fn write_readme(folder: &Path, input: &Path, formats: &[LiveFormat]) 
         files::put(file, &path)
     };
     let _ = write();
+}
+
+/// Tells whether a README is one of ours, as we have written it.
+pub(crate) fn is_readme(text: &str) -> bool {
+    LIVE_FORMATS.iter().any(|format| readme(format) == text)
 }
 
 fn readme(data: &LiveFormat) -> String {
@@ -180,6 +185,7 @@ mod tests {
         assert_eq!(write(legacy::ALL), "mine");
         // Beside the questions is the user's own folder.
         write_readme(input.parent().unwrap(), &input, legacy::ALL);
+        write_readme(input.parent().unwrap(), input.parent().unwrap(), legacy::ALL);
         assert!(!input.with_file_name(README).exists());
     }
 }

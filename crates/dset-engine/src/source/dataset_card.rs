@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use dset_core::settings::Reading;
 use serde::Deserialize;
 
-use super::files::{in_folder, is_pattern, matching};
+use super::files::{OwnOutputs, in_folder, is_pattern, matching};
 use super::{SourceError, SourceKind};
+use crate::output::folder::is_readme;
 
 const CARD: &str = "README.md";
 
@@ -73,6 +74,7 @@ pub(super) fn rows(
     kinds: &[SourceKind],
     folder: &Path,
     reading: &Reading,
+    own: &OwnOutputs,
 ) -> Result<Rows, SourceError> {
     let whole = || Rows::Folder(folder.to_owned());
     let card = fs_err::read_to_string(folder.join(CARD)).unwrap_or_default();
@@ -132,7 +134,7 @@ pub(super) fn rows(
     for pattern in patterns {
         let path = base.join(pattern);
         match path.is_dir() {
-            true => files.extend(in_folder(kinds, &path)),
+            true => files.extend(in_folder(kinds, &path, own)),
             false => files.extend(matching(&path)),
         }
         if !is_pattern(Path::new(pattern)) && !path.exists() {
@@ -142,6 +144,11 @@ pub(super) fn rows(
     files.sort();
     files.dedup();
     Ok(Rows::Files(files))
+}
+
+/// Tells whether the card of a folder is the one that a run writes beside its outputs.
+pub(super) fn is_of_run(folder: &Path) -> bool {
+    fs_err::read_to_string(folder.join(CARD)).is_ok_and(|card| is_readme(&card))
 }
 
 /// Returns what stands between the two lines of dashes at the beginning of a card.

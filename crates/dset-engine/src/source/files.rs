@@ -16,6 +16,7 @@ use super::bad_row::{BadRows, RowProblem};
 use super::dataset_card::{self, Rows};
 use super::{Cursor, Source, SourceError, SourceKind, SourceOptions, choose};
 use crate::os::files::{folder_of, real_place};
+use crate::output::live::LIVE_FORMATS;
 use crate::store::STORE;
 
 /// Several files, one behind the other.
@@ -207,25 +208,35 @@ fn partitioned(input: &Path, path: &Path, options: &SourceOptions) -> SourceOpti
 }
 
 /// Returns the files that are meant by a path, where it is no single one: of a folder, of the data set
-/// whose card lies there, or of a pattern; in the order of their names.
+/// whose card lies there, or of a pattern; in the order of their names. What a run writes to `outputs` is none of
+/// its input, or it would be asked again with every run; a pattern takes no output of other runs unless it says so.
 pub(super) fn of(
     kinds: &[SourceKind],
     path: &Path,
     reading: &Reading,
+    outputs: Option<&Path>,
 ) -> Result<Option<Found>, SourceError> {
     if let Some(folder) = saved_set(path).filter(|_| path.is_file()) {
         return Err(SourceError::SavedToDisk { path: folder });
     }
+    let own = OwnOutputs::of(outputs);
     let (mut paths, others) = if path.is_dir() {
-        let others = beside(kinds, path);
-        match dataset_card::rows(kinds, path, reading)? {
+        let others = beside(kinds, path, &own);
+        let rows = match own.are_in(path) && dataset_card::is_of_run(path) {
+            true => Rows::Folder(path.to_owned()),
+            false => dataset_card::rows(kinds, path, reading, &own)?,
+        };
+        match rows {
             Rows::Files(paths) => (paths, others),
             Rows::Folder(within) => {
-                (of_split(&within, in_folder(kinds, &within), &others, reading)?, others)
+                (of_split(&within, in_folder(kinds, &within, &own), &others, reading)?, others)
             }
         }
     } else if !path.exists() && is_pattern(path) {
-        (matching(path), Vec::new())
+        let mut found = matching(path);
+        found.retain(|file| !own.have(file));
+        let is_meant = names_outputs(path);
+        found.into_iter().partition(|file| is_meant || !is_output(file))
     } else {
         return Ok(None);
     };
@@ -248,6 +259,43 @@ pub(super) fn of(
         Some(path) => Err(SourceError::SavedToDisk { path }),
         None => Err(SourceError::NoFiles { path: path.to_owned() }),
     }
+}
+
+/// What the run itself writes.
+#[derive(Debug, Default)]
+pub(super) struct OwnOutputs {
+    /// The folder, where it is there.
+    folder: Option<PathBuf>,
+}
+
+impl OwnOutputs {
+    fn of(folder: Option<&Path>) -> OwnOutputs {
+        OwnOutputs { folder: folder.and_then(|folder| fs_err::canonicalize(folder).ok()) }
+    }
+
+    fn are_in(&self, folder: &Path) -> bool {
+        self.folder.is_some() && fs_err::canonicalize(folder).ok() == self.folder
+    }
+
+    fn have(&self, file: &Path) -> bool {
+        is_written_by_run(file) && self.are_in(folder_of(file))
+    }
+}
+
+/// Tells whether a file has the name of one that a run writes.
+fn is_written_by_run(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name == STORE || LIVE_FORMATS.iter().any(|format| name == format.file)
+}
+
+/// Tells whether a file is an output of a run, whose store lies beside it.
+fn is_output(path: &Path) -> bool {
+    is_written_by_run(path) && path.with_file_name(STORE).is_file()
+}
+
+/// Tells whether a pattern is one of outputs: `runs/*/output.jsonl`.
+fn names_outputs(pattern: &Path) -> bool {
+    pattern.file_name().is_some_and(|name| name.to_string_lossy().starts_with("output"))
 }
 
 /// Returns the folder of a data set that `save_to_disk` wrote, where a file is one of its files that tell
@@ -275,8 +323,10 @@ pub(crate) fn would_read(kinds: &[SourceKind], input: &Path, path: &Path) -> boo
     if input.is_dir() {
         let folders = [real(input), real(&input.join("data"))];
         let is_near = folder.is_some() && folders.contains(&folder);
-        let has_near =
-            || in_folder(kinds, input).iter().any(|file| folders.contains(&real(folder_of(file))));
+        let has_near = || {
+            let found = in_folder(kinds, input, &OwnOutputs::default());
+            found.iter().any(|file| folders.contains(&real(folder_of(file))))
+        };
         let is_within =
             || folder.as_ref().zip(folders[0].as_ref()).is_some_and(|(a, b)| a.starts_with(b));
         return is_of_rows(kinds, path) && (is_near || is_within() && !has_near());
@@ -309,20 +359,21 @@ pub(super) fn matching(pattern: &Path) -> Vec<PathBuf> {
 }
 
 /// Returns the files of a folder itself and of its `data` that may hold rows.
-fn near(kinds: &[SourceKind], folder: &Path) -> Vec<PathBuf> {
+fn near(kinds: &[SourceKind], folder: &Path, own: &OwnOutputs) -> Vec<PathBuf> {
     let near = glob_in(folder, "*").into_iter().chain(glob_in(folder, "data/*"));
-    near.filter(|path| is_of_rows(kinds, path)).collect()
+    near.filter(|path| is_of_rows(kinds, path) && !own.have(path)).collect()
 }
 
 /// Returns the files of a folder that may hold rows: of the folder itself and of its `data`; where these
 /// have none, of all folders within it, but for hidden ones and those of runs.
-pub(super) fn in_folder(kinds: &[SourceKind], folder: &Path) -> Vec<PathBuf> {
-    let near = near(kinds, folder);
+pub(super) fn in_folder(kinds: &[SourceKind], folder: &Path, own: &OwnOutputs) -> Vec<PathBuf> {
+    let near = near(kinds, folder, own);
     let mut found = match near.is_empty() {
         false => near,
         true => {
             let mut deeper = glob_in(folder, "**/*");
             deeper.retain(|path| is_of_rows(kinds, path) && !is_of_run(folder, path));
+            deeper.retain(|path| !own.have(path));
             deeper
         }
     };
@@ -332,12 +383,12 @@ pub(super) fn in_folder(kinds: &[SourceKind], folder: &Path) -> Vec<PathBuf> {
 
 /// Returns the files of a folder that may hold rows, and those with data that is not read: of the folder and of
 /// those in it; where these have no rows, of all folders within it.
-fn beside(kinds: &[SourceKind], folder: &Path) -> Vec<PathBuf> {
-    let patterns = if near(kinds, folder).is_empty() { &["**/*"][..] } else { &["*", "*/*"] };
+fn beside(kinds: &[SourceKind], folder: &Path, own: &OwnOutputs) -> Vec<PathBuf> {
+    let patterns = if near(kinds, folder, own).is_empty() { &["**/*"][..] } else { &["*", "*/*"] };
     let found = patterns.iter().flat_map(|pattern| glob_in(folder, pattern));
     let mut found: Vec<PathBuf> = found
         .filter(|path| is_of_rows(kinds, path) || is_other_data(path))
-        .filter(|path| !is_of_run(folder, path))
+        .filter(|path| !is_of_run(folder, path) && !own.have(path))
         .collect();
     found.sort();
     found

@@ -169,6 +169,8 @@ pub struct SourceOptions {
     pub said: Map<String, Value>,
     /// How rows are read, as the user says.
     pub reading: Reading,
+    /// The folder that the run writes to: what it has written there is no input of several files.
+    pub outputs: Option<PathBuf>,
     /// Fields that every row of the file has, because folders that it lies in say so.
     pub(crate) partition: Vec<(String, Value)>,
 }
@@ -182,8 +184,19 @@ impl SourceOptions {
         let (column, reading) = (settings.column.clone(), settings.reading.clone());
         let (header, has_system) = (settings.header, settings.model().request.system.is_some());
         let said = said_for_all(&settings.model().request);
+        let outputs = Some(settings.output.clone());
         let partition = Vec::new();
-        SourceOptions { header, column, marks, has_template, has_system, said, reading, partition }
+        SourceOptions {
+            header,
+            column,
+            marks,
+            has_template,
+            has_system,
+            said,
+            reading,
+            outputs,
+            partition,
+        }
     }
 
     /// Reads it as it was asked under these settings.
@@ -385,7 +398,8 @@ fn open_whole(path: &Path, options: &SourceOptions) -> Result<Box<dyn Source>, S
 
 /// Returns the files that an input is made of, in the order in which they are read.
 pub(crate) fn files_of(path: &Path, reading: &Reading) -> Result<Vec<PathBuf>, SourceError> {
-    Ok(files::of(SOURCES, path, reading)?.map_or_else(|| vec![path.to_owned()], |found| found.read))
+    let several = files::of(SOURCES, path, reading, None)?;
+    Ok(several.map_or_else(|| vec![path.to_owned()], |found| found.read))
 }
 
 /// Tells whether a file would be among those of an input of several files, were it there.
@@ -398,7 +412,7 @@ fn open_among(
     path: &Path,
     options: &SourceOptions,
 ) -> Result<Box<dyn Source>, SourceError> {
-    let several = files::of(kinds, path, &options.reading)?;
+    let several = files::of(kinds, path, &options.reading, options.outputs.as_deref())?;
     match several {
         Some(found) => files::Files::open(kinds, path, found, options),
         None => (choose(kinds, path, options).open)(path, options),

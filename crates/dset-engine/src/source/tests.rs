@@ -237,3 +237,47 @@ fn a_configuration_may_be_a_folder_and_one_that_is_not_there_is_an_error() {
     assert_eq!(files(Some("art"), None).unwrap(), ["art/a.jsonl"]);
     assert!(files(Some("gone"), None).unwrap_err().contains("names `gone`, which is not there"));
 }
+
+#[test]
+fn what_a_run_writes_is_none_of_its_input_and_outputs_of_other_runs_are_where_they_are_named() {
+    let root = tempfile::tempdir().unwrap();
+    let at = |path: &str| root.path().join(path);
+    let put = |path: &str| {
+        fs_err::create_dir_all(at(path).parent().unwrap()).unwrap();
+        fs_err::write(at(path), "question\na\n").unwrap();
+    };
+    let readme = "---\nconfigs:\n- config_name: default\n  data_files: output.csv\n---\n";
+    ["d/q.csv", "d/output.csv", "d/dset.db", "e/output.csv", "e/dset.db", "e/b.csv"]
+        .iter()
+        .for_each(|path| put(path));
+    let found = |input: &str, outputs: &str| {
+        let (reading, outputs) = (Reading::default(), at(outputs));
+        let found = files::of(SOURCES, &at(input), &reading, Some(&outputs)).unwrap().unwrap();
+        let name = |path: &PathBuf| {
+            path.strip_prefix(root.path()).unwrap().to_string_lossy().replace('\\', "/")
+        };
+        let names = |paths: &[PathBuf]| paths.iter().map(name).collect::<Vec<_>>();
+        (names(&found.read), names(&found.unread))
+    };
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    for pattern in ["**/*.csv", "*/*.csv"] {
+        let (read, unread) = found(pattern, "d");
+        assert_eq!((read, unread), (names(&["d/q.csv", "e/b.csv"]), names(&["e/output.csv"])));
+    }
+    assert_eq!(found("*/output.csv", "d").0, names(&["e/output.csv"]));
+    assert_eq!(found("d/*.csv", "d"), (names(&["d/q.csv"]), vec![]));
+    assert_eq!(found("d", "d"), (names(&["d/q.csv"]), vec![]));
+    // A run of before, as its card says.
+    fs_err::write(at("e/README.md"), readme).unwrap();
+    assert_eq!(found("e", "d").0, names(&["e/output.csv"]));
+    // One's own data set keeps its card; what stands in folders within is found beside one's own outputs.
+    fs_err::write(at("d/README.md"), readme.replace("output.csv", "q.csv")).unwrap();
+    assert_eq!(found("d", "d").0, names(&["d/q.csv"]));
+    ["f/output.csv", "f/dset.db", "f/in/q.csv"].iter().for_each(|path| put(path));
+    crate::output::folder::write_readme(
+        &at("f"),
+        &at("d/q.csv"),
+        &[crate::output::live::legacy::CSV],
+    );
+    assert_eq!(found("f", "f").0, names(&["f/in/q.csv"]));
+}
