@@ -10,7 +10,7 @@ use dset_core::item::error_marks::InputMarks;
 use dset_core::item::question::{Question, QuestionId};
 use dset_core::key::{RequestHasher, RequestSettings};
 use dset_core::plan::{
-    Plan, Planner, Provenance, StoreFacts, Stored as PlanStored, Tries, is_raised,
+    FoundBy, Plan, Planner, Provenance, StoreFacts, Stored as PlanStored, Tries, is_raised,
 };
 use dset_core::run::Planned;
 use dset_core::template::DEFAULT_TEMPLATE;
@@ -170,7 +170,7 @@ impl World {
                 },
                 model: stored.request.model,
                 sample: stored.request.sample,
-                by_former_key: false,
+                found_by: FoundBy::Question,
                 placed: self.store.is_placed(stored.id),
                 is_outdated: false,
                 standing: Standing::Accepted,

@@ -206,3 +206,26 @@ fn ended_in(folder: &Folder, name: &str) -> i64 {
     let store = rusqlite::Connection::open(folder.path(name).join("dset.db")).unwrap();
     store.query_row("SELECT count(*) FROM ended", [], |row| row.get(0)).unwrap()
 }
+
+#[test]
+fn a_row_that_shares_its_question_with_a_cut_one_is_asked_and_so_is_the_cut_one_once_it_is_mended()
+{
+    let folder = Folder::with("question,doc\nSum up,long\nSum up,B\n");
+    let on = vec!["long=length*9".parse().unwrap()];
+    let service = Service::start(MockSettings { latency_ms: 1, on, ..MockSettings::default() });
+    let run = ["-t", "{{ question }}: {{ doc }}"];
+    service.run(&folder, &run).exits(3);
+    assert_eq!(service.stats().asked, 2);
+    folder.write("q.csv", "question,doc\nSum up,C\nSum up,long\nSum up,B\n");
+    service.run(&folder, &run).exits(3);
+    assert_eq!(service.stats().asked, 3, "the new row is asked, and the cut one is not");
+    assert_eq!(
+        folder.read("q.csv"),
+        "question,doc,status\nSum up,C\nSum up,long,ERROR\nSum up,B\n"
+    );
+    folder.write("q.csv", folder.read("q.csv").replace("long", "short"));
+    service.run(&folder, &run).exits(0);
+    assert_eq!(service.stats().asked, 4);
+    assert_eq!(folder.read("q.csv").matches("ERROR").count(), 0);
+    folder.dset(&["verify"]).exits(0);
+}

@@ -533,3 +533,36 @@ fn answers_that_other_settings_bought_stay_with_the_rows_that_asked_for_them() {
     service.run(&folder, &other).exits(0);
     assert_eq!(service.prompts(), ["Please: Translate: sechs"]);
 }
+
+#[test]
+fn an_answer_stays_with_the_document_it_is_of_when_columns_are_renamed_and_rows_put_before_it() {
+    for (template, asked) in [("{{ question }} {{ text }}", 3), ("{{ text }}: {{ question }}", 5)] {
+        let folder = Folder::with("question,doc\nSum up,alpha\nSum up,beta\n");
+        let service = Service::friendly();
+        let answers = |to: &str| {
+            folder.dset(&["export", "--to", to, "--layout", "prompt-completion"]).exits(0);
+            let read = |line: &str| {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                let prompt = line["prompt"].as_str().unwrap().to_owned();
+                let is_in = |document: &&str| prompt.contains(document);
+                let document = ["alpha", "beta", "gamma"].into_iter().find(is_in).unwrap();
+                (document, line["completion"].clone())
+            };
+            folder.read(to).lines().map(read).collect::<BTreeMap<_, _>>()
+        };
+        service.run(&folder, &["-t", "{{ question }} {{ doc }}"]).exits(0);
+        let before = answers("before.jsonl");
+        folder.write("q.csv", "question,text\nSum up,gamma\nSum up,alpha\nSum up,beta\n");
+        service.run(&folder, &["-t", template, "--continue"]).exits(0);
+        assert_eq!(service.stats().asked, asked, "{template}");
+        let after = answers("after.jsonl");
+        assert_eq!((before.len(), after.len()), (2, 3));
+        for (document, answer) in &after {
+            let was = before.iter().find(|(_, before)| *before == answer).map(|(was, _)| was);
+            let expected = Some(document).filter(|_| asked == 3 && *document != "gamma");
+            assert_eq!(was, expected, "{template}");
+        }
+        service.run(&folder, &["-t", template]).exits(0);
+        assert_eq!(service.stats().asked, asked, "{template}");
+    }
+}

@@ -85,7 +85,7 @@ pub struct Question {
     pub key: Key,
     /// What it is known by under any settings.
     pub id: QuestionId,
-    /// What its ending without an answer is remembered by, see [`crate::plan::fanout::Fanout::failure_key`].
+    /// What its ending without an answer is remembered by, see [`crate::plan::Plan::failure_key`].
     pub failure_key: [u8; 16],
     /// Its row says ERROR.
     pub marked: bool,

@@ -51,7 +51,7 @@ pub(super) fn classify(evidence: &Evidence) -> Planned {
 mod tests {
     use super::*;
     use crate::item::question::Key;
-    use crate::plan::{Provenance, Tries};
+    use crate::plan::{FoundBy, Provenance, Tries};
 
     #[test]
     fn an_answer_counts_before_a_presumption_and_that_before_a_failure() {
@@ -63,7 +63,7 @@ mod tests {
                 provenance: Provenance::Current,
                 model: 0,
                 sample: 0,
-                by_former_key: false,
+                found_by: FoundBy::Question,
                 placed,
                 is_outdated: false,
                 standing: Standing::Accepted,

@@ -7,7 +7,7 @@ use crate::item::question::{Key, QuestionId, QuestionIndex};
 use crate::plan::classify::Evidence;
 use crate::plan::fanout::Fanout;
 use crate::plan::tally::Tally;
-use crate::plan::{Provenance, StoreFacts, Stored, Unwanted};
+use crate::plan::{FoundBy, Provenance, StoreFacts, Stored, Unwanted};
 
 /// A question, a model and a sample: what one answer is wanted for.
 type EntryKey = ([u8; 16], u16, u32);
@@ -19,6 +19,10 @@ pub(super) struct Beside {
     former: HashMap<QuestionIndex, Stored>,
     /// Answers of other settings or of the script.
     others: HashMap<EntryKey, Stored>,
+    /// Answers of other settings that belong to their questions only where these are alone in their words.
+    of_lone: HashMap<EntryKey, Stored>,
+    /// The questions of all such.
+    lone: HashSet<[u8; 16]>,
     /// What is answered under the settings of this run, where there are others: a question of both
     /// was edited, a question of the others alone is a changed setting.
     current: HashSet<EntryKey>,
@@ -53,17 +57,24 @@ pub(super) fn merge(
             continue;
         }
         let is_current = answer.provenance == Provenance::Current;
-        match is_current {
+        let own = find(answer.key);
+        if answer.found_by == FoundBy::LoneQuestion {
+            beside.lone.insert(answer.question);
+        }
+        match (is_current, answer.found_by) {
             _ if !facts.has_other_provenance => {}
-            _ if answer.by_former_key => {
+            (true, _) => drop(beside.current.insert(slot)),
+            // Of the very request of a row it is that row's, and no other's.
+            _ if own.is_some() => {}
+            (_, FoundBy::FormerKey) => {
                 if let Some(at) = facts.former_keys.get(&answer.key) {
                     keep_better(&mut beside.former, *at, answer);
                 }
             }
-            true => drop(beside.current.insert(slot)),
-            false => keep_better(&mut beside.others, slot, answer),
+            (_, FoundBy::LoneQuestion) => keep_better(&mut beside.of_lone, slot, answer),
+            (_, FoundBy::Question) => keep_better(&mut beside.others, slot, answer),
         }
-        if let Some(at) = find(answer.key) {
+        if let Some(at) = own {
             tally.entry(at, &Evidence { own: Some(answer), ..Evidence::default() });
         } else if is_current && prompts_are_questions {
             beside.unasked.insert(slot);
@@ -109,6 +120,27 @@ impl Beside {
         }
     }
 
+    /// Takes, of the answers that are found by lone questions, those to questions of the input that no other row
+    /// has or had in the same words.
+    pub(super) fn settle_lone(&mut self, questions: impl Fn() -> Vec<QuestionId>) {
+        if self.of_lone.is_empty() {
+            return;
+        }
+        let questions = questions();
+        let repeated = questions.iter().filter(|id| id.ordinal > 0).map(|id| id.text_hash);
+        let repeated: HashSet<u64> = repeated.collect();
+        let is_lone = |id: &&QuestionId| {
+            let second = QuestionId { ordinal: 1, ..**id };
+            !repeated.contains(&id.text_hash) && !self.lone.contains(&second.hash())
+        };
+        let here: HashSet<_> = questions.iter().filter(is_lone).map(|id| id.hash()).collect();
+        for (slot, answer) in std::mem::take(&mut self.of_lone) {
+            if here.contains(&slot.0) {
+                keep_better(&mut self.others, slot, answer);
+            }
+        }
+    }
+
     /// Tells whether any of it may concern an entry that is not under its key.
     pub(super) fn may_settle(&self) -> bool {
         !self.former.is_empty() || !self.others.is_empty() || !self.unasked.is_empty()
@@ -125,17 +157,18 @@ impl Beside {
         self.former.get(&at).or_else(|| self.others.get(&slot()))
     }
 
-    /// Collects what is known of an entry of this question that is not under its key.
+    /// Collects what is known of an entry of this question that is not under its key; its endings are under
+    /// another id.
     pub(super) fn evidence(
         &self,
-        id: QuestionId,
+        (id, failure): (QuestionId, QuestionId),
         at: QuestionIndex,
         facts: &StoreFacts,
         wanted: &Fanout,
     ) -> Evidence {
         let hash = id.hash();
         let slot = (hash, wanted.model(at), wanted.sample(at));
-        let is_truncated = || wanted.find_failure(id, at, |hash| facts.truncated.get(hash));
+        let is_truncated = || wanted.find_failure(failure, at, |hash| facts.truncated.get(hash));
         // What the script did counts for the first answer of a row.
         let is_first = at.is_multiple_of(wanted.per_row());
         Evidence {

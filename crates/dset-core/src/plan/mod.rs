@@ -42,9 +42,8 @@ pub struct Stored {
     pub model: u16,
     /// Which sample it is.
     pub sample: u32,
-    /// Other settings bought it, and what they asked is known: it is one of [`StoreFacts::former_keys`], or
-    /// its row is not in the input any more. Else it is found by its question.
-    pub by_former_key: bool,
+    /// How it is found where other settings bought it.
+    pub found_by: FoundBy,
     /// The place of it in the outputs is decided, or of an earlier try.
     pub placed: bool,
     /// It is accepted, and the place is that of an earlier try.
@@ -56,6 +55,18 @@ pub struct Stored {
     /// How many answers there are under its key, itself among them: it is the one that counts, or the
     /// last.
     pub tries: Tries,
+}
+
+/// How an answer is found that is under none of the keys of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FoundBy {
+    /// By its question: equal questions were equal requests, or nobody knows what was asked.
+    Question,
+    /// What was asked is known: it is one of [`StoreFacts::former_keys`], or its row is not in the input any more.
+    FormerKey,
+    /// By its question where no other row has or had the same: more than that was asked, and the input has not
+    /// the fields of it any more.
+    LoneQuestion,
 }
 
 /// How many answers there are under one key.
@@ -115,14 +126,24 @@ pub struct FormerRequests {
     pub prompts_are_those_of_now: bool,
 }
 
+/// What settings of before asked of the rows of an input.
+#[derive(Debug, Clone, Default)]
+pub struct Former {
+    /// The rows as these would ask them. There are none where all ask the question alone, as those of now do:
+    /// equal questions are equal requests then.
+    pub requests: Vec<FormerRequests>,
+    /// Those whose prompts the input has no fields for.
+    pub unbound: Vec<SettingsHash>,
+}
+
 /// What else the store knows of questions without an answer.
 #[derive(Debug, Clone, Default)]
 pub struct StoreFacts {
     /// Taken as answered, because they lie before a bookmark of the original script.
     pub presumed: HashSet<[u8; 16]>,
-    /// Cut by a token limit: not to be asked under the limit of this run. By [`Fanout::failure_key`].
+    /// Cut by a token limit: not to be asked under the limit of this run. By [`Plan::failure_key`].
     pub truncated: HashSet<[u8; 16]>,
-    /// Ended without an answer by an earlier run. By [`Fanout::failure_key`].
+    /// Ended without an answer by an earlier run. By [`Plan::failure_key`].
     pub ended: HashSet<[u8; 16]>,
     /// To be marked ERROR, which could not be written so far.
     pub unwritten_marks: HashSet<[u8; 16]>,
@@ -248,8 +269,32 @@ impl Plan {
     /// Tells whether an earlier run ended this entry of a question without an answer.
     #[must_use]
     pub fn has_failed(&self, id: QuestionId, at: QuestionIndex) -> bool {
-        !self.ended.is_empty()
-            && self.wanted.find_failure(id, at, |key| self.ended.get(key)).is_some()
+        !self.ended.is_empty() && self.find_failure(id, at, |key| self.ended.get(key)).is_some()
+    }
+
+    /// Returns what the ending of an entry of this question is remembered by: where more is asked than the
+    /// question, that is what is asked.
+    #[must_use]
+    pub fn failure_key(&self, id: QuestionId, at: QuestionIndex) -> [u8; 16] {
+        self.wanted.failure_key(self.failure_id(id, at), at)
+    }
+
+    /// Looks the ending of an entry up, also where it was remembered beside other models.
+    pub fn find_failure<T>(
+        &self,
+        id: QuestionId,
+        at: QuestionIndex,
+        get: impl FnMut(&[u8; 16]) -> Option<T>,
+    ) -> Option<T> {
+        self.wanted.find_failure(self.failure_id(id, at), at, get)
+    }
+
+    fn failure_id(&self, id: QuestionId, at: QuestionIndex) -> QuestionId {
+        let row = self.wanted.row(at) as usize;
+        match self.text_ordinals {
+            None => id,
+            Some(_) => QuestionId { text_hash: self.prints[row], ordinal: self.ordinals[row] },
+        }
     }
 
     /// Returns what the machine is told of this plan.

@@ -199,8 +199,10 @@ impl Planner {
         let keys = KeyFinder::new(count, key_at);
         let mut tally = Tally::new(&wanted, self.len(), &mut answered);
         let find = |key| keys.find(key);
-        let beside = merge(find, stored, self.prompts_are_questions, facts, &mut tally);
+        let mut beside = merge(find, stored, self.prompts_are_questions, facts, &mut tally);
         drop(keys);
+        let ids = || (0..self.len()).map(|row| self.id(row, by_text));
+        beside.settle_lone(|| ids().collect());
 
         let needs_ids = beside.may_settle() || facts.may_settle();
         for (row, &marked) in self.marked.iter().enumerate() {
@@ -208,7 +210,14 @@ impl Planner {
             let entries = wanted.entries_of_row(index(row));
             for at in entries.clone().filter(|_| needs_ids) {
                 if tally.is_open(at) {
-                    tally.entry(at, &beside.evidence(id, at, facts, &wanted));
+                    let failure = match self.prompts_are_questions {
+                        true => id,
+                        false => QuestionId {
+                            text_hash: self.prints[row * wanted.models()].short(),
+                            ordinal: ordinals[row],
+                        },
+                    };
+                    tally.entry(at, &beside.evidence((id, failure), at, facts, &wanted));
                 } else if let Some(other) = beside.beside_own(id, at, &wanted) {
                     tally.beside_own(at, other);
                 }
@@ -224,8 +233,7 @@ impl Planner {
             }
             tally.count_row(entries);
         }
-        let questions = || (0..self.len()).map(|row| self.id(row, by_text).hash()).collect();
-        let orphaned = beside.orphaned(tally.placed(), questions);
+        let orphaned = beside.orphaned(tally.placed(), || ids().map(|id| id.hash()).collect());
         let totals = tally.finish();
         Plan {
             states: totals.states,

@@ -1,6 +1,6 @@
 use super::planner::ordinals;
 use super::*;
-use crate::key::RequestSettings;
+use crate::key::{RequestSettings, key};
 
 fn settings(model: &str) -> RequestSettings {
     RequestSettings { model: model.into(), ..RequestSettings::default() }
@@ -29,7 +29,7 @@ fn stored(model: &str, bought: Provenance, questions: &[&str]) -> Vec<Stored> {
             provenance: bought,
             model: 0,
             sample: 0,
-            by_former_key: false,
+            found_by: FoundBy::Question,
             placed: true,
             is_outdated: false,
             standing: Standing::Accepted,
@@ -250,7 +250,7 @@ fn stored_of_several(answers: &[(&str, &str, u32)], models: &[&str]) -> Vec<Stor
                 provenance: if of.is_some() { Provenance::Current } else { Provenance::OtherModel },
                 model: of.unwrap_or(models.len()) as u16,
                 sample,
-                by_former_key: false,
+                found_by: FoundBy::Question,
                 placed: true,
                 is_outdated: false,
                 standing: Standing::Accepted,
@@ -389,7 +389,7 @@ fn of_two_answers_of_other_settings_the_accepted_one_counts_and_the_place_is_kep
     let answer = |id, standing, placed| {
         let other = stored("b", Provenance::OtherSettings, &["one"]).remove(0);
         let key = Key([id as u8; 16]);
-        Stored { id, key, standing, placed, by_former_key: true, ..other }
+        Stored { id, key, standing, placed, found_by: FoundBy::FormerKey, ..other }
     };
     for (one, other, state, counts, outdated) in [
         ((Standing::Accepted, true), (Standing::Accepted, false), Placed, 1, 0),
@@ -409,4 +409,81 @@ fn of_two_answers_of_other_settings_the_accepted_one_counts_and_the_place_is_kep
             assert_eq!(planned.outdated, outdated);
         }
     }
+}
+
+/// Rows that are asked their question with a document behind it.
+fn with_documents(rows: &[(&str, &str)]) -> Planner {
+    let mut hasher = settings("a").request_hasher();
+    let mut planner = Planner::new(false, Fanout::default());
+    for (question, document) in rows {
+        let print = hasher.fingerprint(&format!("{question} {document}"));
+        planner.push(QuestionId::hash_text(question), [print], false);
+    }
+    planner
+}
+
+/// An answer that other settings bought to the first row with this question; `asked` as now, or as nobody can tell.
+fn to_document(id: AnswerId, question: &str, ordinal: u32, asked: Option<&str>) -> Stored {
+    let mut hasher = settings("a").request_hasher();
+    let of_now =
+        asked.map(|asked| key(hasher.fingerprint(&format!("{question} {asked}")), 0, 0, 0));
+    Stored {
+        id,
+        key: of_now.unwrap_or(Key([id as u8; 16])),
+        question: QuestionId { text_hash: QuestionId::hash_text(question), ordinal }.hash(),
+        found_by: FoundBy::LoneQuestion,
+        ..stored("b", Provenance::OtherSettings, &["one"])[0]
+    }
+}
+
+#[test]
+fn an_answer_to_the_request_of_a_row_is_that_rows_and_no_others() {
+    let known = StoreFacts { has_other_provenance: true, ..StoreFacts::default() };
+    for found_by in [FoundBy::Question, FoundBy::FormerKey, FoundBy::LoneQuestion] {
+        let of = |id, ordinal, asked| Stored { found_by, ..to_document(id, "sum", ordinal, asked) };
+        let before = [of(1, 0, Some("A")), of(2, 1, Some("B"))];
+        let mut counts = Vec::new();
+        let plan = with_documents(&[("sum", "C"), ("sum", "A"), ("sum", "B")]).plan_and_note(
+            0,
+            before,
+            &known,
+            |at, answer| counts.push((at, answer)),
+        );
+        assert_eq!((&*plan.states, plan.orphaned), (&[Pending, Placed, Placed][..], 0));
+        counts.sort_unstable();
+        assert_eq!(counts, [(1, 1), (2, 2)]);
+    }
+}
+
+#[test]
+fn an_answer_of_which_nobody_knows_what_was_asked_counts_for_a_lone_question_alone() {
+    let known = StoreFacts { has_other_provenance: true, ..StoreFacts::default() };
+    let states = |rows: &[(&str, &str)], before: &[Stored]| {
+        let plan = with_documents(rows).plan(0, before.iter().copied(), &known);
+        (plan.states, plan.orphaned)
+    };
+    let lone = to_document(1, "sum", 0, None);
+    assert_eq!(states(&[("new", "C"), ("sum", "A")], &[lone]), (vec![Pending, Placed], 0));
+    assert_eq!(states(&[("sum", "C"), ("sum", "A")], &[lone]), (vec![Pending, Pending], 1));
+    let both = [lone, to_document(2, "sum", 1, None)];
+    assert_eq!(states(&[("sum", "B")], &both), (vec![Pending], 2));
+    assert_eq!(states(&[("sum", "A"), ("sum", "B")], &both), (vec![Pending, Pending], 2));
+}
+
+#[test]
+fn where_more_is_asked_than_the_question_an_ending_is_that_of_what_was_asked() {
+    let id = QuestionId { text_hash: QuestionId::hash_text("sum"), ordinal: 0 };
+    let before = with_documents(&[("sum", "A"), ("sum", "B")]).plan(0, [], &StoreFacts::default());
+    let truncated: HashSet<_> = [before.failure_key(id, 0)].into();
+    let ended = truncated.clone();
+    let known = StoreFacts { truncated, ended, ..StoreFacts::default() };
+    let plan = |rows: &[(&str, &str)]| with_documents(rows).plan(0, [], &known);
+    assert_eq!(
+        plan(&[("sum", "C"), ("sum", "A"), ("sum", "B")]).states,
+        [Pending, Failed, Pending]
+    );
+    assert_eq!(plan(&[("sum", "shorter"), ("sum", "B")]).states, [Pending, Pending]);
+    let moved = plan(&[("sum", "B"), ("sum", "A")]);
+    let of = |ordinal| QuestionId { ordinal, ..id };
+    assert_eq!([moved.has_failed(of(0), 0), moved.has_failed(of(1), 1)], [false, true]);
 }

@@ -164,7 +164,7 @@ impl PlannedQuestions<'_> {
                 name: name.clone(),
                 key: plan.key(index, prepared.fingerprints[usize::from(model)]),
                 id,
-                failure_key: plan.wanted().failure_key(id, index),
+                failure_key: plan.failure_key(id, index),
                 text: Arc::clone(&text),
                 content: content.clone(),
                 system: rendered.system.clone(),

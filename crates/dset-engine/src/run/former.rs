@@ -3,26 +3,28 @@
 
 use dset_core::item::Item;
 use dset_core::key::RequestSettings;
-use dset_core::plan::FormerRequests;
+use dset_core::plan::{Former, FormerRequests};
 use dset_core::template::Prompts;
 
 use crate::error::JobError;
 use crate::source::Source;
 use crate::source::items::Items;
 
-/// Reads the input once more, as these settings would ask it; `of_now` are those that it is planned with.
-/// Those whose prompts the input has no fields for are left out. There are none where all ask the question
-/// alone, as those of now do (`is_question_alone`): equal questions are equal requests then.
+/// Reads the input once more, as these settings would ask it; `of_now` are those that it is planned with, and ask
+/// the question alone where `is_question_alone`.
 pub(crate) fn former_requests(
     source: &mut dyn Source,
     prompts: &Prompts,
     of_now: &RequestSettings,
     former: &[RequestSettings],
     is_question_alone: bool,
-) -> Result<Vec<FormerRequests>, JobError> {
-    let shape = source.shape().clone();
+) -> Result<Former, JobError> {
+    let (shape, mut unbound) = (source.shape().clone(), Vec::new());
     let bound = former.iter().filter_map(|settings| {
-        let prompts = Prompts::new(settings, &shape).ok()?;
+        let Ok(prompts) = Prompts::new(settings, &shape) else {
+            unbound.push(settings.hash());
+            return None;
+        };
         let are_those_of_now = (&settings.template, &settings.system, settings.system_is_template)
             == (&of_now.template, &of_now.system, of_now.system_is_template);
         let requests = FormerRequests {
@@ -34,10 +36,10 @@ pub(crate) fn former_requests(
     });
     let mut all: Vec<_> = bound.collect();
     let is_by_question = is_question_alone
-        && all.len() == former.len()
+        && unbound.is_empty()
         && all.iter().all(|(prompts, ..)| prompts.are_the_question_alone());
     if all.is_empty() || is_by_question {
-        return Ok(Vec::new());
+        return Ok(Former { requests: Vec::new(), unbound });
     }
     source.rewind()?;
     let mut items = Items::new(source, prompts, &[]);
@@ -52,5 +54,5 @@ pub(crate) fn former_requests(
             requests.prints.push(print);
         }
     }
-    Ok(all.into_iter().map(|(.., requests)| requests).collect())
+    Ok(Former { requests: all.into_iter().map(|(.., requests)| requests).collect(), unbound })
 }

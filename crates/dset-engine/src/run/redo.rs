@@ -112,10 +112,7 @@ pub(crate) fn choose(
             seen.item.status == Status::Error
                 || seen.entries.clone().any(|at| {
                     let was_asked = plan.not_accepted(at).is_some()
-                        || plan
-                            .wanted()
-                            .find_failure(seen.id, at, |hash| ended.get(hash))
-                            .is_some();
+                        || plan.find_failure(seen.id, at, |hash| ended.get(hash)).is_some();
                     let state = plan.states[at as usize];
                     state == Planned::Failed || state == Planned::Pending && was_asked
                 })
@@ -172,7 +169,7 @@ pub(crate) fn redo(
                 of_rows.stands.insert(at);
             }
             // What was cut before there was a text is asked again, too.
-            let failure = plan.wanted().failure_key(id, at);
+            let failure = plan.failure_key(id, at);
             if !ended.contains(&failure) {
                 input.anew.failures.insert(failure);
             }

@@ -5,7 +5,7 @@ use dset_core::acceptance::Terms;
 use dset_core::item::error_marks::MarksColumn;
 use dset_core::item::question::QuestionIndex;
 use dset_core::key::RequestSettings;
-use dset_core::plan::{AnswerId, FormerRequests, Plan, StoreFacts};
+use dset_core::plan::{AnswerId, Former, Plan, StoreFacts};
 use dset_core::run::Planned;
 use dset_core::settings::JobSpec;
 use dset_core::template::Prompts;
@@ -28,7 +28,7 @@ pub(crate) struct ScannedInput {
     pub(crate) scanned: PlannedInput,
     /// The same as other settings asked it that have answers in the store, where these are not found by
     /// their questions alone.
-    former: Vec<FormerRequests>,
+    former: Former,
     /// The system prompt is sent as it stands, as for the answers that are there.
     pub(crate) system_as_before: bool,
     /// What is asked again on purpose.
@@ -154,7 +154,7 @@ impl RunPlan {
         let settings_ids = requests.iter().map(|request| store.settings(request, generation));
         let settings_ids = settings_ids.collect::<Result<_, _>>()?;
         let planner = &input.scanned.planner;
-        let (former, anew, rejudged) = (&input.former[..], &input.anew, &input.rejudged);
+        let (former, anew, rejudged) = (&input.former, &input.anew, &input.rejudged);
         let wanted = Wanted { planner, former, anew, rejudged, known: input.known };
         let plan = store.plan(&wanted, generation, requests, terms, answered)?;
         Ok(RunPlan { generation, plan, settings_ids })

@@ -210,7 +210,7 @@ impl RunIndex {
             let (mut is_answered, mut is_open, mut has_failed) = (false, false, false);
             for at in seen.entries.clone() {
                 let planned = plan.states[at as usize];
-                let end = plan.wanted().find_failure(seen.id, at, |hash| ended.get(hash));
+                let end = plan.find_failure(seen.id, at, |hash| ended.get(hash));
                 ledger.count(planned, end.map(|(fault, _)| *fault));
                 match planned {
                     Planned::Placed | Planned::Unplaced => is_answered = true,

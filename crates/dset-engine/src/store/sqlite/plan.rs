@@ -7,8 +7,8 @@ use dset_core::acceptance::Terms;
 use dset_core::csv::STATUS;
 use dset_core::item::error_marks::MarksColumn;
 use dset_core::item::question::{Key, QuestionIndex};
-use dset_core::key::{ModelHash, RequestSettings};
-use dset_core::plan::{AnswerId, FormerRequests, Plan, Planner, Provenance, StoreFacts, Stored};
+use dset_core::key::{ModelHash, RequestSettings, SettingsHash};
+use dset_core::plan::{AnswerId, Former, FoundBy, Plan, Planner, Provenance, StoreFacts, Stored};
 use rusqlite::{OptionalExtension, params};
 
 use super::id_set::IdSet;
@@ -31,7 +31,7 @@ pub(crate) struct Anew {
 pub(crate) struct Wanted<'a> {
     pub(crate) planner: &'a Planner,
     /// How other settings asked them, as far as their answers are found by that and not by their questions.
-    pub(crate) former: &'a [FormerRequests],
+    pub(crate) former: &'a Former,
     pub(crate) anew: &'a Anew,
     /// What is thought of answers in place of what is stored.
     pub(crate) rejudged: &'a Rejudged,
@@ -200,7 +200,7 @@ impl Store {
         let mut former_keys = HashMap::new();
         for purchase in purchases.values().filter(|one| one.provenance == Provenance::OtherSettings)
         {
-            if let Some(former) = former.iter().find(|one| one.hash[..] == purchase.hash) {
+            if let Some(former) = former.requests.iter().find(|one| one.hash[..] == purchase.hash) {
                 former_keys.extend(planner.former_keys(edition, purchase.model, former));
             }
         }
@@ -239,9 +239,7 @@ impl Store {
                 Some(known) => (known.provenance, known.model),
                 None => (Provenance::OtherSettings, 0),
             };
-            let by_former_key = bought == Provenance::OtherSettings
-                && purchase
-                    .is_some_and(|known| former.iter().any(|one| one.hash[..] == known.hash));
+            let found_by = purchase.map_or(FoundBy::Question, |known| known.found_by(former));
             if bought == Provenance::Imported && requests.len() > 1 {
                 model = self.model_of(id, requests)?;
             }
@@ -262,7 +260,7 @@ impl Store {
                 provenance: bought,
                 model,
                 sample: row.get(4)?,
-                by_former_key,
+                found_by,
                 placed: counted.placed > 0,
                 is_outdated: counted.is_outdated,
                 standing: counted.standing,
@@ -511,6 +509,20 @@ struct Purchase {
     model: u16,
     /// What the settings are known by.
     hash: Vec<u8>,
+}
+
+impl Purchase {
+    /// Tells how its answers are found.
+    fn found_by(&self, former: &Former) -> FoundBy {
+        let is_it = |hash: &SettingsHash| hash[..] == self.hash;
+        match self.provenance {
+            Provenance::OtherSettings if former.requests.iter().any(|one| is_it(&one.hash)) => {
+                FoundBy::FormerKey
+            }
+            Provenance::OtherSettings if former.unbound.iter().any(is_it) => FoundBy::LoneQuestion,
+            _ => FoundBy::Question,
+        }
+    }
 }
 
 /// A question, the sample, and the model that says it answered.

@@ -85,7 +85,7 @@ impl Loaded {
                     if let Some(last) = last {
                         not_accepted.insert(columns.records.len() as u32, last);
                     }
-                    let end = wanted.find_failure(seen.id, at, |hash| ended.get(hash));
+                    let end = plan.find_failure(seen.id, at, |hash| ended.get(hash));
                     let is_marked = seen.item.status == Status::Error;
                     record.state =
                         state_of(plan.states[at as usize], end.map(|(fault, _)| *fault), is_marked);

@@ -12,7 +12,7 @@ use dset_core::item::Status;
 use dset_core::item::question::{QuestionId, QuestionIndex};
 use dset_core::key::{RequestHasher, RequestSettings};
 use dset_core::plan::ledger::Fault;
-use dset_core::plan::{AnswerId, Unwanted};
+use dset_core::plan::{AnswerId, Plan, Unwanted};
 use dset_core::run::Planned;
 use dset_core::settings::{CostLimits, JobSpec};
 
@@ -149,7 +149,7 @@ fn by_number(
     view: &mut RunIndex,
     number: u64,
 ) -> Result<Vec<ShownQuestion>, JobError> {
-    let picked = pick(view, |seen, at| (at == number).then(|| seen.entries.clone().collect()))?;
+    let picked = pick(view, |_, seen, at| (at == number).then(|| seen.entries.clone().collect()))?;
     let beside = std::mem::take(&mut view.plan.unwanted);
     let mut questions = with_outcomes(store, view, picked)?;
     for (picked, question) in &mut questions {
@@ -171,13 +171,12 @@ fn by_number(
 
 fn failed(store: &Store, view: &mut RunIndex) -> Result<Vec<ShownQuestion>, JobError> {
     let ended = store.ended(view.generation)?;
-    let (states, wanted) = (view.plan.states.clone(), view.plan.wanted().clone());
-    let picked = pick(view, |seen, _| {
-        let is_failed = |at: &QuestionIndex| match states[*at as usize] {
+    let picked = pick(view, |plan, seen, _| {
+        let is_failed = |at: &QuestionIndex| match plan.states[*at as usize] {
             Planned::Failed => true,
             Planned::Pending => {
                 seen.item.status == Status::Error
-                    || wanted.find_failure(seen.id, *at, |hash| ended.get(hash)).is_some()
+                    || plan.find_failure(seen.id, *at, |hash| ended.get(hash)).is_some()
             }
             _ => false,
         };
@@ -198,7 +197,7 @@ fn last(store: &Store, view: &mut RunIndex, most: u32) -> Result<Vec<ShownQuesti
     let newest = store.newest(view.generation, most)?;
     let looked_for: HashSet<_> = newest.iter().map(|(_, question)| *question).collect();
     let mut places = HashMap::new();
-    pick(view, |seen, at| {
+    pick(view, |_, seen, at| {
         let hash = seen.id.hash();
         if looked_for.contains(&hash) {
             places.insert(hash, (at, seen.row_number()));
@@ -218,7 +217,7 @@ fn last(store: &Store, view: &mut RunIndex, most: u32) -> Result<Vec<ShownQuesti
 /// Goes through the input and keeps the rows of which `wanted` names entries.
 fn pick(
     view: &mut RunIndex,
-    mut wanted: impl FnMut(&PlannedRow<'_>, u64) -> Option<Vec<QuestionIndex>>,
+    mut wanted: impl FnMut(&Plan, &PlannedRow<'_>, u64) -> Option<Vec<QuestionIndex>>,
 ) -> Result<Vec<PickedQuestion>, JobError> {
     let mut picked = Vec::new();
     let mut hashers: Vec<RequestHasher> =
@@ -226,7 +225,7 @@ fn pick(
     let mut number = 0;
     view.for_each_row(|plan, seen| {
         number += 1;
-        let Some(entries) = wanted(&seen, number) else { return };
+        let Some(entries) = wanted(plan, &seen, number) else { return };
         let key = |at: QuestionIndex| {
             let model = usize::from(plan.wanted().model(at));
             (at, plan.key(at, hashers[model].fingerprint_of_item(seen.item, seen.rendered)).0)
@@ -267,7 +266,7 @@ fn with_outcomes(
                 continue;
             }
             let is_tried = view.plan.not_accepted(at).is_some_and(|one| one.tries.count > 0);
-            let end = wanted.find_failure(picked.id, at, |hash| ended.get(hash)).cloned();
+            let end = view.plan.find_failure(picked.id, at, |hash| ended.get(hash)).cloned();
             // An answer that a check of later does not accept ended nothing when it came.
             let failed_check = || (Fault::Rejected, Cause::FailedCheck.code().to_owned());
             let end = end.or_else(|| is_tried.then(failed_check));
