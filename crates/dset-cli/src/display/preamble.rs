@@ -198,8 +198,8 @@ fn recovered(one: &Recovered) -> Vec<String> {
             "{from} is {to} now: loaders of datasets took what an earlier version called so for data"
         )],
         Recovered::Imported(import) => imported(import),
-        Recovered::TakenBack { rows } => vec![format!(
-            "the store had lost the end of its log: {} taken back from output.json",
+        Recovered::TakenBack { rows, from } => vec![format!(
+            "the store lacks the end of its log, or is an older copy: {} taken back from {from}",
             of(*rows, "row")
         )],
         Recovered::Repaired(repair) => vec![repaired(repair)],

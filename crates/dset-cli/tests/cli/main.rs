@@ -32,6 +32,7 @@ mod limits;
 mod log_format;
 mod marks;
 mod merged;
+mod older_copy;
 mod params;
 mod prices;
 mod prompts;

@@ -4,13 +4,14 @@
 //! What is in them and what each lacks is decided in [`dset_core::recover::legacy`]. The files are copied
 //! first; then torn rows are cut, what is lacking is appended, and all is recorded in the store.
 
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead as _, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use dset_core::answer::row::Row;
 use dset_core::item::question::QuestionId;
 use dset_core::recover::legacy::{
-    Completion, LegacyAnswers, LegacyOutputs, ids, joint, read_json, read_legacy_outputs as decide,
+    Completion, LegacyAnswers, LegacyOutputs, ids, joint, read_csv, read_json,
+    read_legacy_outputs as decide,
 };
 use fs_err as fs;
 use thiserror::Error;
@@ -180,51 +181,88 @@ fn imported_answer(row: Row, id: QuestionId, by_model: bool, edition: u32) -> Ne
     NewAnswer::taken_over(row, key, hash, edition)
 }
 
-/// Takes back rows of ours that stand at the end of `output.json` and of which the store does not
-/// know the answer or the place; returns how many. They were durable before they were written, so
-/// the store has lost the end of its log. `mark` is how far that output is known to be whole.
+/// An output whose rows can be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakenFrom {
+    /// `output.json`.
+    Json,
+    /// `output.csv`, where there is no `output.json`.
+    Csv,
+}
+
+impl TakenFrom {
+    /// Returns its format.
+    #[must_use]
+    pub fn format(self) -> LiveFormat {
+        match self {
+            TakenFrom::Json => legacy::JSON,
+            TakenFrom::Csv => legacy::CSV,
+        }
+    }
+
+    fn read(self, bytes: &[u8]) -> Vec<Row> {
+        match self {
+            TakenFrom::Json => read_json(bytes).rows,
+            TakenFrom::Csv => read_csv(bytes).rows,
+        }
+    }
+
+    fn is_ours(self, row: &Row) -> bool {
+        match self {
+            TakenFrom::Json => row.metadata.row.is_some(),
+            TakenFrom::Csv => row.answered_at != 0,
+        }
+    }
+}
+
+/// Takes back rows of ours in an output of which the store does not know the answer or the place; returns how
+/// many. They were durable before they were written, so the store has lost the end of its log, or is an older
+/// copy. `mark` is how far that output is known to be whole. One that was written anew since is not that any more:
+/// of all its rows those are taken back whose answers the store does not know.
 pub fn recover_from_output(
     store: &mut Store,
     folder: &Path,
-    mark: &StoredCheckpoint,
+    (output, mark): (TakenFrom, &StoredCheckpoint),
     by_model: bool,
     edition: u32,
     now: i64,
 ) -> Result<u64, LegacyImportError> {
-    let path = folder.join(legacy::JSON.file);
+    let path = folder.join(output.format().file);
     // The usual case: nothing stands behind the mark.
     if !path.is_file() || fs::metadata(&path)?.len() <= mark.bytes {
         return Ok(0);
     }
     let mut file = fs::File::open(&path)?;
-    file.seek(SeekFrom::Start(mark.bytes))?;
     let mut behind = Vec::new();
+    if output == TakenFrom::Csv && mark.bytes > 0 {
+        // What the columns are.
+        let mut header = BufReader::new(&mut file);
+        header.read_until(b'\n', &mut behind)?;
+    }
+    file.seek(SeekFrom::Start(mark.bytes))?;
     file.read_to_end(&mut behind)?;
-    let ours = read_json(&behind).rows.into_iter().filter(|row| row.metadata.row.is_some());
-    let ours: Vec<Row> = ours.collect();
+    let ours = output.read(&behind).iter().filter(|row| output.is_ours(row)).count() as u64;
     // Rows follow the order of the store: where that has as many places, it has lost none of them,
     // and the rows before the mark need not be read.
-    if ours.len() as u64 <= store.position(edition)?.saturating_sub(mark.rows) {
+    if ours <= store.position(edition)?.saturating_sub(mark.rows) {
         return Ok(0);
     }
     let bytes = fs::read(&path)?;
     let before = &bytes[..mark.bytes as usize];
-    if !mark.fits(tail_of(before)) {
-        return Ok(0);
-    }
-    let mut all = read_json(before).rows;
-    let from = all.len();
-    all.extend(ours);
+    let is_as_marked = mark.fits(tail_of(before));
+    let from = if is_as_marked { output.read(before).len() } else { 0 };
+    let all = output.read(&bytes);
     let ids = ids(&all, by_model);
     let known = store.by_question(edition, by_model)?;
     let mut writes = Vec::new();
     let (mut taken, mut new) = (0, 0);
-    for (row, id) in all.into_iter().zip(&ids).skip(from) {
+    for (row, id) in all.into_iter().zip(&ids).skip(from).filter(|(row, _)| output.is_ours(row)) {
         let model = row.metadata.model.clone().filter(|_| by_model);
         let answer = match known.get(&(id.hash(), row.metadata.sample.unwrap_or(0), model)) {
             Some((_, true)) => continue,
             // Its answer is there, and only its place was lost.
-            Some((answer, false)) => AnswerRef::Stored(*answer),
+            Some((answer, false)) if is_as_marked => AnswerRef::Stored(*answer),
+            Some(_) => continue,
             None => {
                 writes.extend((new == 0).then_some(ToRecord::LegacyImported { at: now }));
                 writes.push(ToRecord::Answered(Box::new(imported_answer(

@@ -14,7 +14,9 @@ use fs_err as fs;
 
 use crate::error::JobError;
 use crate::output::live::{LiveFormat, Repair, has_outputs, legacy as of_script};
-use crate::recover::legacy::{LegacyImport, LegacyImportError, import_legacy, recover_from_output};
+use crate::recover::legacy::{
+    LegacyImport, LegacyImportError, TakenFrom, import_legacy, recover_from_output,
+};
 use crate::recover::moved::finish_move;
 use crate::recover::rebuild::finish;
 use crate::store::{Rescued, Store, StoredCheckpoint};
@@ -28,8 +30,8 @@ pub(crate) enum Recovery {
     FinishRebuild,
     /// There are outputs of which the store knows nothing.
     ImportLegacy,
-    /// Rows of ours may stand behind this checkpoint of `output.json`.
-    TakeBack(StoredCheckpoint),
+    /// Rows of ours may stand behind this checkpoint of an output.
+    TakeBack(TakenFrom, StoredCheckpoint),
 }
 
 /// What was put right before a run.
@@ -60,10 +62,12 @@ pub enum Recovered {
     },
     /// The outputs of the original script were taken over.
     Imported(LegacyImport),
-    /// Answers that the store had lost were taken back from `output.json`.
+    /// Answers that the store had lost were taken back from an output.
     TakenBack {
         /// How many rows.
         rows: u64,
+        /// Its file's name.
+        from: &'static str,
     },
     /// An output was not as it had been written.
     Repaired(Repair),
@@ -78,17 +82,20 @@ pub(crate) struct Traces {
     pub(crate) is_blank: bool,
     has_outputs: bool,
     checkpoints: Vec<StoredCheckpoint>,
-    /// The length of `output.json`; 0 where there is none.
+    /// The lengths of `output.json` and `output.csv`; 0 where there is none.
     json_bytes: u64,
+    csv_bytes: u64,
 }
 
 impl Traces {
     /// Reads them; changes nothing.
     pub(crate) fn read(store: &Store, folder: &Path) -> Result<Traces, JobError> {
-        let json = folder.join(of_script::JSON.file);
-        let json_bytes = match json.is_file() {
-            true => fs::metadata(&json).map_err(LegacyImportError::Io)?.len(),
-            false => 0,
+        let bytes = |format: LiveFormat| {
+            let path = folder.join(format.file);
+            match path.is_file() {
+                true => fs::metadata(&path).map_err(LegacyImportError::Io).map(|file| file.len()),
+                false => Ok(0),
+            }
         };
         Ok(Traces {
             is_moving: store.meta::<String>("moving")?.is_some(),
@@ -96,8 +103,13 @@ impl Traces {
             is_blank: store.is_blank()?,
             has_outputs: has_outputs(folder),
             checkpoints: store.sink_marks()?,
-            json_bytes,
+            json_bytes: bytes(of_script::JSON)?,
+            csv_bytes: bytes(of_script::CSV)?,
         })
+    }
+
+    fn checkpoint(&self, format: LiveFormat) -> Option<&StoredCheckpoint> {
+        self.checkpoints.iter().find(|mark| mark.name == format.name)
     }
 }
 
@@ -108,10 +120,13 @@ pub(crate) fn pending(traces: &Traces) -> Vec<Recovery> {
     pending.extend(traces.is_rebuilding.then_some(Recovery::FinishRebuild));
     // Outputs that were moved away or written anew are as the store says.
     if pending.is_empty() {
-        let json = traces.checkpoints.iter().find(|mark| mark.name == of_script::JSON.name);
-        match json {
-            Some(mark) if traces.json_bytes > mark.bytes => {
-                pending.push(Recovery::TakeBack(mark.clone()));
+        let (from, bytes) = match traces.json_bytes {
+            0 => (TakenFrom::Csv, traces.csv_bytes),
+            bytes => (TakenFrom::Json, bytes),
+        };
+        match traces.checkpoint(from.format()) {
+            Some(mark) if bytes > mark.bytes => {
+                pending.push(Recovery::TakeBack(from, mark.clone()));
             }
             None if traces.is_blank && traces.has_outputs && traces.checkpoints.is_empty() => {
                 pending.push(Recovery::ImportLegacy);
@@ -148,11 +163,13 @@ impl Recovery {
             }
             Recovery::ImportLegacy => import_legacy(store, folder, formats, by_model, stamp, now)?
                 .map(Recovered::Imported),
-            Recovery::TakeBack(mark) => {
+            Recovery::TakeBack(output, mark) => {
                 let generation = store.edition()?;
                 let by_model = by_model || store.has_parallel_models(generation)?;
-                let rows = recover_from_output(store, folder, &mark, by_model, generation, now)?;
-                (rows > 0).then_some(Recovered::TakenBack { rows })
+                let from = (output, &mark);
+                let rows = recover_from_output(store, folder, from, by_model, generation, now)?;
+                let from = output.format().file;
+                (rows > 0).then_some(Recovered::TakenBack { rows, from })
             }
         })
     }
@@ -164,11 +181,12 @@ mod tests {
 
     #[test]
     fn what_is_to_be_put_right_follows_from_what_stands_there() {
-        let json = |bytes| {
-            let mut checkpoint = StoredCheckpoint::none(of_script::JSON);
+        let of = |format, bytes| {
+            let mut checkpoint = StoredCheckpoint::none(format);
             checkpoint.bytes = bytes;
             checkpoint
         };
+        let (json, csv) = (|bytes| of(of_script::JSON, bytes), |bytes| of(of_script::CSV, bytes));
         let blank = Traces { is_blank: true, ..Traces::default() };
         let outputs = Traces { has_outputs: true, json_bytes: 9, ..Traces::default() };
         let marked = |bytes| Traces { checkpoints: vec![json(bytes)], ..outputs.clone() };
@@ -178,7 +196,19 @@ mod tests {
             (Traces { is_blank: true, ..marked(9) }, vec![]),
             (outputs.clone(), vec![]),
             (marked(9), vec![]),
-            (marked(8), vec![Recovery::TakeBack(json(8))]),
+            (marked(8), vec![Recovery::TakeBack(TakenFrom::Json, json(8))]),
+            (
+                Traces {
+                    json_bytes: 0,
+                    csv_bytes: 9,
+                    ..Traces { checkpoints: vec![csv(8)], ..outputs.clone() }
+                },
+                vec![Recovery::TakeBack(TakenFrom::Csv, csv(8))],
+            ),
+            (
+                Traces { csv_bytes: 9, checkpoints: vec![csv(8), json(9)], ..outputs.clone() },
+                vec![],
+            ),
             (Traces { is_moving: true, ..outputs.clone() }, vec![Recovery::FinishMove]),
             (Traces { is_rebuilding: true, ..marked(8) }, vec![Recovery::FinishRebuild]),
             (
