@@ -313,6 +313,16 @@ mod tests {
         })
     }
 
+    #[test]
+    fn serde_json_reads_a_float_as_the_one_that_was_written() {
+        // Without its feature `float_roundtrip` one in thirty is the next float beside it.
+        for float in ["0.9452706955539223", "2.4703282292062328e-324"] {
+            let read: f64 = serde_json::from_str(float).unwrap();
+            assert_eq!(read, float.parse::<f64>().unwrap(), "{float}");
+            assert_eq!(serde_json::from_str::<Value>(float).unwrap().as_f64(), Some(read));
+        }
+    }
+
     proptest! {
         #[test]
         fn what_serde_json_writes_is_read_as_it_was(value in any_json()) {
