@@ -53,3 +53,15 @@ fn the_same_holds_where_the_outputs_were_rebuilt_since() {
         folder.dset(&["verify"]).exits(0);
     }
 }
+
+#[test]
+fn a_rebuild_takes_them_back_too() {
+    for formats in [&[][..], &["--formats", "csv"]] {
+        let (folder, service) = put_back(formats, false);
+        let rebuilt = folder.dset(&["export", "--rebuild"]).exits(0);
+        rebuilt.tells("3 rows that the store did not know taken back");
+        service.run(&folder, formats).exits(0);
+        assert_eq!(service.stats().asked, 7, "{formats:?}");
+        folder.dset(&["verify"]).exits(0);
+    }
+}

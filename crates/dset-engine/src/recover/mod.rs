@@ -30,8 +30,8 @@ pub(crate) enum Recovery {
     FinishRebuild,
     /// There are outputs of which the store knows nothing.
     ImportLegacy,
-    /// Rows of ours may stand behind this checkpoint of an output.
-    TakeBack(TakenFrom, StoredCheckpoint),
+    /// Rows of ours may stand behind the checkpoint of an output.
+    TakeBack,
 }
 
 /// What was put right before a run.
@@ -108,8 +108,15 @@ impl Traces {
         })
     }
 
-    fn checkpoint(&self, format: LiveFormat) -> Option<&StoredCheckpoint> {
-        self.checkpoints.iter().find(|mark| mark.name == format.name)
+    /// Returns the output in which rows of ours may stand behind its checkpoint.
+    fn behind_mark(&self) -> Option<(TakenFrom, StoredCheckpoint)> {
+        let (from, bytes) = match self.json_bytes {
+            0 => (TakenFrom::Csv, self.csv_bytes),
+            bytes => (TakenFrom::Json, bytes),
+        };
+        let name = from.format().name;
+        let mark = self.checkpoints.iter().find(|mark| mark.name == name && bytes > mark.bytes);
+        Some((from, mark?.clone()))
     }
 }
 
@@ -120,18 +127,9 @@ pub(crate) fn pending(traces: &Traces) -> Vec<Recovery> {
     pending.extend(traces.is_rebuilding.then_some(Recovery::FinishRebuild));
     // Outputs that were moved away or written anew are as the store says.
     if pending.is_empty() {
-        let (from, bytes) = match traces.json_bytes {
-            0 => (TakenFrom::Csv, traces.csv_bytes),
-            bytes => (TakenFrom::Json, bytes),
-        };
-        match traces.checkpoint(from.format()) {
-            Some(mark) if bytes > mark.bytes => {
-                pending.push(Recovery::TakeBack(from, mark.clone()));
-            }
-            None if traces.is_blank && traces.has_outputs && traces.checkpoints.is_empty() => {
-                pending.push(Recovery::ImportLegacy);
-            }
-            _ => {}
+        pending.extend(traces.behind_mark().map(|_| Recovery::TakeBack));
+        if traces.is_blank && traces.has_outputs && traces.checkpoints.is_empty() {
+            pending.push(Recovery::ImportLegacy);
         }
     }
     pending
@@ -163,16 +161,25 @@ impl Recovery {
             }
             Recovery::ImportLegacy => import_legacy(store, folder, formats, by_model, stamp, now)?
                 .map(Recovered::Imported),
-            Recovery::TakeBack(output, mark) => {
-                let generation = store.edition()?;
-                let by_model = by_model || store.has_parallel_models(generation)?;
-                let from = (output, &mark);
-                let rows = recover_from_output(store, folder, from, by_model, generation, now)?;
-                let from = output.format().file;
-                (rows > 0).then_some(Recovered::TakenBack { rows, from })
-            }
+            Recovery::TakeBack => take_back(store, folder, by_model, now)?
+                .map(|(rows, from)| Recovered::TakenBack { rows, from }),
         })
     }
+}
+
+/// Takes back what stands in an output behind its mark and the store does not know; returns how many rows, and
+/// the name of the file.
+pub(crate) fn take_back(
+    store: &mut Store,
+    folder: &Path,
+    by_model: bool,
+    now: i64,
+) -> Result<Option<(u64, &'static str)>, JobError> {
+    let Some((output, mark)) = Traces::read(store, folder)?.behind_mark() else { return Ok(None) };
+    let generation = store.edition()?;
+    let by_model = by_model || store.has_parallel_models(generation)?;
+    let rows = recover_from_output(store, folder, (output, &mark), by_model, generation, now)?;
+    Ok((rows > 0).then_some((rows, output.format().file)))
 }
 
 #[cfg(test)]
@@ -196,14 +203,14 @@ mod tests {
             (Traces { is_blank: true, ..marked(9) }, vec![]),
             (outputs.clone(), vec![]),
             (marked(9), vec![]),
-            (marked(8), vec![Recovery::TakeBack(TakenFrom::Json, json(8))]),
+            (marked(8), vec![Recovery::TakeBack]),
             (
                 Traces {
                     json_bytes: 0,
                     csv_bytes: 9,
                     ..Traces { checkpoints: vec![csv(8)], ..outputs.clone() }
                 },
-                vec![Recovery::TakeBack(TakenFrom::Csv, csv(8))],
+                vec![Recovery::TakeBack],
             ),
             (
                 Traces { csv_bytes: 9, checkpoints: vec![csv(8), json(9)], ..outputs.clone() },

@@ -23,6 +23,7 @@ use crate::os::files;
 use crate::os::lock::Lock;
 use crate::output::live::{Beside, Expected, LIVE_FORMATS, LiveFormat, SinkError, write_anew};
 use crate::recover::moved::finish_move;
+use crate::recover::take_back;
 use crate::store::{CsvWish, Store, StoreError, Value, Write};
 use crate::view::index::RunIndex;
 
@@ -34,6 +35,8 @@ pub struct Rebuilt {
     /// Rows that were in the outputs and are left out: their question is no longer in the input, or their
     /// answer counts no more.
     pub left_out: u64,
+    /// Rows that only an output had, taken back into the store first, and the name of its file.
+    pub taken_back: Option<(u64, &'static str)>,
     /// Questions that have no answer yet.
     pub unanswered: u64,
     /// Questions that are only taken as answered: there is no text of them.
@@ -63,6 +66,8 @@ pub fn rebuild(settings: &JobSpec) -> Result<Option<Rebuilt>, JobError> {
         Ok(_) | Err(JobError::Store(StoreError::TextDamaged { .. })) => {}
         Err(error) => return Err(error),
     }
+    let by_model = settings.models.len() > 1;
+    let taken_back = take_back(&mut store, folder, by_model, now)?;
     if let Some(found) = store.unsound()?.into_iter().next() {
         return Err(StoreError::Damaged(found).into());
     }
@@ -90,6 +95,7 @@ pub fn rebuild(settings: &JobSpec) -> Result<Option<Rebuilt>, JobError> {
         files: LIVE_FORMATS.iter().filter(|f| is_there(f)).map(|format| format.file).collect(),
         rows: order.len() as u64,
         left_out,
+        taken_back,
         unanswered: chosen.count(Planned::Pending) + chosen.count(Planned::Failed),
         presumed: view.plan.count(Planned::Presumed),
         copied_to,

@@ -38,6 +38,9 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
     };
     page.line(GOOD, page.tick, &format!(" {}/: {files} have {rows}", settings.output.display()), 2);
     let say = |line: String| page.line(anstyle::Style::new(), "  ", &line, 2);
+    if let Some((rows, from)) = rebuilt.taken_back {
+        say(format!("{} that the store did not know taken back from {from}", of(rows, "row")));
+    }
     if rebuilt.left_out > 0 {
         say(format!(
             "{} left out: no longer in {input}, or not accepted any more (all answers stay in the store)",
