@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use dset_core::provider::Providers;
@@ -21,6 +22,7 @@ use dset_engine::source::spool::{STDIN, spool};
 use dset_engine::store::{AsAsked, Store};
 use secrecy::SecretString;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::export::DatasetsAtEnd;
 use super::job::ShardArgs;
@@ -71,6 +73,9 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N", hide = true)]
     pub(crate) ack_fd: Option<u32>,
 }
+
+/// So long the last words of a run have after a signal until they are given up.
+const GOODBYE_MAX: Duration = Duration::from_secs(1);
 
 /// What only one run is told; no variable sets these.
 #[derive(Debug, Default, Args)]
@@ -430,9 +435,13 @@ pub(super) fn ask(
                 shown.unwrap_or_else(panicked);
                 Ok::<_, UserError>((ending, false))
             }
-            Ok(signal) = &mut signals => {
-                Ok((Ending { reason: EndReason::Stopped(signal), ..ending }, true))
-            }
+            Ok(signal) = &mut signals => match timeout(GOODBYE_MAX, &mut shown).await {
+                Ok(shown) => {
+                    shown.unwrap_or_else(panicked);
+                    Ok((ending, false))
+                }
+                Err(_) => Ok((Ending { reason: EndReason::Stopped(signal), ..ending }, true)),
+            },
         }
     })?;
     if is_cut {

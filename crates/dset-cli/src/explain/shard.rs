@@ -73,7 +73,11 @@ pub(crate) fn job_file(error: JobFileError) -> UserError {
             "the input is not what was split",
         )
         .cause(one_line(&difference.to_string()))
-        .hint("Bring it back as it was, or split it anew: `dset job split` into another folder"),
+        .hint("Bring it back as it was")
+        .hint(
+            "Or go on with the input as it is now: `dset merge` puts the folders of the shards together, and \
+             `dset run` with that folder as `-o` asks what they lack",
+        ),
         JobFileError::OtherRows { .. } => {
             user.hint("Read it with the version of dset that split it, or split it anew")
         }

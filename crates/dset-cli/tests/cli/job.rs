@@ -159,6 +159,24 @@ fn two_runs_of_one_shard_at_once_are_one_too_many() {
 }
 
 #[test]
+fn an_input_that_has_grown_is_gone_on_with_in_one_folder() {
+    let (folder, service) = (Folder::with(QUESTIONS), Service::friendly());
+    split(&folder, &service, &[]);
+    let run = |shard| ["run", "--job", "job", "--shard", shard];
+    folder.dset(&run("0")).exits(0);
+    folder.dset(&run("1")).exits(0);
+    let asked = service.stats().asked;
+    folder.write(
+        "q.csv",
+        format!("new\n{QUESTIONS}").replacen("new\nquestion\n", "question\nnew\n", 1),
+    );
+    folder.dset(&run("2")).exits(2).says("`dset merge` puts the folders of the shards together");
+    folder.dset(&["merge", "job/shard-00000", "job/shard-00001", "-o", "all"]).exits(0);
+    service.run(&folder, &["-o", "all"]).exits(0);
+    assert_eq!(service.stats().asked, 7 + 1, "of which {asked} were asked before");
+}
+
+#[test]
 fn an_input_that_changed_is_refused_before_anything_is_asked() {
     let (folder, service) = (Folder::with(QUESTIONS), Service::friendly());
     split(&folder, &service, &[]);
