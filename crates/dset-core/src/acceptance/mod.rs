@@ -14,7 +14,7 @@ use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::check::{
-    self, Check, CheckError, Command, Declaration, Judged, Judgement, KINDS, OnFail, WHOLE, Whole,
+    Check, CheckError, Command, Declaration, Judged, Judgement, KINDS, OnFail, WHOLE, Whole,
 };
 use crate::item::Item;
 use crate::schema::dialect::Restore;
@@ -23,6 +23,9 @@ use crate::structured::{Json, Parsed, Place, PlaceError, Unreadable, read};
 
 pub use another_try::{RetryWith, another_try};
 pub use terms::{Standing, Terms};
+
+/// The version of what a schema holds for right; a check has its own in [`Kind::version`](crate::check::Kind).
+const VERSION: u32 = 1;
 
 /// The name of the check that an answer fits the schema.
 pub const SCHEMA: &str = "schema";
@@ -203,7 +206,11 @@ impl Acceptance {
         }
         let mut said: Vec<_> = arguments.iter().collect();
         said.sort_by_key(|(field, _)| *field);
-        self.canonical.push(json!([name, on.as_ref().map(Place::to_string), said]).to_string());
+        let on_text = on.as_ref().map(Place::to_string);
+        self.canonical.push(match kind.version {
+            1 => json!([name, on_text, said]).to_string(),
+            later => json!([name, on_text, said, later]).to_string(),
+        });
         let check = match (kind.compile)(arguments, columns) {
             Ok(check) => check,
             Err(error) => return Err(AcceptanceError::Check { index, name, error }),
@@ -223,7 +230,7 @@ impl Acceptance {
     #[must_use]
     pub fn fingerprint(&self) -> [u8; 16] {
         let schema = self.schema.as_ref().map(|(schema, _)| schema.canonical());
-        let text = json!([check::VERSION, schema, self.canonical]).to_string();
+        let text = json!([VERSION, schema, self.canonical]).to_string();
         xxh3_128(format!("acceptance/1\n{text}").as_bytes()).to_be_bytes()
     }
 

@@ -121,6 +121,19 @@ fn its_fingerprint_changes_with_what_is_asked_of_answers_alone() {
 }
 
 #[test]
+fn verdicts_of_before_are_known_by_their_fingerprint_unless_their_check_has_another_version() {
+    let hash = |text: String| xxh3_128(format!("acceptance/1\n{text}").as_bytes()).to_be_bytes();
+    assert_eq!(Acceptance::default().fingerprint(), hash(json!([1, null, []]).to_string()));
+    let first = |name: &str, said: serde_json::Value| {
+        hash(json!([1, null, [json!([name, null, said]).to_string()]]).to_string())
+    };
+    let length = acceptance(None, json!([{"name": "length", "max": 5}])).fingerprint();
+    assert_eq!(length, first("length", json!([["max", 5]])));
+    let equals = acceptance(None, json!([{"name": "equals", "column": "gold"}])).fingerprint();
+    assert_ne!(equals, first("equals", json!([["column", "gold"]])));
+}
+
+#[test]
 fn declarations_that_mean_nothing_are_refused_with_their_place() {
     let error = |checks: serde_json::Value| {
         let checks = serde_json::from_value(checks).unwrap();

@@ -7,6 +7,7 @@ use super::{Argument, Check, CheckError, Judged, Judgement, Kind, arguments};
 
 pub(super) const KIND: Kind = Kind {
     name: "command",
+    version: 1,
     argument: Argument::Value("PROGRAM", |program| {
         let words: Vec<_> = program.split_whitespace().map(serde_json::Value::from).collect();
         Ok([("command".to_owned(), words.into())].into_iter().collect())

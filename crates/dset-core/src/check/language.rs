@@ -11,6 +11,7 @@ use super::{Argument, Check, CheckError, Judged, Judgement, Kind, Table, argumen
 
 pub(super) const KIND: Kind = Kind {
     name: "language",
+    version: 1,
     argument: Argument::Value("LANGUAGE", |language| table("language", language)),
     compile,
 };

@@ -6,6 +6,7 @@ use super::{Argument, Check, CheckError, Judged, Judgement, Kind, Table, argumen
 
 pub(super) const KIND: Kind = Kind {
     name: "length",
+    version: 1,
     argument: Argument::Value("MIN..MAX [characters|words|lines]", read),
     compile: |table, _| {
         let arguments: Length = arguments(table)?;

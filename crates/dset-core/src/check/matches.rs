@@ -7,12 +7,14 @@ use super::{Argument, Check, CheckError, Judged, Judgement, Kind, Table, argumen
 
 pub(super) const MATCHES: Kind = Kind {
     name: "matches",
+    version: 1,
     argument: Argument::Value("REGEX", |pattern| table("pattern", pattern)),
     compile: |table, _| compile(table, true),
 };
 
 pub(super) const LACKS: Kind = Kind {
     name: "lacks",
+    version: 1,
     argument: Argument::Value("REGEX", |pattern| table("pattern", pattern)),
     compile: |table, _| compile(table, false),
 };

@@ -3,15 +3,18 @@
 //! A check is a file here and a value in [`KINDS`]. All of them and the schema are an
 //! [`Acceptance`](crate::acceptance::Acceptance).
 
+mod choice;
 mod command;
 mod declaration;
 mod equals;
 mod language;
+mod latex;
 mod length;
 mod matches;
 mod no_refusal;
 mod no_repeat;
 mod number;
+mod unit;
 mod whole;
 
 use std::borrow::Cow;
@@ -28,9 +31,6 @@ pub use command::{Command, CommandReply};
 pub use declaration::{Declaration, DeclarationError, OnFail};
 pub use whole::WHOLE;
 pub(crate) use whole::Whole;
-
-/// The version of what checks hold for right: verdicts of another one are worked out anew.
-pub const VERSION: u32 = 1;
 
 /// The kinds of checks, beside the schema.
 pub static KINDS: &[Kind] = &[
@@ -53,6 +53,8 @@ pub type Table = serde_json::Map<String, Value>;
 pub struct Kind {
     /// Its name in declarations.
     pub name: &'static str,
+    /// The version of what it holds for right, from 1: verdicts of another one are worked out anew.
+    pub version: u32,
     /// What `--check NAME=VALUE` takes as its value.
     pub argument: Argument,
     /// Makes a check of it.

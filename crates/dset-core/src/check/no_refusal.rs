@@ -10,6 +10,7 @@ use super::{Argument, Check, Judged, Judgement, Kind, NoArguments, arguments};
 
 pub(super) const KIND: Kind = Kind {
     name: "no-refusal",
+    version: 1,
     argument: Argument::None,
     compile: |table, _| {
         let NoArguments {} = arguments(table)?;

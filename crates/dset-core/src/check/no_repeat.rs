@@ -9,6 +9,7 @@ use crate::provider::stream::repetition::RepetitionDetector;
 
 pub(super) const KIND: Kind = Kind {
     name: "no-repeat",
+    version: 1,
     argument: Argument::None,
     compile: |table, _| {
         let arguments: NoRepeat = arguments(table)?;

@@ -6,6 +6,9 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 use regex::{Captures, Regex};
 
+use super::latex;
+use super::unit::{Beside, unit_of};
+
 /// How many digits a number may have, and how large an exponent may be: an answer is a text of any
 /// length, and nobody asked for more.
 const DIGITS_MAX: usize = 1_000;
@@ -43,15 +46,12 @@ static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&pattern).expect("a test compiles it")
 });
 
-static FRACTION: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\\[dt]?frac ?\{([^{}]*)\} ?\{([^{}]*)\}").expect("a test compiles it")
-});
-
 impl Quantity {
     /// Reads a text that is one number, with a currency, a unit or a per cent sign at most, or that
-    /// ends with `#### ` and one; `None` where it is none.
+    /// ends with `#### ` or `\boxed{}` and one; `None` where it is none.
     pub(super) fn read(text: &str) -> Option<Quantity> {
         let text = text.rsplit_once("####").map_or(text, |(_, last)| last);
+        let text = latex::boxed(text).unwrap_or(text);
         if text.len() > 4 * DIGITS_MAX {
             return None;
         }
@@ -74,14 +74,9 @@ impl Quantity {
             found.name("unit").is_some_and(|unit| !plain[..unit.start()].ends_with(' '));
         let beside = Beside::read(text("unit"), text("currency"), is_attached)?;
         let value = value * beside.factor;
-        let unit = [text("currency"), &beside.unit].concat();
-        let unit = unit.trim_end_matches(['.', ' ']);
-        // One apple and two apples are of one unit.
-        let unit =
-            if unit.chars().count() > 2 { unit.strip_suffix('s').unwrap_or(unit) } else { unit };
         Some(Quantity {
             value: value / BigInt::from(parts),
-            unit: unit.to_owned(),
+            unit: unit_of(text("currency"), &beside.unit),
             may_be_factor: beside.may_be_factor,
         })
     }
@@ -98,129 +93,19 @@ impl Quantity {
     }
 }
 
-/// What words behind a number make of it.
-struct Beside {
-    factor: BigRational,
-    unit: String,
-    may_be_factor: bool,
-}
-
-impl Beside {
-    /// Reads what stands behind a number; `None` where that goes on as a sentence, or says another
-    /// number in a way that is not read.
-    fn read(unit: &str, currency: &str, is_attached: bool) -> Option<Beside> {
-        let mut words: Vec<&str> = unit.split(' ').collect();
-        let mut factor = BigRational::from(BigInt::from(1));
-        while let Some(thousands) = words.first().and_then(|word| factor_of(word)) {
-            factor *= BigRational::from(BigInt::from(thousands));
-            words.remove(0);
-        }
-        let of_unit =
-            words.first().and_then(|word| MYRIADS_ZH.iter().find(|own| word.starts_with(own.0)));
-        if let Some((sign, myriads)) = of_unit {
-            factor *= BigRational::from(BigInt::from(*myriads));
-            words[0] = &words[0][sign.len()..];
-        }
-        if let Some((first, rest)) = words.split_first() {
-            let (letters, sign) = match first.char_indices().next_back() {
-                Some((at, sign)) if first.len() > sign.len_utf8() && is_currency(sign) => {
-                    (&first[..at], &first[at..])
-                }
-                _ => (*first, ""),
-            };
-            let is_money = !currency.is_empty() || !sign.is_empty();
-            let of_money = money_factor_of(letters).filter(|_| is_money);
-            let of_k = Some(1_000).filter(|_| is_attached && letters == "k");
-            if let Some(own) = of_money.or(of_k) {
-                factor *= BigRational::from(BigInt::from(own));
-                words = [&[sign][..], rest].concat();
-            }
-        }
-        let unit = words.join(" ").trim().to_owned();
-        if PER_CENT.contains(&&*unit.trim_end_matches('.').to_lowercase()) {
-            let factor = factor / BigInt::from(100);
-            return Some(Beside { factor, unit: String::new(), may_be_factor: false });
-        }
-        let is_sentence =
-            words.len() > WORDS_MAX || words.iter().any(|word| is_of_a_sentence(word));
-        let letters = unit.trim_end_matches('.');
-        let may_be_factor = is_attached && LETTERS.contains(&letters)
-            || unit.starts_with(HUNDREDS_ZH) && !KILO_ZH.iter().any(|kilo| unit.starts_with(kilo));
-        (!is_sentence).then_some(Beside { factor, unit, may_be_factor })
-    }
-}
-
-/// How many words a unit has at most: `cubic metres per second`.
-const WORDS_MAX: usize = 4;
-const PER_CENT: [&str; 4] = ["percent", "per cent", "pct", "prozent"];
-/// Letters that are a unit for some and a factor for others, where they stand at the number: `3M`, but `300 K`.
-const LETTERS: [&str; 7] = ["k", "K", "M", "B", "b", "G", "T"];
-/// A hundred and a thousand, of which the second is a kilo before units.
-const HUNDREDS_ZH: [char; 3] = ['十', '百', '千'];
-const KILO_ZH: [&str; 8] = ["千克", "千米", "千瓦", "千卡", "千赫", "千焦", "千帕", "千伏"];
-
-/// What multiplies before a unit in Chinese, the longer first: `3万元`.
-const MYRIADS_ZH: [(&str, u64); 5] = [
-    ("万亿", 1_000_000_000_000),
-    ("万", 10_000),
-    ("萬", 10_000),
-    ("亿", 100_000_000),
-    ("億", 100_000_000),
-];
-
-/// Reads a word that multiplies.
-fn factor_of(word: &str) -> Option<u64> {
-    let lower = word.trim_end_matches('.').to_lowercase();
-    Some(match lower.strip_suffix('s').unwrap_or(&lower) {
-        "dozen" => 12,
-        "hundred" => 100,
-        "thousand" => 1_000,
-        "万" | "萬" => 10_000,
-        "million" | "mln" | "mio" => 1_000_000,
-        "亿" | "億" => 100_000_000,
-        "billion" | "bn" => 1_000_000_000,
-        "trillion" | "tn" | "万亿" => 1_000_000_000_000,
-        _ => return None,
-    })
-}
-
-fn is_currency(sign: char) -> bool {
-    matches!(sign, '$' | '¢'..='¥' | '\u{20a0}'..='\u{20cf}')
-}
-
-/// Reads the letters that multiply money.
-fn money_factor_of(letters: &str) -> Option<u64> {
-    Some(match letters {
-        "k" | "K" => 1_000,
-        "m" | "M" | "mn" => 1_000_000,
-        "b" | "B" => 1_000_000_000,
-        "t" | "T" => 1_000_000_000_000,
-        _ => return None,
-    })
-}
-
-/// Words that no unit has: those that go on as a sentence, and those that make another number.
-const OF_SENTENCES: &str = "is are was were be isn't ain't aren't wasn't not no nor never none \
-    neither or and but if unless except than then so maybe perhaps probably possibly wrong incorrect false untrue \
-    would should could cannot can't does doesn't do don't did has have think guess it which that \
-    because plus minus too instead almost nearly roughly about approximately squared cubed \
-    factorial half halves third thirds quarter quarters fifths tenth tenths hundredth \
-    hundredths thousandths ist nicht falsch oder est pas ou faux";
-
-/// What words of a sentence have in Chinese, and numbers that are not read.
-const OF_SENTENCES_ZH: [char; 14] =
-    ['不', '错', '非', '没', '无', '否', '或', '是', '吗', '但', '半', '多', '万', '亿'];
-
-fn is_of_a_sentence(word: &str) -> bool {
-    let lower = word.trim_end_matches('.').to_lowercase().replace('’', "'");
-    OF_SENTENCES.split(' ').any(|own| own == lower) || lower.contains(OF_SENTENCES_ZH)
-}
-
 /// Returns a text without what is only set around or between numbers.
 fn plain(text: &str) -> String {
-    let text = FRACTION.replace_all(text, "$1/$2");
+    let text = latex::without_commands(text);
+    let text = latex::fractions(&text);
     let mut plain = text.replace("\\left", "").replace("\\right", "");
     for (written, means) in [
+        ("^{\\circ}", "°"),
+        ("^\\circ", "°"),
+        ("\\pi", "π"),
+        ("\\ ", " "),
+        ("\\;", " "),
+        ("\\:", " "),
+        ("º", "°"),
         ("\\%", "%"),
         ("\\$", "$"),
         ("\\,", ""),
@@ -328,12 +213,18 @@ mod tests {
                 "1,234 1234.0 +1234. 1_234 1'234 1234.000 $1,234 €1234 1.234e3 1.234×10^3 1.234E+3 \
                  **1,234** $1234$ \\(1{,}234\\)",
             ),
-            ("0.5", "1/2 50% .5 5e-1 500‰ ½ 0.50 \\frac{1}{2} \\dfrac12"),
+            (
+                "0.5",
+                "1/2 50% .5 5e-1 500‰ ½ 0.50 \\frac{1}{2} \\dfrac12 \\frac{1}2 \\boxed{\\frac12} $\\boxed{0.5}$",
+            ),
             ("-3", "−3 -3.0 -$3 $-3 -6/2 -3km"),
             ("5000000", "5×10⁶ 5*10**6 5,000,000"),
             ("0.1", "1/10 10% 10\\%"),
         ] {
-            for other in others.split(' ').filter(|other| *other != "\\dfrac12") {
+            for other in others
+                .split(' ')
+                .filter(|other| *other != "\\dfrac12 \\frac{1}2 \\boxed{\\frac12} $\\boxed{0.5}$")
+            {
                 assert!(same(one, other), "{one} {other}");
             }
         }
@@ -369,7 +260,25 @@ mod tests {
             ("3", "3 pieces of cake"),
             ("3", "3千克"),
             ("3 K", "3 K"),
-            ("3i", "3 i"),
+            ("3.5", "$3\\frac{1}{2}$"),
+            ("1 1/2", "1\\frac12"),
+            ("-1.5", "-1\\frac{1}{2}"),
+            ("7", "So we get $x = \\boxed{7}$."),
+            ("5 cm", "5\\text{ cm}"),
+            ("5 cm", "5\\ \\mathrm{cm}"),
+            ("$5", "5 USD"),
+            ("$5", "5 dollars"),
+            ("$5", "US$5"),
+            ("$1", "1 US dollar"),
+            ("5 dollars per hour", "$5 per hour"),
+            ("€5", "5 euros"),
+            ("45°", "45 degrees"),
+            ("45°", "45^\\circ"),
+            ("45", "45º"),
+            ("60 km/h", "60"),
+            ("5 s", "5"),
+            ("5", "5 p.m."),
+            ("3", "3 cups a day"),
             ("3", "3 m\""),
         ] {
             assert!(same(one, other), "{one} {other}");
@@ -401,6 +310,8 @@ mod tests {
             ("3", "3 万"),
             ("3", "3百"),
             ("5", "5 percent"),
+            ("15.5", "3\\frac{1}{2}"),
+            ("45°", "45 °C"),
         ] {
             assert!(!same(one, other) && !same(other, one), "{one} {other}");
         }
@@ -437,6 +348,23 @@ mod tests {
             "3 halves",
             "3 I think",
             "3 squared",
+            "2π",
+            "2\\pi",
+            "2x",
+            "2x²",
+            "2xy",
+            "2 x/y",
+            "3i",
+            "3 i",
+            "2e",
+            "2 cos",
+            "2 log",
+            "2cosx",
+            "2\\sqrt{3}",
+            "1/2 n",
+            "\\frac{1}{2}3",
+            "1.5\\frac{1}{2}",
+            "-\\boxed{7}",
             "3多万",
             "3 apples that he gave to her",
         ] {

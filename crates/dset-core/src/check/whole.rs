@@ -7,6 +7,7 @@ pub const WHOLE: &str = "whole";
 
 pub(super) const KIND: Kind = Kind {
     name: WHOLE,
+    version: 1,
     argument: Argument::None,
     compile: |table, _| arguments::<NoArguments>(table).map(|_| Box::new(Whole) as Box<dyn Check>),
 };
