@@ -277,6 +277,11 @@ fn pairs_are_the_accepted_and_the_first_that_failed_and_filters_see_verdicts() {
     assert_eq!(pairs.lines().count() as i64, second);
     let first: serde_json::Value = serde_json::from_str(pairs.lines().next().unwrap()).unwrap();
     assert_ne!(first["chosen"], first["rejected"]);
+    // What is asked of answers is asked of both sides.
+    let not_wrong = ["export", "--to", "none.jsonl", "--layout", "preference", "--where"];
+    let ran = folder.dset(&[&not_wrong[..], &["'equals' not in failed_checks", "--json"]].concat());
+    let left = &ran.exits(0).json()["left_out"];
+    assert_eq!((&left["filtered"], &left["one_answer"]), (&second.into(), &20.into()), "{left}");
     folder.dset(&["export", "--to", "second.jsonl", "--where", "tries > 1"]).exits(0);
     assert_eq!(folder.read("second.jsonl").lines().count() as i64, second);
     let keep = Folder::with(&folder.read("q.csv"));
@@ -284,6 +289,25 @@ fn pairs_are_the_accepted_and_the_first_that_failed_and_filters_see_verdicts() {
     let right = "'equals' not in failed_checks";
     keep.dset(&["export", "--to", "right.jsonl", "--where", right]).exits(0);
     assert_eq!(keep.read("right.jsonl").lines().count() as i64, 20 - second);
+}
+
+#[test]
+fn no_answer_is_chosen_and_rejected_where_it_is_kept_though_it_fails() {
+    let (folder, answers) = arithmetic(12);
+    let service = service(answers, 0.5);
+    service.run(&folder, &["--gold", "gold", "--on-fail", "retry"]).exits(0);
+    let second = folder.count("SELECT count(*) FROM later_tries");
+    assert!(second > 0);
+    let stricter = ["--gold", "gold", "--check", "length=..1", "--on-fail", "retry"];
+    service.run(&folder, &[&stricter[..], &["--continue"]].concat()).exits(0);
+    assert_eq!(service.stats().asked as i64, 12 + second);
+    folder.dset(&["export", "--to", "pairs.jsonl", "--layout", "preference"]).exits(0);
+    let pairs = folder.read("pairs.jsonl");
+    assert_eq!(pairs.lines().count() as i64, second, "{pairs}");
+    for pair in pairs.lines() {
+        let pair: serde_json::Value = serde_json::from_str(pair).unwrap();
+        assert_ne!(pair["chosen"], pair["rejected"]);
+    }
 }
 
 #[test]

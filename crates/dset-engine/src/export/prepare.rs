@@ -75,7 +75,7 @@ pub(super) fn prepare(
     if wants_rank && request.rank.is_none() && !by_checks {
         return Err(ExportError::NoRank);
     }
-    let rejected = by_checks.then(|| index.first_rejected(store)).transpose()?;
+    let rejected = by_checks.then(|| index.rejected(store)).transpose()?;
     let looked = look(&mut index, layout, request, moment, by_checks)?;
     let names = looked.survey.names().to_vec();
     let kept = kept(&index, &looked, layout, request)?;

@@ -56,9 +56,9 @@ pub(super) struct Selection {
     pub(super) samples: Samples,
     /// What verdicts are known by, where answers are held against checks.
     pub(super) acceptance: Option<[u8; 16]>,
-    /// The first answer to each wanted one that is not accepted, where those are set against accepted
-    /// ones.
-    pub(super) rejected: Option<HashMap<QuestionIndex, AnswerId>>,
+    /// The answers to each wanted one that are not accepted, where the first of them is set against the
+    /// accepted one.
+    pub(super) rejected: Option<HashMap<QuestionIndex, Vec<AnswerId>>>,
     pub(super) skip_unfit: bool,
     /// Only rows that lack an answer, and those without one.
     pub(super) failed: bool,
@@ -124,17 +124,14 @@ impl Selection {
                 return Ok(());
             }
         }
-        let ranks = match &self.rejected {
-            Some(rejected) => {
-                let found = seen.entries.clone().find_map(|at| rejected.get(&at).copied());
+        let ranks = match self.rejected.is_some() {
+            true => {
                 self.left_out.other_samples += rows.len().saturating_sub(1) as u64;
                 rows.truncate(1);
-                if let Some(found) = found {
-                    rows.push(self.read(found, seen, archive)?);
-                }
+                rows.extend(self.first_rejected(&id, seen, archive)?);
                 Some([1.0, 0.0][..rows.len()].to_vec())
             }
-            None => self.choose(&id, seen, &mut rows)?,
+            false => self.choose(&id, seen, &mut rows)?,
         };
         let fields = self.kept.cells(seen.item.fields);
         let record = Record {
@@ -191,7 +188,30 @@ impl Selection {
         Ok(row)
     }
 
-    /// Leaves out answers that the user does not want, and those that were written already.
+    /// Returns the first answer that is not accepted and that the user wants.
+    fn first_rejected(
+        &mut self,
+        id: &str,
+        seen: &PlannedRow<'_>,
+        archive: &dyn Archive,
+    ) -> Result<Option<Row>, ExportError> {
+        let all = seen.entries.clone().filter_map(|at| self.rejected.as_ref()?.get(&at));
+        for answer in all.flatten() {
+            let row = self.read(*answer, seen, archive)?;
+            if self.is_wanted(id, seen, &row)? {
+                return Ok(Some(row));
+            }
+            self.left_out.filtered += 1;
+        }
+        Ok(None)
+    }
+
+    fn is_wanted(&self, id: &str, seen: &PlannedRow<'_>, row: &Row) -> Result<bool, ExportError> {
+        let Some(filter) = &self.filter else { return Ok(true) };
+        filter.expression.holds(&answered(id, seen, row)).map_err(|error| filter.failed(error))
+    }
+
+    /// Leaves out answers that the user does not want, and those whose words were written already.
     fn keep_wanted(
         &mut self,
         id: &str,
@@ -199,16 +219,13 @@ impl Selection {
         rows: &mut Vec<Row>,
     ) -> Result<(), ExportError> {
         let all = rows.len();
-        if let Some(filter) = &self.filter {
-            let mut kept = Vec::with_capacity(all);
-            for row in rows.drain(..) {
-                let holds = filter.expression.holds(&answered(id, seen, &row));
-                if holds.map_err(|error| filter.failed(error))? {
-                    kept.push(row);
-                }
+        let mut kept = Vec::with_capacity(all);
+        for row in rows.drain(..) {
+            if self.is_wanted(id, seen, &row)? {
+                kept.push(row);
             }
-            *rows = kept;
         }
+        *rows = kept;
         self.left_out.filtered += (all - rows.len()) as u64;
         if let Some(written) = &mut self.written {
             let all = rows.len();

@@ -160,24 +160,26 @@ impl RunIndex {
         Ok(beside)
     }
 
-    /// Returns of each entry the first of its answers that is not accepted, where it has one.
-    pub(crate) fn first_rejected(
+    /// Returns of each entry its answers that are not accepted, where it has any, in the order of their tries. What
+    /// is kept though it fails a check is accepted.
+    pub(crate) fn rejected(
         &self,
         store: &Store,
-    ) -> Result<HashMap<QuestionIndex, AnswerId>, StoreError> {
-        let mut rejected = HashMap::new();
+    ) -> Result<HashMap<QuestionIndex, Vec<AnswerId>>, StoreError> {
+        let mut rejected = HashMap::<_, Vec<_>>::new();
         let Some(terms) = &self.terms else { return Ok(rejected) };
         let tries = store.tries_by_answer(Some(self.generation))?;
+        let kept = store.kept(Some(terms))?;
         for (at, accepted) in (0..).zip(&self.answers) {
             let last = self.plan.not_accepted(at).map(|one| one.answer);
             let Some(known) = accepted.or(last) else { continue };
-            for answer in tries.of(known) {
+            let accepts = |answer: &AnswerId| *accepted == Some(*answer) || kept.has(*answer);
+            for answer in tries.of(known).filter(|answer| !accepts(answer)) {
                 let verdicts = store.as_reader().verdicts(answer, &terms.fingerprint)?;
                 // Half an answer teaches nothing about the other.
                 let is_cut = verdicts.iter().flatten().any(Verdict::says_cut);
                 if !is_cut && terms.consequence(verdicts.as_deref()) != Consequence::Accept {
-                    rejected.insert(at, answer);
-                    break;
+                    rejected.entry(at).or_default().push(answer);
                 }
             }
         }
