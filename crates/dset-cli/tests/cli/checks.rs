@@ -311,6 +311,26 @@ fn no_answer_is_chosen_and_rejected_where_it_is_kept_though_it_fails() {
 }
 
 #[test]
+fn pairs_at_the_end_of_a_run_are_made_by_its_own_checks() {
+    let (folder, answers) = arithmetic(12);
+    let service = service(answers, 0.5);
+    folder.asks(&service);
+    let asked =
+        "[[check]]\nname = \"equals\"\ncolumn = \"gold\"\nas = \"auto\"\non-fail = \"retry\"\n";
+    let wanted = "[[export]]\nto = \"pairs.jsonl\"\nlayout = \"preference\"\n";
+    folder.write("dset.toml", format!("{asked}{wanted}"));
+    folder.dset(&["run"]).exits(0);
+    let second = folder.count("SELECT count(*) FROM later_tries");
+    assert_eq!(folder.read("pairs.jsonl").lines().count() as i64, second);
+    // A run without checks cannot make them, whatever the last one had.
+    folder.write("dset.toml", wanted);
+    folder.write("q.csv", folder.read("q.csv") + "Why?,1\n");
+    let before = service.stats().asked;
+    folder.dset(&["run"]).exits(2).says("not said which answers are better");
+    assert_eq!(service.stats().asked, before);
+}
+
+#[test]
 fn an_earlier_answer_that_cannot_be_read_is_the_stores_fault_and_not_the_questions() {
     let (folder, answers) = arithmetic(4);
     let service = service(answers, 1.0);

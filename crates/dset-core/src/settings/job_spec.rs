@@ -73,6 +73,12 @@ impl JobSpec {
         self.models.iter().map(|model| model.request.clone()).collect()
     }
 
+    /// Tells whether answers are held against anything but that they are whole.
+    #[must_use]
+    pub fn declares_checks(&self) -> bool {
+        self.schema.is_some() || !self.checks.declared.is_empty()
+    }
+
     /// Tells whether every question is to get more than one answer.
     #[must_use]
     pub fn wants_several(&self) -> bool {

@@ -70,7 +70,10 @@ pub(super) fn prepare(
     }
     let wants_rank = layout.wants_rank() || request.samples == Samples::Best;
     let terms = index.terms.clone();
-    let has_checks = terms.as_ref().is_some_and(|terms| !terms.are_of_whole_alone());
+    let has_checks = match moment {
+        Moment::Now => terms.as_ref().is_some_and(|terms| !terms.are_of_whole_alone()),
+        Moment::BeforeRun => spec.declares_checks(),
+    };
     let by_checks = layout.compares_answers() && request.rank.is_none() && has_checks;
     if wants_rank && request.rank.is_none() && !by_checks {
         return Err(ExportError::NoRank);
