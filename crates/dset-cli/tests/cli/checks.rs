@@ -356,6 +356,7 @@ fn stats_count_by_check_what_failed_was_asked_again_and_cost() {
     assert_eq!((&equals["failed"], &equals["asked_again"]), (&20.into(), &20.into()));
     assert_eq!(equals["spent_on_failed"]["calls"], 20);
     assert_eq!(stats["checks"][1]["passed"], 40, "none was cut");
+    assert_eq!(stats["all"]["answers"], 40, "those of every try");
     folder.dset(&["stats"]).exits(0).tells("20 pass, 20 fail; 20 of them asked again");
     // What asking again would cost is said where a stricter check is decided on.
     let strict = ["check", "--check", "length=..1", "--on-fail", "retry", "--tries", "9"];

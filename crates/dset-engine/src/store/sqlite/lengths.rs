@@ -20,7 +20,7 @@ pub(crate) struct MeasuredAnswer {
 }
 
 impl Store {
-    /// Shows how long every answer of an edition is.
+    /// Shows how long every answer of an edition is, those of every try.
     pub(crate) fn for_each_measured(
         &self,
         edition: u32,
@@ -51,7 +51,8 @@ impl Store {
     }
 
     fn ids(&self, edition: u32) -> Result<IdSet, StoreError> {
-        let sql = "SELECT answer FROM keys WHERE edition = ?1";
+        let sql = "SELECT answer FROM keys WHERE edition = ?1
+                   UNION ALL SELECT answer FROM later_keys WHERE edition = ?1";
         let mut statement = self.reader.connection.prepare(sql)?;
         let mut rows = statement.query([edition])?;
         let mut ids = IdSet::default();
