@@ -4,6 +4,8 @@
 use std::path::Path;
 
 use dset_core::item::question::Question;
+use dset_core::money::Prices;
+use dset_core::provider::Providers;
 use dset_core::run::{EndReason, Notice, RateBound, Snapshot, StopSignal};
 use dset_core::settings::Layer;
 use dset_core::time::Time;
@@ -13,6 +15,7 @@ use dset_engine::observer::{LocalFailure, Observer};
 use dset_engine::run::lanes::Lanes;
 use dset_engine::run::prepare::Decisions;
 use dset_engine::shard::split;
+use dset_engine::view::browse::{Browser, Filter, OwnedPricing, SideFiles};
 use dset_mock::{Mock, MockSettings};
 
 fn engine(folder: &Path, name: &str, questions: u32, service: &Mock) -> Engine {
@@ -97,6 +100,32 @@ async fn shards_of_one_engine_are_its_whole_run() {
     let error = engine.run_shard(&job, 2, &mut a, &cancel[0]).await.unwrap_err();
     assert!(error.to_string().contains("no shard 2"), "{error}");
     assert_eq!(service.stats().answered, 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_of_records_are_those_of_the_moment_in_which_they_were_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Mock::start(MockSettings::default()).await.unwrap();
+    let few = engine(folder.path(), "q", 250, &service);
+    few.run(&mut Quiet, &Cancel::new()).await.unwrap();
+    let pricing = OwnedPricing { prices: Prices::default(), providers: Providers::default() };
+    let side = SideFiles { folder: folder.path().to_owned() };
+    let browser = Browser::open(few.spec().clone(), side, pricing).unwrap().unwrap();
+    let filter = Filter { descending: true, ..Filter::default() };
+    let mut rest = browser.lines(&filter).unwrap();
+    let mut lines = browser.next_lines(&mut rest).unwrap().unwrap();
+    let more = engine(folder.path(), "q", 400, &service);
+    more.run(&mut Quiet, &Cancel::new()).await.unwrap();
+    assert_eq!(browser.overview().unwrap().answered, 400);
+    while let Some(next) = browser.next_lines(&mut rest).unwrap() {
+        lines += &next;
+    }
+    let question = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line["question"].as_str().unwrap().to_owned()
+    };
+    let expected: Vec<_> = (0..250).rev().map(|at| format!("q {at}")).collect();
+    assert_eq!(lines.lines().map(question).collect::<Vec<_>>(), expected);
 }
 
 /// Stops a run that the user's own limit holds up.

@@ -1,4 +1,5 @@
-//! The answers for programs, which are those of the page too. Every answer is one snapshot of the store.
+//! The answers for programs, which are those of the page too. Every answer is one snapshot of the
+//! store; a file of lines has the records that there were when it was begun.
 
 use std::sync::Arc;
 
@@ -165,15 +166,17 @@ pub(crate) async fn compare(State(viewer): State<Shared>, RawQuery(query): RawQu
 pub(crate) async fn lines(State(viewer): State<Shared>, RawQuery(query): RawQuery) -> Answer {
     let query = Query::read(&query.unwrap_or_default())?;
     // What is wrong with the filter is said before the file begins.
-    let of = query.filter.clone();
-    look(Arc::clone(&viewer), move |viewer| Ok(viewer.browser.list(&of, 0, 0)?)).await?;
-    let stream = futures_util::stream::unfold(Some(0), move |from| {
-        let (viewer, filter) = (Arc::clone(&viewer), query.filter.clone());
+    let all = look(Arc::clone(&viewer), move |viewer| Ok(viewer.browser.lines(&query.filter)?));
+    let stream = futures_util::stream::unfold(Some(all.await?), move |rest| {
+        let viewer = Arc::clone(&viewer);
         async move {
-            let from = from?;
-            let lines = look(viewer, move |viewer| Ok(viewer.browser.lines(&filter, from)?)).await;
-            match lines {
-                Ok((lines, next)) => Some((Ok(lines), next)),
+            let mut rest = rest?;
+            let next = move |viewer: &Viewer| {
+                let lines = viewer.browser.next_lines(&mut rest)?;
+                Ok(lines.map(|lines| (lines, rest)))
+            };
+            match look(viewer, next).await {
+                Ok(next) => next.map(|(lines, rest)| (Ok(lines), Some(rest))),
                 Err(ApiError(_, words)) => Some((Err(std::io::Error::other(words)), None)),
             }
         }

@@ -17,8 +17,6 @@ use crate::assets::ASSETS;
 pub const RECORDS_MAX: u64 = 20_000;
 /// Bytes of questions in one file, about.
 const PART_BYTES: usize = 1 << 20;
-/// Records that are read at once.
-const PAGE: usize = 500;
 
 /// What tells a folder of ours from one of somebody else's.
 const MARK: &str = "dset-view.json";
@@ -113,14 +111,7 @@ impl Folder<'_> {
         let made = temporary_folder_in(folder_of(to)).map_err(failed)?;
         write_assets(made.path()).map_err(failed)?;
         let writer = Writer { folder: made.path(), browser: self.browser, filter: &filter };
-        let mut records = Vec::new();
-        while (records.len() as u64) < count {
-            let page = self.browser.list(&filter, records.len() as u64, PAGE)?.records;
-            if page.is_empty() {
-                break;
-            }
-            records.extend(page);
-        }
+        let records = self.browser.list_all(&filter)?;
         let parts = writer.questions(&records).map_err(|error| error.of(to))?;
         let mut overview = json!(self.browser.overview()?);
         overview["input"] = self.status["input"].clone();

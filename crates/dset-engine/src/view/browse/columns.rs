@@ -49,7 +49,7 @@ impl State {
 }
 
 /// The words of a column that has few of them. The first, number 0, is none.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Names {
     names: Vec<String>,
 }

@@ -33,6 +33,7 @@ pub use self::detail::Detail;
 pub use self::distributions::{Distribution, Distributions, Step};
 pub use self::error::BrowseError;
 pub use self::filter::{FACETS, Facet, FacetValue, Filter, FilterError, NUMBERS};
+pub use self::lines::Lines;
 use self::load::Loaded;
 pub use self::page::{ListedRecord, Page, Snippet};
 pub(crate) use self::review::reviews_of;

@@ -115,10 +115,19 @@ impl Snippet {
 impl Browser {
     /// Returns at most `limit` records from the `offset`th on that the filter lets through.
     pub fn list(&self, filter: &Filter, offset: u64, limit: usize) -> Result<Page, BrowseError> {
+        self.page(filter, offset, limit.min(PAGE_MAX))
+    }
+
+    /// Returns all records that the filter lets through, of one moment.
+    pub fn list_all(&self, filter: &Filter) -> Result<Vec<ListedRecord>, BrowseError> {
+        Ok(self.page(filter, 0, usize::MAX)?.records)
+    }
+
+    fn page(&self, filter: &Filter, offset: u64, limit: usize) -> Result<Page, BrowseError> {
         self.with(|store, loaded| {
             let order = self.order(store, loaded, filter)?;
             let mut texts = Texts::new(&filter.terms)?;
-            let wanted = order.iter().skip(offset as usize).take(limit.min(PAGE_MAX));
+            let wanted = order.iter().skip(offset as usize).take(limit);
             let records = wanted.map(|&at| {
                 let record = &loaded.columns.records[at as usize];
                 listed(store, loaded, record, &mut texts)
