@@ -365,6 +365,18 @@ fn stats_count_by_check_what_failed_was_asked_again_and_cost() {
 }
 
 #[test]
+fn continue_keeps_the_answers_that_a_new_check_would_mark() {
+    let (folder, service) = (Folder::with(&questions(3)), Service::friendly());
+    service.run(&folder, &[]).exits(0);
+    let check = ["--check", "length=..1"];
+    service.run(&folder, &[&check[..], &["--continue"]].concat()).exits(0);
+    service.run(&folder, &check).exits(0);
+    assert!(!folder.read("q.csv").contains("ERROR"));
+    folder.dset(&["export", "--to", "a.jsonl", "--strict"]).exits(0);
+    assert_eq!(service.stats().asked, 3);
+}
+
+#[test]
 fn a_question_without_an_answer_has_no_accepted_one_and_enough_is_enough() {
     let folder = Folder::with("question\nWhy?\nHow?\nWho?\n");
     let service = Service::friendly();

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use dset_core::acceptance::{Acceptance, Consequence, Terms};
+use dset_core::acceptance::{Acceptance, Consequence, Terms, Verdict};
 use dset_core::item::question::{QuestionId, QuestionIndex};
 use dset_core::key::RequestSettings;
 use dset_core::plan::AnswerId;
@@ -201,7 +201,7 @@ pub(crate) fn decide(
     let Some(accepting) = accepting else { return Ok(plan) };
     let concerned = match again {
         true => Vec::new(),
-        false => not_accepted_any_more(input, store, &plan, accepting, &rejudged, chosen)?,
+        false => not_accepted_any_more(input, store, &plan, accepting, &rejudged, (chosen, keep))?,
     };
     if !concerned.is_empty() && !keep {
         let schema = |requests: &[RequestSettings]| requests.first().and_then(|r| r.schema.clone());
@@ -224,14 +224,14 @@ pub(crate) fn decide(
 }
 
 /// Returns the answers that were accepted on the terms of the last run, of rows that are not chosen and would
-/// be asked again by this plan.
+/// be asked again by this plan; where they are to be kept, also those of rows that it would mark.
 fn not_accepted_any_more(
     input: &ScannedInput,
     store: &Store,
     plan: &RunPlan,
     accepting: &Accepting,
     rejudged: &Rejudged,
-    chosen: &[Option<QuestionId>],
+    (chosen, keep): (&[Option<QuestionId>], bool),
 ) -> Result<Vec<AnswerId>, JobError> {
     let before = store.terms()?;
     let RunPlan { plan, generation, .. } = plan;
@@ -240,19 +240,31 @@ fn not_accepted_any_more(
         (before.fingerprint, &before.on_fail) != (now.fingerprint, &now.on_fail)
     });
     let is_concerned = |at: QuestionIndex| {
-        plan.states[at as usize] == Planned::Pending
+        let state = plan.states[at as usize];
+        (state == Planned::Pending || keep && state == Planned::Failed)
             && chosen.get(plan.wanted().row(at) as usize).is_none_or(Option::is_none)
     };
     let all = plan.not_accepted.iter().map(|one| one.index).filter(|at| is_concerned(*at));
     let concerned: HashSet<QuestionIndex> = all.collect();
     let mut accepted = Vec::new();
     if concerned.is_empty() || !is_new && rejudged.is_empty() {
-        return Ok(accepted);
+        return Ok(Vec::new());
     }
     RunPlan::with_answers(input, store, *generation, before.as_ref(), |at, answer| {
         if concerned.contains(&at) {
-            accepted.push(answer);
+            accepted.push((at, answer));
         }
     })?;
-    Ok(accepted)
+    let archive = store.as_reader();
+    let acceptance = &accepting.terms.fingerprint;
+    let mut all = Vec::with_capacity(accepted.len());
+    for (at, answer) in accepted {
+        // Half an answer that nobody asks for again is kept by nobody's word.
+        let is_cut = plan.states[at as usize] == Planned::Failed
+            && archive.verdicts(answer, acceptance)?.iter().flatten().any(Verdict::says_cut);
+        if !is_cut {
+            all.push(answer);
+        }
+    }
+    Ok(all)
 }
