@@ -406,6 +406,24 @@ fn duplicates_are_left_out_by_question_and_answer() {
 }
 
 #[test]
+fn an_answer_that_is_left_out_makes_no_later_one_a_duplicate() {
+    let (folder, _service) =
+        answered("question,topic\nsame,a\nsame,b\nsame,c\n", &["--samples", "2"]);
+    // x and y, y and z, y and y.
+    folder.sql(
+        "UPDATE answers SET answer = (SELECT substr('xyyzyy', (answers.row - 2) * 2 + k.sample + 1, 1)
+           FROM keys k WHERE k.answer = answers.id)",
+    );
+    let first = ["export", "--to", "d.jsonl", "--dedup", "exact", "--samples", "first", "--json"];
+    let ran = folder.dset(&first).exits(0).json();
+    let answers: Vec<_> =
+        lines(&folder.read("d.jsonl")).iter().map(|row| row["answer"].clone()).collect();
+    assert_eq!(answers, ["x", "y"]);
+    let left = &ran["left_out"];
+    assert_eq!((&left["duplicates"], &left["other_samples"]), (&2.into(), &2.into()), "{left}");
+}
+
+#[test]
 fn a_killed_export_leaves_nothing_under_its_name_and_the_next_one_cleans_up() {
     let (folder, _service) = answered(&questions(300), &[]);
     for wait in [0, 2, 5, 10, 20] {

@@ -158,6 +158,9 @@ impl Selection {
                 }),
             };
         }
+        if let Some(written) = &mut self.written {
+            written.extend(rows.iter().map(|row| said(seen, row)));
+        }
         let (mut number, mut result) = (0, Ok(()));
         self.layout.rows(&record, &self.options, &mut |cells| {
             if result.is_ok() {
@@ -227,9 +230,12 @@ impl Selection {
         }
         *rows = kept;
         self.left_out.filtered += (all - rows.len()) as u64;
-        if let Some(written) = &mut self.written {
-            let all = rows.len();
-            rows.retain(|row| written.insert(said(seen, row)));
+        if let Some(written) = &self.written {
+            let (all, mut of_row) = (rows.len(), HashSet::new());
+            rows.retain(|row| {
+                let said = said(seen, row);
+                !written.contains(&said) && of_row.insert(said)
+            });
             self.left_out.duplicates += (all - rows.len()) as u64;
         }
         Ok(())
