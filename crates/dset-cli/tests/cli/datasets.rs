@@ -424,6 +424,22 @@ fn an_answer_that_is_left_out_makes_no_later_one_a_duplicate() {
 }
 
 #[test]
+fn a_card_that_cannot_be_read_is_not_written_over() {
+    let (folder, service) = answered(TOPICS, &[]);
+    folder.dset(&["export", "--to", "hub"]).exits(0);
+    let manifest: Value = serde_json::from_str(&folder.read("hub/dset.json")).unwrap();
+    assert_eq!(manifest["left_out"]["gone"], 0, "{manifest}");
+    let own = b"---\nlicense: mit\n---\nSch\xf6n\n";
+    std::fs::write(folder.path("hub/README.md"), own).unwrap();
+    folder.dset(&["export", "--to", "hub"]).exits(1).says("README.md");
+    assert_eq!(std::fs::read(folder.path("hub/README.md")).unwrap(), own);
+    let before = service.stats().asked;
+    folder.write("q.csv", TOPICS.to_owned() + "a-4,Why?,books,,\n");
+    folder.dset(&["run", "--to", "hub"]).exits(1).says("README.md");
+    assert_eq!(service.stats().asked, before);
+}
+
+#[test]
 fn a_killed_export_leaves_nothing_under_its_name_and_the_next_one_cleans_up() {
     let (folder, _service) = answered(&questions(300), &[]);
     for wait in [0, 2, 5, 10, 20] {

@@ -189,6 +189,9 @@ const PROGRESS_QUESTIONS: u64 = 1000;
 pub fn check(spec: &JobSpec, request: &ExportRequest<'_>) -> Result<Vec<PathBuf>, ExportError> {
     let target = Target::new(spec, request)?;
     target.try_to_write()?;
+    if target.is_folder() {
+        hub::earlier_card(&target)?;
+    }
     open_readonly(&spec.output, |store| {
         prepare(store, spec, request, Moment::BeforeRun).map(drop)
     })?;

@@ -29,8 +29,16 @@ const OURS: [&str; 3] = ["configs", "dataset_info", "size_categories"];
 /// Further ones, which a card gets once; the user may then change them.
 const ONCE: &str = "tags:\n- synthetic\n- dset\n";
 
-/// Writes a card over an earlier one, which may be empty.
+/// Writes a card over an earlier one, which may be empty, with its ends of lines.
 pub(super) fn write_card(card: &Card<'_>, earlier: &str) -> String {
+    let earlier = earlier.strip_prefix('\u{feff}').unwrap_or(earlier);
+    match earlier.contains("\r\n") {
+        true => with_line_feeds(card, &earlier.replace("\r\n", "\n")).replace('\n', "\r\n"),
+        false => with_line_feeds(card, earlier),
+    }
+}
+
+fn with_line_feeds(card: &Card<'_>, earlier: &str) -> String {
     let (head, body) = parts(earlier);
     let kept = head.map(users_keys);
     let mut text = FENCE.to_owned();
@@ -195,6 +203,11 @@ mod tests {
             + "\n## Thanks\n";
         let second = write_card(&card(5_000), &own);
         assert_eq!(second, own.replace("n<1K", "1K<n<10K").replace("7 rows in", "5000 rows in"));
+        for saved in [own.replace('\n', "\r\n"), format!("\u{feff}{own}")] {
+            let written = write_card(&card(5_000), &saved);
+            assert_eq!(written.replace("\r\n", "\n"), second, "{saved}");
+            assert_eq!(write_card(&card(5_000), &written), written);
+        }
         let without = "---\nlicense: mit\n---\n\n# Mine alone\n";
         let written = write_card(&card(7), without);
         assert!(written.ends_with("features:\n---\n\n# Mine alone\n"), "{written}");

@@ -4,6 +4,7 @@
 mod card;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 
 use dset_core::layout::Kind;
 use dset_core::settings::JobSpec;
@@ -14,7 +15,7 @@ use self::card::{Card, write_card};
 use super::error::ExportError;
 use super::prepare::Prepared;
 use super::target::Target;
-use super::{ExportRequest, ExportedFile, Order, Samples};
+use super::{ExportRequest, ExportedFile, Order, Samples, left_out};
 
 /// The card. `datasets` and the Hub look for it under this name.
 pub(super) const CARD: &str = "README.md";
@@ -60,9 +61,18 @@ pub(super) fn describe(
         models: &models,
         rows: files.iter().map(|file| file.rows).sum(),
     };
-    let earlier = fs::read_to_string(target.path().join(CARD)).unwrap_or_default();
-    let text = write_card(&card, &earlier);
+    let text = write_card(&card, &earlier_card(target)?);
     Ok([text, manifest(settings, request, prepared, &splits, files)])
+}
+
+/// Returns the card that is there, empty where none is. Fails where it cannot be read: the user's words in it
+/// would be lost.
+pub(super) fn earlier_card(target: &Target<'_>) -> Result<String, ExportError> {
+    let path = target.path().join(CARD);
+    match fs::read_to_string(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(ExportError::io(&path)(error)),
+        read => Ok(read.unwrap_or_default()),
+    }
 }
 
 fn manifest(
@@ -73,7 +83,7 @@ fn manifest(
     files: &[ExportedFile],
 ) -> String {
     let selection = &prepared.selection;
-    let left_out = &selection.left_out;
+    let left_out = left_out(prepared);
     let column = |column: &dset_core::layout::Column| json!({ "name": column.name, "kind": kind_name(column.kind) });
     let file = |file: &ExportedFile| {
         // As on every system, and as the card has it.
@@ -111,6 +121,9 @@ fn manifest(
             "chats": left_out.chats,
             "one_answer": left_out.one_answer,
             "ties": left_out.ties,
+            "gone": left_out.gone,
+            "unwanted": left_out.unwanted,
+            "bad_rows": left_out.bad_rows,
         },
         "files": files.iter().map(file).collect::<Vec<_>>(),
     });
