@@ -365,6 +365,18 @@ fn stats_count_by_check_what_failed_was_asked_again_and_cost() {
 }
 
 #[test]
+fn checks_that_every_answer_passes_are_counted() {
+    let (folder, service) = (Folder::with(&questions(3)), Service::friendly());
+    service.run(&folder, &["--check", "lacks=never", "--check", "length=1.."]).exits(0);
+    let stats = folder.dset(&["stats", "--json"]).exits(0).json();
+    let checks: Vec<_> = stats["checks"].as_array().unwrap().iter().collect();
+    let passed = |check: &serde_json::Value| (check["check"].clone(), check["passed"].clone());
+    let three = |name: &str| (name.into(), 3.into());
+    let all: Vec<_> = checks.into_iter().map(passed).collect();
+    assert_eq!(all, [three("lacks"), three("length"), three("whole")]);
+}
+
+#[test]
 fn continue_keeps_the_answers_that_a_new_check_would_mark() {
     let (folder, service) = (Folder::with(&questions(3)), Service::friendly());
     service.run(&folder, &[]).exits(0);

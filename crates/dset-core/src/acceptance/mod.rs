@@ -219,6 +219,16 @@ impl Acceptance {
         Ok(())
     }
 
+    /// Returns the names of the verdicts that such declarations lead to, in their order.
+    #[must_use]
+    pub fn names(has_schema: bool, declared: &[Declaration]) -> Vec<String> {
+        let checks = || declared.iter().map(|declaration| &*declaration.name);
+        let whole = checks().all(|name| name != WHOLE).then_some(WHOLE);
+        let schema = has_schema.then_some(SCHEMA);
+        let all = schema.into_iter().chain(checks().filter(|name| *name != SCHEMA)).chain(whole);
+        all.map(str::to_owned).collect()
+    }
+
     /// Returns true if nothing is declared of an answer.
     #[must_use]
     pub fn is_empty(&self) -> bool {

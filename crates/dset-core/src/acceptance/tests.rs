@@ -121,6 +121,23 @@ fn its_fingerprint_changes_with_what_is_asked_of_answers_alone() {
 }
 
 #[test]
+fn verdicts_have_the_names_of_the_declarations_in_their_order() {
+    let a = json!({"name": "length", "max": 5});
+    let schema = json!({"name": "schema", "on-fail": "keep"});
+    for (has_schema, declared) in [
+        (true, json!([a, schema])),
+        (true, json!([])),
+        (false, json!([a, {"name": "lacks", "pattern": "x"}])),
+        (false, json!([{"name": "whole", "on-fail": "retry"}, a])),
+    ] {
+        let of = acceptance(has_schema.then(person), declared.clone());
+        let list = accept(&of, "{}").list.into_iter().map(|verdict| verdict.check);
+        let declared: Vec<Declaration> = serde_json::from_value(declared).unwrap();
+        assert_eq!(list.collect::<Vec<_>>(), Acceptance::names(has_schema, &declared));
+    }
+}
+
+#[test]
 fn verdicts_of_before_are_known_by_their_fingerprint_unless_their_check_has_another_version() {
     let hash = |text: String| xxh3_128(format!("acceptance/1\n{text}").as_bytes()).to_be_bytes();
     assert_eq!(Acceptance::default().fingerprint(), hash(json!([1, null, []]).to_string()));
