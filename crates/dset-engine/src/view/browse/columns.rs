@@ -78,7 +78,10 @@ impl Names {
     }
 }
 
-/// The numbers of an answer.
+/// A number of an answer that nobody has told.
+pub(super) const UNKNOWN: u32 = u32::MAX;
+
+/// The numbers of an answer; any of them may be [`UNKNOWN`].
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Numbers {
     pub(super) input_tokens: u32,

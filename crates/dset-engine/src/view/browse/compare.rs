@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::columns::{Columns, Record};
-use super::filter::Ready;
+use super::filter::{NUMBERS, Ready, number};
 use super::{BrowseError, Browser, Filter};
 use crate::store::Store;
 
@@ -22,7 +22,7 @@ pub struct Side {
     pub alone: u64,
     /// Times that its rating is the higher one.
     pub wins: u64,
-    /// Tokens received, on average; absent, like what follows, where both have answered nothing.
+    /// Tokens received, on average; absent, like what follows, where it is not known.
     pub output_tokens: Option<f64>,
     /// Seconds, on average.
     pub seconds: Option<f64>,
@@ -35,13 +35,15 @@ pub struct Side {
 impl Side {
     /// Takes in what its answers are like on the questions that both answered.
     fn average(&mut self, both: &[[&Record; 2]], of: usize) {
-        let mean = |number: fn(&Record) -> f64| {
-            let sum = both.iter().map(|pair| number(pair[of])).reduce(|sum, one| sum + one);
-            sum.map(|sum| sum / both.len() as f64)
+        let mean = |name: &str| {
+            let at = NUMBERS.iter().position(|own| *own == name)?;
+            let all = both.iter().map(|pair| number(at, pair[of])).filter(|one| !one.is_nan());
+            let (sum, count) = all.fold((0.0, 0_u64), |(sum, count), one| (sum + one, count + 1));
+            (count > 0).then(|| sum / count as f64)
         };
-        self.output_tokens = mean(|one| f64::from(one.numbers.output_tokens));
-        self.seconds = mean(|one| f64::from(one.numbers.took_ms) / 1000.0);
-        self.answer_bytes = mean(|one| f64::from(one.numbers.answer_bytes));
+        self.output_tokens = mean("output_tokens");
+        self.seconds = mean("seconds");
+        self.answer_bytes = mean("answer_bytes");
         let costs = both.iter().map(|pair| f64::from(pair[of].numbers.cost));
         self.cost = costs.filter(|cost| !cost.is_nan()).reduce(|sum, cost| sum + cost);
     }

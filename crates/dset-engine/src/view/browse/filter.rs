@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::columns::{Columns, Numbers, Record, State};
+use super::columns::{Columns, Numbers, Record, State, UNKNOWN};
 
 /// Columns that are told apart by name, in the order in which a viewer shows them.
 pub const FACETS: [&str; 8] =
@@ -110,7 +110,10 @@ fn facet_value(columns: &Columns, facet: usize, number: usize) -> Option<String>
 pub(super) fn number(at: usize, record: &Record) -> f64 {
     let Numbers { answered_at, .. } = record.numbers;
     let n = &record.numbers;
-    let known = |number: u32| if record.has_numbers() { f64::from(number) } else { f64::NAN };
+    let known = |number: u32| match record.has_numbers() {
+        true if number != UNKNOWN => f64::from(number),
+        _ => f64::NAN,
+    };
     match at {
         0 => known(n.output_tokens),
         1 => known(n.reasoning_tokens),
@@ -157,7 +160,12 @@ impl Ready {
                 },
             };
             let at = column(name)?;
-            bounds.push((at, of(least, f64::NEG_INFINITY)?, of(most, f64::INFINITY)?));
+            let as_stored = |bound: f64| match NUMBERS[at] {
+                "cost" => f64::from(bound as f32),
+                _ => bound,
+            };
+            let (least, most) = (of(least, f64::NEG_INFINITY)?, of(most, f64::INFINITY)?);
+            bounds.push((at, as_stored(least), as_stored(most)));
         }
         if let Some(sort) = &filter.sort {
             column(sort)?;
@@ -195,15 +203,12 @@ impl Ready {
             }
             return order;
         };
-        let mut keyed: Vec<u64> = wanted
-            .map(|at| {
-                let number = number(by, &columns.records[at as usize]) as f32;
-                u64::from(sortable(number, filter.descending)) << 32 | u64::from(at)
-            })
-            .collect();
+        let of = |at: u32| number(by, &columns.records[at as usize]);
+        let mut keyed: Vec<(u64, u32)> =
+            wanted.map(|at| (sortable(of(at), filter.descending), at)).collect();
         keyed.sort_unstable();
-        let mut order: Vec<u32> = keyed.into_iter().map(|keyed| keyed as u32).collect();
-        // It stands where the keys stood, which are twice as large.
+        let mut order: Vec<u32> = keyed.into_iter().map(|(_, at)| at).collect();
+        // It stands where the keys stood, which are four times as large.
         order.shrink_to_fit();
         order
     }
@@ -247,11 +252,59 @@ impl Ready {
 }
 
 /// Returns a key that is smaller where the number comes earlier; none at all comes last.
-fn sortable(number: f32, descending: bool) -> u32 {
+fn sortable(number: f64, descending: bool) -> u64 {
     if number.is_nan() {
-        return u32::MAX;
+        return u64::MAX;
     }
     let bits = number.to_bits();
-    let ascending = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
+    let ascending = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
     if descending { !ascending } else { ascending }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Records that were answered at these times, the dearer the earlier; of the last one no tokens are known.
+    fn columns(times: &[u32]) -> Columns {
+        let record = |(row, answered_at): (usize, &u32)| {
+            let mut record = Record::of(row as u32, row as i64 + 1);
+            record.numbers = Numbers { answered_at: *answered_at, ..record.numbers };
+            record.numbers.output_tokens = if row + 1 == times.len() { UNKNOWN } else { 7 };
+            record.numbers.cost = 0.1;
+            record
+        };
+        Columns { records: times.iter().enumerate().map(record).collect(), ..Columns::default() }
+    }
+
+    fn order(filter: &Filter, columns: &Columns) -> Vec<u32> {
+        Ready::new(filter, columns).unwrap().order(filter, columns, |_| true)
+    }
+
+    #[test]
+    fn records_are_in_order_by_the_second_and_those_without_the_number_stand_last() {
+        let columns = columns(&[1_790_000_202, 1_790_000_199, 1_790_000_196]);
+        let by = |sort: &str, descending| Filter {
+            sort: Some(sort.to_owned()),
+            descending,
+            ..Filter::default()
+        };
+        assert_eq!(order(&by("answered_at", false), &columns), [2, 1, 0]);
+        assert_eq!(order(&by("answered_at", true), &columns), [0, 1, 2]);
+        assert_eq!(order(&by("output_tokens", false), &columns), [0, 1, 2]);
+        assert_eq!(order(&by("output_tokens", true), &columns), [0, 1, 2]);
+    }
+
+    #[test]
+    fn bounds_hold_for_costs_as_they_are_written_and_for_known_numbers_alone() {
+        let columns = columns(&[1, 2]);
+        let within = |name: &str, least: Option<&str>, most: Option<&str>| {
+            let bounds = (least.map(str::to_owned), most.map(str::to_owned));
+            let bounds = [(name.to_owned(), bounds)].into();
+            order(&Filter { bounds, ..Filter::default() }, &columns)
+        };
+        assert_eq!(within("cost", Some("0.1"), Some("0.1")), [0, 1]);
+        assert_eq!(within("output_tokens", None, Some("7")), [0]);
+        assert_eq!(within("output_tokens", None, Some("6")), [0; 0]);
+    }
 }

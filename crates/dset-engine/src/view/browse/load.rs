@@ -12,7 +12,7 @@ use dset_core::plan::ledger::Fault;
 use dset_core::run::Planned;
 use dset_core::settings::JobSpec;
 
-use super::columns::{Columns, Numbers, Record, State};
+use super::columns::{Columns, Numbers, Record, State, UNKNOWN};
 use crate::error::JobError;
 use crate::store::{AnswerFacts, OpenQuestions, Pulse, Store, StoreError, StoredCall};
 use crate::view::expenses::{AskedBy, Pricing};
@@ -311,14 +311,14 @@ impl<'a> Costs<'a> {
 }
 
 fn fill(columns: &mut Columns, at: usize, facts: &AnswerFacts, costs: &mut Costs<'_>) {
-    let most = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-    let token = |number: Option<u64>| most(number.unwrap_or(0));
+    let most = |number: u64| u32::try_from(number).map_or(UNKNOWN - 1, |n| n.min(UNKNOWN - 1));
+    let known = |number: Option<u64>| number.map_or(UNKNOWN, most);
     let record = &mut columns.records[at];
     record.numbers = Numbers {
-        input_tokens: token(facts.tokens.input),
-        output_tokens: token(facts.tokens.output),
-        reasoning_tokens: token(facts.tokens.reasoning),
-        took_ms: (facts.seconds.unwrap_or(0.0) * 1000.0).round() as u32,
+        input_tokens: known(facts.tokens.input),
+        output_tokens: known(facts.tokens.output),
+        reasoning_tokens: known(facts.tokens.reasoning),
+        took_ms: known(facts.seconds.map(|seconds| (seconds * 1000.0).round() as u64)),
         reasoning_bytes: most(facts.reasoning_bytes),
         answer_bytes: most(facts.answer_bytes),
         cost: costs.of(facts),

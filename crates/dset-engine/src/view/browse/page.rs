@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::columns::Record;
+use super::columns::{Record, UNKNOWN};
 use super::filter::number;
 use super::load::Loaded;
 use super::{BrowseError, Browser, Filter};
@@ -204,7 +204,7 @@ fn listed(
     let columns = &loaded.columns;
     let name = |name: Option<&str>| name.map(str::to_owned);
     let known = |at: usize| Some(number(at, record)).filter(|number| !number.is_nan());
-    let whole = |number: u32| record.has_numbers().then_some(number);
+    let whole = |number: u32| (record.has_numbers() && number != UNKNOWN).then_some(number);
     let (excerpts, snippets) = match (record.answer, &texts.looked_for) {
         (0, _) => {
             let question = loaded.open.get(record.row)?.unwrap_or_default();
