@@ -377,6 +377,15 @@ fn checks_that_every_answer_passes_are_counted() {
 }
 
 #[test]
+fn an_answer_that_fails_since_its_check_changed_is_counted_by_that_cause() {
+    let (folder, service) = (Folder::with(&questions(3)), Service::friendly());
+    service.run(&folder, &[]).exits(0);
+    service.run(&folder, &["--check", "length=..1"]).exits(3);
+    let stats = folder.dset(&["stats", "--json"]).exits(0).json();
+    assert_eq!(stats["failed"], serde_json::json!({ "failed check": 3 }));
+}
+
+#[test]
 fn continue_keeps_the_answers_that_a_new_check_would_mark() {
     let (folder, service) = (Folder::with(&questions(3)), Service::friendly());
     service.run(&folder, &[]).exits(0);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use dset_core::acceptance::{Consequence, Terms, Verdict};
+use dset_core::answer::Cause;
 use dset_core::csv::HeaderMode;
 use dset_core::item::Status;
 use dset_core::item::question::QuestionIndex;
@@ -195,6 +196,25 @@ impl RunIndex {
         Ok(numbers)
     }
 
+    /// Returns why each answer that is not accepted, and not asked for again, is not: the end of its question is
+    /// recorded by no run where its check was another then.
+    pub(crate) fn causes_of_checks(
+        &self,
+        store: &Store,
+    ) -> Result<HashMap<QuestionIndex, Cause>, StoreError> {
+        let mut causes = HashMap::new();
+        let Some(terms) = &self.terms else { return Ok(causes) };
+        for one in &self.plan.not_accepted {
+            if self.plan.states[one.index as usize] == Planned::Failed {
+                let verdicts = store.as_reader().verdicts(one.answer, &terms.fingerprint)?;
+                let is_cut = verdicts.iter().flatten().any(Verdict::says_cut);
+                let cause = if is_cut { Cause::LengthLimit } else { Cause::FailedCheck };
+                causes.insert(one.index, cause);
+            }
+        }
+        Ok(causes)
+    }
+
     /// Counts every question where it stands, and looks at what its row says.
     #[allow(clippy::type_complexity, reason = "three results of one pass")]
     pub(crate) fn rows(
@@ -207,6 +227,7 @@ impl RunIndex {
         let mut failed: BTreeMap<(bool, &str), u64> = BTreeMap::new();
         let mut marks = RowMarks::default();
         let can_be_marked = self.source.shape().marks.is_some();
+        let causes = self.causes_of_checks(store)?;
         self.for_each_row(|plan, seen| {
             marks.marked += u64::from(seen.item.status == Status::Error);
             let (mut is_answered, mut is_open, mut has_failed) = (false, false, false);
@@ -219,9 +240,11 @@ impl RunIndex {
                     Planned::Presumed | Planned::LeftOut => {}
                     Planned::Failed | Planned::Pending => {
                         is_open = true;
-                        if let Some((fault, cause)) = end {
-                            has_failed = true;
-                            *failed.entry((*fault == Fault::GaveUp, cause)).or_default() += 1;
+                        has_failed |= end.is_some();
+                        let of_check = || Some((false, causes.get(&at)?.code()));
+                        let end = end.map(|(fault, cause)| (*fault == Fault::GaveUp, &**cause));
+                        if let Some(end) = end.or_else(of_check) {
+                            *failed.entry(end).or_default() += 1;
                         }
                     }
                 }

@@ -55,6 +55,7 @@ impl Loaded {
         let has_checks = has_checks(store.terms()?.as_ref());
         let failed_checks = failed_checks(store, &mut columns)?;
         let mut not_accepted = HashMap::new();
+        let causes = view.causes_of_checks(store)?;
         let answers = std::mem::take(&mut view.answers);
         let (mut beside, mut failed) = (beside.into_iter().peekable(), None);
         let mut hashers: Vec<RequestHasher> =
@@ -89,7 +90,9 @@ impl Loaded {
                     let is_marked = seen.item.status == Status::Error;
                     record.state =
                         state_of(plan.states[at as usize], end.map(|(fault, _)| *fault), is_marked);
-                    record.cause = end.map_or(0, |(_, cause)| columns.causes.number(cause));
+                    let cause = end.map(|(_, cause)| &**cause);
+                    let cause = cause.or_else(|| Some(causes.get(&at)?.code()));
+                    record.cause = cause.map_or(0, |cause| columns.causes.number(cause));
                 }
                 columns.records.push(record);
             }
