@@ -16,7 +16,7 @@ function where(filter) {
   for (const name of new Set(filter.keys())) {
     const values = filter.getAll(name), bound = /^(min|max)_(output_tokens|reasoning_tokens|input_tokens|seconds|rating)$/.exec(name);
     if (name === 'state' && values.join() === 'answered') continue;
-    if (['model', 'finish_reason', 'sample', 'rating'].includes(name)) parts.push('(' + values.map(value => name + (value === '' ? ' is none' : ' == ' + (['sample', 'rating'].includes(name) ? value : JSON.stringify(value)))).join(' or ') + ')');
+    if (['model', 'finish_reason', 'sample', 'rating'].includes(name)) parts.push('(' + values.map(value => name + (name === 'rating' && value === '' ? ' is none' : ' == ' + (['sample', 'rating'].includes(name) ? value : JSON.stringify(value)))).join(' or ') + ')');
     else if (bound) parts.push((NAMES[bound[2]] ?? bound[2]) + (bound[1] === 'min' ? ' >= ' : ' <= ') + values[0]);
     else if (name !== 'sort') left.push(name);
   }

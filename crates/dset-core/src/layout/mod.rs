@@ -215,7 +215,7 @@ impl ReasoningPlace {
 /// The answer as a model that thinks writes it, where its reasoning is to stand before it.
 fn answer_text<'a>(answer: &'a Row, options: &Options) -> Cow<'a, str> {
     match options.reasoning {
-        ReasoningPlace::Think if !answer.reasoning.is_empty() => {
+        ReasoningPlace::Think if !answer.reasoning.trim().is_empty() => {
             format!("<think>\n{}\n</think>\n\n{}", answer.reasoning.trim(), answer.answer).into()
         }
         _ => answer.answer.as_str().into(),

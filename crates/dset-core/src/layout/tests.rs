@@ -119,6 +119,16 @@ fn every_layout_has_as_many_cells_as_columns_each_of_its_kind_whatever_the_recor
 }
 
 #[test]
+fn an_answer_without_reasoning_has_no_marks_around_it() {
+    let (shape, answers) = (Shape::default(), [answer(" \n", None)]);
+    let record = record(&shape, &[], &answers);
+    for (name, mark) in [("chat", "<think>"), ("thoughts", "begin_of_thought")] {
+        let rows = rows_of(layout(name).unwrap(), &record, ReasoningPlace::Think);
+        assert!(!format!("{rows:?}").contains(mark), "{name}: {rows:?}");
+    }
+}
+
+#[test]
 fn reasoning_goes_where_the_user_wants_it() {
     let (shape, answers) = (Shape::default(), [answer("Hm.", None)]);
     let record = record(&shape, &[], &answers);

@@ -16,7 +16,7 @@ fn marked(answer: &Row, options: &Options) -> String {
     };
     let solution = between("solution", &answer.answer);
     match options.reasoning {
-        ReasoningPlace::Think => {
+        ReasoningPlace::Think if !answer.reasoning.trim().is_empty() => {
             format!("{}\n\n{solution}", between("thought", &answer.reasoning))
         }
         _ => solution,
