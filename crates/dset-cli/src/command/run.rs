@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -16,9 +17,9 @@ use dset_engine::os::open_files::raise_open_files_max;
 use dset_engine::run::drive::{Target, drive};
 use dset_engine::run::lanes::Lanes;
 use dset_engine::run::peer_limits::PeerLimits;
-use dset_engine::run::prepare::{Decisions, Job, try_to_read};
+use dset_engine::run::prepare::{Decisions, Job};
 use dset_engine::run::redo::RedoSelector;
-use dset_engine::source::spool::{STDIN, spool};
+use dset_engine::source::spool::{STDIN, Spooled, spool, spool_path};
 use dset_engine::store::{AsAsked, Store};
 use secrecy::SecretString;
 use tokio::sync::mpsc;
@@ -164,7 +165,11 @@ pub(super) fn run_rows(
     };
     let spec = match &shard {
         Some(shard) => shard.spec(spec, input)?,
-        None => from_stdin(super::shared::placed(spec, said.layer.output.is_some(), terminal)?)?,
+        None => super::shared::placed(spec, said.layer.output.is_some(), terminal)?,
+    };
+    let (spec, spooled) = match spec.input == Path::new(STDIN) {
+        true => from_stdin(spec)?,
+        false => (spec, None),
     };
     if redo.is_some() && !Store::exists(&spec.output) {
         let which = RunSelectorArgs::of(&said.layer);
@@ -184,6 +189,7 @@ pub(super) fn run_rows(
         pilot,
         forgive_lost: args.decisions.forgive_lost,
         redo,
+        spooled: spooled.clone(),
         applies: None,
     };
     #[cfg(unix)]
@@ -200,7 +206,9 @@ pub(super) fn run_rows(
         Extras { acks, datasets: datasets_at_end, yes, deadline, lanes, ..Extras::default() };
     let settings = RunSettings { spec: spec.clone(), options, terminal };
     let Asked { ending, agreed, as_asked } =
-        ask(settings, decisions, &keys, state.as_deref(), extras)?;
+        ask(settings, decisions, &keys, state.as_deref(), extras).map_err(|error| {
+            spooled.iter().fold(error, |error, spooled| of_stdin(error, spooled.path()))
+        })?;
     datasets.map_or(Ok(()), |datasets| datasets.write(&spec, terminal, &ending, &as_asked))?;
     Ok(Exit::of(&ending, agreed))
 }
@@ -232,11 +240,9 @@ pub(crate) fn datasets(
     Ok(DatasetsAtEnd { which: RunSelectorArgs::of(&args.layer.layer), datasets })
 }
 
-/// Writes down what comes on standard input, where that is the input.
-fn from_stdin(settings: JobSpec) -> Result<JobSpec, UserError> {
-    if settings.input != Path::new(STDIN) {
-        return Ok(settings);
-    }
+/// Writes down what comes on standard input; returns these settings with the file that it becomes when the
+/// run begins.
+fn from_stdin(settings: JobSpec) -> Result<(JobSpec, Option<Arc<Spooled>>), UserError> {
     if std::io::stdin().is_terminal() {
         return Err(UserError::new(Exit::Usage, "there are no questions on standard input")
             .cause("it is a terminal, and `-` reads what a pipe or a file gives")
@@ -246,11 +252,8 @@ fn from_stdin(settings: JobSpec) -> Result<JobSpec, UserError> {
         return Err(explain::job(JobError::Lock(LockError::InUse(holder))));
     }
     let spooled = spool(std::io::stdin().lock(), &settings.output).map_err(explain::source)?;
-    // What an earlier run was given is looked at again: it stays where this cannot be asked.
-    let new = JobSpec { input: spooled.path().to_owned(), ..settings.clone() };
-    try_to_read(&new).map_err(|error| of_stdin(explain::job(error), spooled.path()))?;
-    let input = spooled.keep().map_err(explain::source)?;
-    Ok(JobSpec { input, ..settings })
+    let input = spool_path(&settings.output);
+    Ok((JobSpec { input, ..settings }, Some(Arc::new(spooled))))
 }
 
 /// Calls a file that nobody has named what the user calls it.

@@ -77,6 +77,7 @@ pub(super) fn rest(opening: &RunContext<'_>) -> Vec<String> {
     lines.extend(put_right(|one| matches!(one, Recovered::Repaired(_))));
     lines.extend(put_right(|one| matches!(one, Recovered::Rebuilt | Recovered::LeftOut { .. })));
     lines.extend(put_right(|one| matches!(one, Recovered::Moved { .. })));
+    lines.extend(put_right(|one| matches!(one, Recovered::InputMoved { .. })));
     if opening.terminal.verbose {
         lines.extend(opening.settings.models.iter().flat_map(conveyed::lines));
     }
@@ -212,6 +213,9 @@ fn recovered(one: &Recovered) -> Vec<String> {
         )],
         Recovered::Moved { to } => {
             vec![format!("asking everything again; the earlier outputs are in {to}")]
+        }
+        Recovered::InputMoved { to } => {
+            vec![format!("what an earlier run was given through a pipe is in {to}")]
         }
     }
 }

@@ -128,6 +128,7 @@ fn decisions(args: &DecisionArgs) -> Decisions {
         pilot: None,
         forgive_lost: args.forgive_lost,
         redo: None,
+        spooled: None,
         applies: None,
     }
 }

@@ -444,6 +444,29 @@ fn what_comes_through_a_pipe_and_cannot_be_asked_leaves_the_questions_of_before(
 }
 
 #[test]
+fn a_pipe_replaces_the_questions_of_before_only_once_nothing_refuses_the_run() {
+    let folder = Folder::new();
+    folder.write("rows", "question\none\ntwo\n");
+    folder.write("others", "question\nthree\n");
+    let service = Service::friendly();
+    let run = format!("dset run - --base-url {} -m x", service.url());
+    let kept = "dset_generator/dset.input";
+    folder.shell(&format!("cat rows | {run} --key none")).exits(0);
+    let before = folder.read(kept);
+    for (flags, exit) in [("--key none --temperature 0.5", 2), ("--key NO_SUCH_VARIABLE", 4)] {
+        folder.shell(&format!("cat rows others | {run} {flags}")).exits(exit);
+        assert_eq!(folder.read(kept), before);
+    }
+    let ran = folder.shell(&format!("cat others | {run} --key none")).exits(0);
+    ran.says("what an earlier run was given through a pipe is in .earlier/");
+    assert_eq!(folder.read(kept), "question\nthree\n");
+    folder.shell("cat dset_generator/.earlier/*/dset.input").exits(0).tells("one\ntwo");
+    folder.shell(&format!("cat others | {run} --key none")).exits(0);
+    folder.dset(&["status", "-"]).exits(0).tells("1/1  100%");
+    assert_eq!(service.stats().asked, 3);
+}
+
+#[test]
 fn what_cannot_be_asked_is_told_with_its_file_and_row_before_the_first_ask() {
     let long = format!("{{\"question\": \"a\"}}\n{{\"question\": \"{}\"}}\n", "x".repeat(65 << 20));
     let torn = {

@@ -51,6 +51,11 @@ pub enum Recovered {
         /// The folder, relative to that of the outputs.
         to: String,
     },
+    /// What an earlier run was given through a pipe was moved here, because answers belong to rows of it.
+    InputMoved {
+        /// The folder, relative to that of the outputs.
+        to: String,
+    },
     /// The outputs were being rebuilt when that was cut short; it is done now.
     Rebuilt,
     /// Answers with a damaged text are left out of the outputs, because their rows are asked again.

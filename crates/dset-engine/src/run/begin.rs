@@ -10,6 +10,7 @@ use dset_core::settings::JobSpec;
 use dset_core::template::Prompts;
 
 use crate::error::JobError;
+use crate::os::files::EARLIER;
 use crate::output::folder::write_readme;
 use crate::output::live::{Outputs, try_to_append};
 use crate::recover::Recovered;
@@ -20,7 +21,7 @@ use crate::run::plan_input::for_each_planned;
 use crate::run::prepare::{Decisions, Job, PreparedJob, RunFolder};
 use crate::run::report::PreparationReport;
 use crate::run::run_plan::{RunPlan, ScannedInput};
-use crate::source::Source;
+use crate::source::{self, Source, SourceOptions};
 use crate::store::{AsAsked, CsvWish, Invocation, KnownSettings, Replaced, Store};
 
 /// What was said and found on the way to the plan, beside what it says itself.
@@ -122,6 +123,20 @@ impl PreparedJob {
         match self.opens_generation {
             true => make_room(path, stamp)?,
             false => try_to_append(path, formats)?,
+        }
+        if let Some(spooled) = &self.decisions.spooled {
+            // The rows of answers that the new input does not have.
+            let loses_rows = self.report.removed > 0 || self.opens_generation;
+            let moved = spooled.keep(loses_rows.then_some(stamp))?;
+            if moved.is_some() {
+                let to = format!("{EARLIER}/{stamp}");
+                self.report.recovered.push(Recovered::InputMoved { to });
+            }
+            let options = SourceOptions::new(&self.spec, self.marks_known.clone());
+            self.source = source::open(&self.spec.input, &options)?;
+            if let Some(field) = &self.report.id_field {
+                self.source.take_ids_from(field);
+            }
         }
         store.commit_held()?;
         let recovered = &mut self.report.recovered;

@@ -36,6 +36,7 @@ use crate::run::redo::{RedoSelector, choose, redo};
 use crate::run::report::PreparationReport;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::Source;
+use crate::source::spool::Spooled;
 use crate::store::{AsAsked, OpenRedo, Replaced, SharedWork, Store, open_readonly};
 use crate::view::check::JudgedAnswers;
 
@@ -60,6 +61,8 @@ pub struct Decisions {
     pub forgive_lost: bool,
     /// Ask these rows again, and no others.
     pub redo: Option<RedoSelector>,
+    /// The input came through a pipe: it takes its place in the folder when the run begins.
+    pub spooled: Option<Arc<Spooled>>,
     /// Ask nothing: record what a check has found, and place what is accepted.
     pub applies: Option<Arc<JudgedAnswers>>,
 }
@@ -164,10 +167,15 @@ impl Job {
         if let Some(rows) = decisions.pilot {
             settings.reading.choice = choice.pilot(rows);
         }
+        let named = settings.input.clone();
+        if let Some(spooled) = &decisions.spooled {
+            settings.input = spooled.path().to_owned();
+        }
         let mut input = ScannedInput::to_ask(&mut settings, marks_known.clone())?;
         settings.reading.choice = choice;
         let mut accepting = Accepting::new(&settings, &input)?;
         refuse_early(&input, &settings, &decisions, can_ask)?;
+        settings.input = named;
 
         let mut folder = RunFolder::take(&settings, formats)?;
         if let Some(which) = &decisions.redo {
@@ -246,17 +254,6 @@ impl Job {
         let job = decide_all(settings, decisions, input, plan, folder, before)?;
         let report = PreparationReport { redo_continued: continued, ..job.report };
         Ok(PreparedJob { report, replaced, redo: begun, ..job })
-    }
-}
-
-/// Reads the input of these settings as a run does, to its end. Fails where that could not ask it.
-pub fn try_to_read(settings: &JobSpec) -> Result<(), JobError> {
-    let mut settings = settings.clone();
-    let marks = marks_known(&settings.output);
-    let input = ScannedInput::to_ask(&mut settings, marks)?;
-    match input.scanned.planner.is_empty() {
-        true => Err(JobError::NoQuestions { path: settings.input }),
-        false => Ok(()),
     }
 }
 
