@@ -53,7 +53,8 @@ impl UnquotedCommaDetector {
     ///
     /// It does where more of them say something than there are columns, and where the next one
     /// reads like the rest of a sentence or of a number and is the status or one too many. Without
-    /// a header one more than the first row has may be a status.
+    /// a header one more than the first row has may be a status; under a first row of one cell, which makes
+    /// the file one of lines, only where it says what people write there.
     #[must_use]
     pub fn looks_split(&self, row: &Record) -> bool {
         let question = row.cell(self.question).unwrap_or_default();
@@ -118,12 +119,17 @@ impl UnquotedCommaDetector {
         self.width.saturating_sub(self.question + 1) + usize::from(!self.has_header)
     }
 
+    /// Returns true if nothing in the first row says that there are columns.
+    fn is_of_lines(&self) -> bool {
+        !self.has_header && self.width == 1
+    }
+
     /// Returns true if a cell reads as if a comma before it belonged to a sentence, or to a number.
     fn goes_on(&self, before: &str, cell: &str) -> bool {
         let is_rest = || starts_blank(cell) && (!self.is_spaced || asks(cell) && !asks(before));
         says_something(cell)
             && !is_usual_status(cell)
-            && (is_rest() || goes_on_number(before, cell))
+            && (is_rest() || goes_on_number(before, cell) || self.is_of_lines())
     }
 }
 
@@ -195,6 +201,8 @@ mod tests {
             ("One\nSay hello, world\n", &["Say hello, world"]),
             ("One\nInto French, please\n", &["Into French, please"]),
             ("One\nHow many in 2,024\n", &["How many in 2,024"]),
+            ("One\nName two: red,green\n", &["Name two: red,green"]),
+            ("One?\nWhy?,and how?\n", &["Why?,and how?"]),
             ("question, status\nHow tall, and why?\n", &["How tall, and why?"]),
             ("question, status\nHow many in 2,024\n", &["How many in 2,024"]),
             ("question, topic, status\nHow, why?, geo, x\n", &["How, why?", " geo", " x"]),
@@ -233,6 +241,9 @@ mod tests {
             "question,answer\nWhat is it?, It is a thing, of course\n",
             "question,topic\nSay hello, world\n",
             "One?\nTwo, done\n",
+            "One\nTwo,done\n",
+            "One\nTwo,\"of columns\"\n",
+            "One?\nTwo?,as it ends with a mark\n",
             "One,x\nTwo, y,done\n",
             "question,status\n\"Why, then?\", todo later\n",
             "question,status\nWhy?,\" todo later\"\n",

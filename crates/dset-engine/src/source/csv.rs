@@ -417,6 +417,7 @@ mod tests {
             b"question,status\na,\nb, and then?\n",
             b"question,status\na,\nb,x,y\n",
             b"a\n\nb, then?\n",
+            b"a\nc\nb,then\n",
         ] {
             let found = suspicion(all(bytes, None).unwrap_err());
             assert!(matches!(found, Suspicion::UnquotedComma { row_number: 3, .. }), "{found:?}");
