@@ -135,6 +135,19 @@ def test_a_plan_takes_the_arguments_of_its_run(here, service):
 
 
 @pytest.mark.parametrize(
+    "said",
+    [{"check": "length=..1"}, {"check": ["length=..1", "no-refusal"]}, {"check": False, "check_": "length=..1"}],
+)
+def test_a_check_that_is_a_text_is_one_of_answers(here, service, said):
+    path = questions(here / "q.csv", 2)
+    report = dset.run(path, tries=1, **said, **service.asks)
+    assert (report.exit_code, report.answered) == (3, 0)
+    for call in (dset.run, dset.plan):
+        with pytest.raises(dset.UsageError, match="no-such-check"):
+            call(path, check="no-such-check", **service.asks)
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         {"questions": ["a list"]},

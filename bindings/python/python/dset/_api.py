@@ -163,7 +163,7 @@ def run(
     schema: Schema = None,
     api_key: Optional[str] = None,
     progress: Progress = False,
-    check: bool = True,
+    check: Union[bool, None, str, List[str]] = True,
     _turns: Optional[Tuple[str, int]] = None,
     **options: Any,
 ) -> Report:
@@ -177,7 +177,9 @@ def run(
         api_key: The key of the service, in place of what the environment has.
         progress: ``True`` for a bar of tqdm, where that is installed; or what is called with how many are
             answered, have failed and are wanted.
-        check: Raise where the run does not go to its end. Questions that failed are no error.
+        check: Raise where the run does not go to its end. Questions that failed are no error. A text, or a list of
+            them, is the ``--check`` of ``dset run``, what answers are held against, and leaves the raising as it is;
+            ``check_`` is that option where both are said.
         **options: Any other option of ``dset run``, with ``_`` for ``-``: ``max_tokens=500``,
             ``template="…"``, ``job="job", shard=3``, ``where="level|int > 3"``. ``continue_=True`` is
             ``--continue``.
@@ -192,6 +194,11 @@ def run(
     """
     if not (progress is None or isinstance(progress, bool) or callable(progress)):
         raise TypeError(f"progress is True, False or what can be called, and not {type(progress).__name__}")
+    raises = True
+    if check is None or isinstance(check, bool):
+        raises = bool(check)
+    else:
+        options["check"] = check
     bar = _Bar() if progress is True else None
     told = bar if bar is not None else (progress or None)
     try:
@@ -204,7 +211,7 @@ def run(
     for skipped, why in [(report.empty, "empty"), (report.bad_rows, "none that can be asked")]:
         if skipped:
             _warn(f"rows that are {why}, and were skipped: {skipped:,}")
-    if check and report.exit_code not in (0, 3):
+    if raises and report.exit_code not in (0, 3):
         hint = "Run again: what is answered is kept"
         if report.reason == "the limit of cost is reached":
             # The same call would reach it at once.
@@ -217,8 +224,10 @@ def plan(
     questions: Optional[PathLike] = None, *, schema: Schema = None, **options: Any
 ) -> Plan:
     """Work out what ``run`` with the same arguments would ask. Asks and changes nothing."""
-    for of_run in ("api_key", "progress", "check"):
+    for of_run in ("api_key", "progress"):
         options.pop(of_run, None)
+    if isinstance(options.get("check"), bool):
+        del options["check"]
     with _said(options, schema, questions) as said:
         return Plan(*call(_dset.plan, said))
 
