@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import enum
 import json
 import os
 import subprocess
@@ -47,6 +48,16 @@ def test_records_of_any_kind_are_answered_in_their_order(here, service, kind):
     assert [row["question"] for row in rows] == [f"q {n}" for n in range(5)]
     assert [row["level"] for row in rows] == list(range(5))
     assert all(row["answer"] for row in rows)
+
+
+class Color(str, enum.Enum):
+    RED = "What is red?"
+
+
+def test_a_member_of_an_enumeration_of_texts_is_that_text(here, service):
+    rows = list(dset.answer([Color.RED, {"question": "q", "color": Color.RED}], progress=False, **service.asks))
+    assert [row["question"] for row in rows] == ["What is red?", "q"]
+    assert rows[1]["color"] == "What is red?"
 
 
 @pytest.mark.parametrize("kind", ["list", "pandas", "polars", "pyarrow"])
@@ -133,6 +144,8 @@ def test_half_a_character_and_infinity_are_named(here, service):
     for value in ("a\ud800", float("inf")):
         with pytest.raises(ValueError, match="column 'question' of record 1"):
             dset.answer(["fine", {"question": value}], progress=False, **service.asks)
+    with pytest.raises(ValueError, match="column 'own' of record 0 holds two names"):
+        dset.answer([{"question": "a", "own": {1: "x", "1": "y"}}], progress=False, **service.asks)
     assert service.stats()["asked"] == 0
 
 

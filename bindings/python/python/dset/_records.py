@@ -56,6 +56,10 @@ def _name(value: Any) -> str:
     return "None" if value is None else type(value).__name__
 
 
+def _member(name: Any) -> str:
+    return str.__str__(name) if isinstance(name, str) else str(name)
+
+
 def _value(value: Any, place: str) -> Any:
     if value is None or isinstance(value, (bool, int)):
         return value
@@ -64,14 +68,18 @@ def _value(value: Any, place: str) -> Any:
             value.encode()
         except UnicodeEncodeError as error:
             raise ValueError(f"{place} holds half a character at {error.start}, which is no Unicode") from None
-        return str(value)
+        # Of an enumeration of texts that, and not its name.
+        return str.__str__(value)
     if isinstance(value, float):
         if math.isinf(value):
             raise ValueError(f"{place} is infinite, which JSON has no number for")
         # Of pandas, the word for what is not there.
         return None if math.isnan(value) else float(value)
     if isinstance(value, Mapping):
-        return {str(name): _value(one, place) for name, one in value.items()}
+        named = {_member(name): _value(one, place) for name, one in value.items()}
+        if len(named) < len(value):
+            raise ValueError(f"{place} holds two names that are one in JSON")
+        return named
     if isinstance(value, (list, tuple)):
         return [_value(one, place) for one in value]
     if type(value).__name__ in ("NaTType", "NAType"):
