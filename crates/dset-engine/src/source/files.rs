@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::bad_row::{BadRows, RowProblem};
 use super::dataset_card::{self, Rows};
-use super::{Cursor, Source, SourceError, SourceKind, SourceOptions, choose};
+use super::{Cursor, Source, SourceError, SourceKind, SourceOptions, choose, overlooked};
 use crate::os::files::{folder_of, real_place};
 use crate::output::live::LIVE_FORMATS;
 use crate::store::STORE;
@@ -220,8 +220,13 @@ pub(super) fn of(
         return Err(SourceError::SavedToDisk { path: folder });
     }
     let own = OwnOutputs::of(outputs);
+    let overlooked;
     let (mut paths, others) = if path.is_dir() {
         let others = beside(kinds, path, &own);
+        let is_deep = near(kinds, path, &own).is_empty();
+        overlooked = overlooked::in_folder(path, is_deep, |file| {
+            is_of_rows(kinds, file) || is_other_data(file)
+        });
         let rows = match own.are_in(path) && dataset_card::is_of_run(path) {
             true => Rows::Folder(path.to_owned()),
             false => dataset_card::rows(kinds, path, reading, &own)?,
@@ -233,6 +238,7 @@ pub(super) fn of(
             }
         }
     } else if !path.exists() && is_pattern(path) {
+        overlooked = overlooked::of_pattern(path);
         let mut found = matching(path);
         found.retain(|file| !own.have(file));
         let is_meant = names_outputs(path);
@@ -251,13 +257,20 @@ pub(super) fn of(
     }
     if !paths.is_empty() {
         let is_unread = |other: &PathBuf| !paths.contains(other) && !is_blank(other);
-        let unread = others.into_iter().filter(is_unread).collect();
+        // A pattern may mean some of the parts.
+        let missing = if path.is_dir() { overlooked::missing_parts(&paths) } else { Vec::new() };
+        let unread = others.into_iter().filter(is_unread);
+        let mut unread: Vec<PathBuf> = unread.chain(overlooked).chain(missing).collect();
+        unread.sort();
         return Ok(Some(Found { read: paths, unread }));
     }
     let mut saved = glob_in(path, "*").into_iter().chain(glob_in(path, "**/*"));
     match saved.find_map(|file| saved_set(&file)) {
         Some(path) => Err(SourceError::SavedToDisk { path }),
-        None => Err(SourceError::NoFiles { path: path.to_owned() }),
+        None => Err(match overlooked.into_iter().next() {
+            Some(path) => SourceError::NoPermission { path },
+            None => SourceError::NoFiles { path: path.to_owned() },
+        }),
     }
 }
 
@@ -349,11 +362,16 @@ pub(super) fn is_pattern(path: &Path) -> bool {
     path.to_string_lossy().contains(['*', '?', '['])
 }
 
-/// Returns the files that a pattern matches; one that is broken matches none.
+/// Returns the files that a pattern matches, and links that lead to none, which whoever opens them finds missing;
+/// one that is broken matches nothing.
 pub(super) fn matching(pattern: &Path) -> Vec<PathBuf> {
     let found = glob::glob(&pattern.to_string_lossy());
-    let mut found: Vec<PathBuf> =
-        found.into_iter().flatten().flatten().filter(|p| p.is_file()).collect();
+    let is_hidden = |path: &Path| {
+        path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+    };
+    let is_dead_link = |path: &Path| path.is_symlink() && !path.exists() && !is_hidden(path);
+    let found = found.into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = found.filter(|p| p.is_file() || is_dead_link(p)).collect();
     found.sort();
     found
 }

@@ -15,6 +15,7 @@ mod files;
 pub mod import;
 pub(crate) mod items;
 mod objects;
+mod overlooked;
 pub(crate) mod packing;
 mod slice;
 pub mod spool;
