@@ -7,7 +7,7 @@ use dset_core::csv::{DetectedEncoding, RecordsError, Suspicion, is_chat};
 use dset_core::item::Place;
 use dset_engine::source::bad_row::RowProblem;
 use dset_engine::source::import::{Form, ImportError, check, encoding_of};
-use dset_engine::source::{SourceError, place_words};
+use dset_engine::source::{SourceError, is_packed, place_words};
 
 use super::io_cause;
 use crate::display::text::{count, one_line, quoted, same_command, shortened};
@@ -26,6 +26,8 @@ struct Diagnosis {
     import_and_run: (String, String),
     /// What is in it, where its name says that it is no CSV.
     form: Option<Form>,
+    /// It is packed, which an import does not read.
+    is_packed: bool,
     /// The encoding that it is in, where it is not UTF-8.
     encoding: &'static str,
 }
@@ -34,6 +36,10 @@ impl Diagnosis {
     /// Says how the file becomes a CSV file that can be asked.
     fn convert(&self) -> String {
         let (import, run) = &self.import_and_run;
+        if self.is_packed {
+            return "Give it the ending of what it holds (`.jsonl.gz`, `.csv.gz`), or unpack it and ask that"
+                .to_owned();
+        }
         format!("Convert it with `{import}`, then run `{run}`")
     }
 }
@@ -50,11 +56,14 @@ pub(crate) fn source(error: SourceError) -> UserError {
 /// say.
 fn diagnose(error: &SourceError) -> Result<Diagnosis, ImportError> {
     let mut diagnosis = Diagnosis::default();
+    if let SourceError::Suspicious { path, .. } = error {
+        diagnosis.is_packed = is_packed(path);
+    }
     match error {
         SourceError::Missing { path } => diagnosis.near = nearby(path),
         SourceError::Suspicious { path, suspicion: Suspicion::NotCsv { ending } } => {
             let is_json = !matches!(ending.as_str(), "tsv" | "txt");
-            diagnosis.form = is_json.then(|| check(path)).transpose()?;
+            diagnosis.form = (is_json && !diagnosis.is_packed).then(|| check(path)).transpose()?;
             diagnosis.import_and_run = import_and_run(path);
         }
         SourceError::Suspicious { path, .. } => diagnosis.import_and_run = import_and_run(path),
@@ -267,6 +276,7 @@ fn form(path: &Path, suspicion: Suspicion, user: UserError, diagnosis: &Diagnosi
                 ("tsv", _) => "columns separated by tabs",
                 ("txt", _) => "plain text",
                 (_, Some(Form::JsonArray)) => "a JSON array",
+                _ if diagnosis.is_packed => "JSON",
                 _ => "JSON lines",
             };
             UserError::new(Exit::Usage, format!("`{}` holds {holds}, not CSV", path.display()))

@@ -467,6 +467,19 @@ fn a_pipe_replaces_the_questions_of_before_only_once_nothing_refuses_the_run() {
 }
 
 #[test]
+fn a_packed_text_that_is_none_is_refused_and_an_ending_mends_it() {
+    let folder = Folder::new();
+    let service = Service::friendly();
+    folder.write("q.txt.gz", gzip(lines().as_bytes()));
+    folder.write("q.jsonl.gz", gzip(lines().as_bytes()));
+    let refused = service.run(&folder, &["q.txt.gz"]).exits(2);
+    let refused = refused.says("`q.txt.gz` holds JSON, not CSV").says("`.jsonl.gz`");
+    assert!(!refused.err.contains("dset import"), "{}", refused.err);
+    service.run(&folder, &["q.jsonl.gz"]).exits(0);
+    assert_eq!(service.stats().asked, 3);
+}
+
+#[test]
 fn what_cannot_be_asked_is_told_with_its_file_and_row_before_the_first_ask() {
     let long = format!("{{\"question\": \"a\"}}\n{{\"question\": \"{}\"}}\n", "x".repeat(65 << 20));
     let torn = {

@@ -18,7 +18,7 @@ pub use crate::csv::header_names::{
 pub use crate::csv::other_form::{begins_list, other_form};
 pub use crate::csv::sniff::{
     AmbiguousColumn, DetectedEncoding, SNIFFED_ROWS_MAX, ambiguous_column, declared_delimiter,
-    delimiter_in_header, detect_delimiter, read_prefix,
+    delimiter_in_header, detect_delimiter, line_end, read_prefix,
 };
 pub use crate::csv::suspicion::{SuspectedFile, Suspicion, second_columns};
 pub use crate::csv::unquoted_comma::UnquotedCommaDetector;

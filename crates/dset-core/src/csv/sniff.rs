@@ -3,7 +3,7 @@
 //! Only looks, never changes what is read: a run refuses such a file and says what it is, and an
 //! import takes it as that.
 
-use std::io::Read;
+use std::io::{BufRead, Read};
 
 use super::layout::{Chosen, Layout};
 use super::records::{Record, Records};
@@ -206,6 +206,24 @@ pub fn ambiguous_column(layout: &Layout, rows: &[Vec<String>]) -> Option<Ambiguo
     Some(AmbiguousColumn { first: found.get(taken)?.clone(), likelier, found })
 }
 
+/// Returns what ends the lines of a text: a carriage return where there is no line feed at all, as old Macs and
+/// Excel's "CSV (Macintosh)" write it. Reads up to the first line feed.
+pub fn line_end(mut text: impl BufRead) -> std::io::Result<u8> {
+    let mut has_returns = false;
+    loop {
+        let ahead = text.fill_buf()?;
+        if ahead.contains(&b'\n') {
+            return Ok(b'\n');
+        }
+        has_returns |= ahead.contains(&b'\r');
+        let read = ahead.len();
+        if read == 0 {
+            return Ok(if has_returns { b'\r' } else { b'\n' });
+        }
+        text.consume(read);
+    }
+}
+
 /// Returns the beginning of a text as whole characters.
 pub fn read_prefix(mut text: impl Read, bytes_max: usize) -> std::io::Result<String> {
     let mut head = Vec::new();
@@ -222,6 +240,13 @@ pub fn read_prefix(mut text: impl Read, bytes_max: usize) -> std::io::Result<Str
 mod tests {
     use super::*;
     use crate::csv::{HeaderMode, survey};
+
+    #[test]
+    fn a_carriage_return_ends_lines_where_nothing_else_does() {
+        for (text, end) in [("a\rb\r", b'\r'), ("a\rb\n", b'\n'), ("a", b'\n'), ("", b'\n')] {
+            assert_eq!(line_end(text.as_bytes()).unwrap(), end, "{text:?}");
+        }
+    }
 
     #[test]
     fn utf_16_is_known_by_its_mark_or_by_its_zeros() {

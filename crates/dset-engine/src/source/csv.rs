@@ -346,16 +346,15 @@ impl Source for CsvSource {
 }
 
 fn judge_form(path: &Path, first: &Record, options: &SourceOptions) -> Result<(), SourceError> {
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let ending = ending_of(path).unwrap_or_default();
     let (header, column) = (options.header, options.column.as_deref());
-    let kinds = super::SOURCES.iter();
-    let says_form = ending_of(path)
-        .is_some_and(|ending| kinds.flat_map(|kind| kind.endings).any(|own| *own == ending));
+    let mut kinds = super::SOURCES.iter();
+    let says_form = kinds.any(|kind| kind.endings.contains(&ending.as_str()));
     if !says_form && !options.has_template && Suspicion::may_be_text(first, header, column) {
         let (path, suspicion) = (path.to_owned(), Suspicion::TextOrCsv);
         return Err(SourceError::Suspicious { path, suspicion });
     }
-    match Suspicion::of_form(first, ending, header, column) {
+    match Suspicion::of_form(first, &ending, header, column) {
         Some(suspicion) => Err(SourceError::Suspicious { path: path.to_owned(), suspicion }),
         None => Ok(()),
     }

@@ -425,14 +425,15 @@ fn open_csv(path: &Path, options: &SourceOptions) -> Result<Box<dyn Source>, Sou
     (csv::KIND.open)(path, options)
 }
 
+/// Tells whether a file is packed, as far as it can be read.
+#[must_use]
+pub fn is_packed(path: &Path) -> bool {
+    packing::is_packed(path).unwrap_or(false)
+}
+
 /// Returns how a file's name ends, in lower case, without what says that it is packed.
 fn ending_of(path: &Path) -> Option<String> {
-    let ending = |path: &Path| Some(path.extension()?.to_str()?.to_lowercase());
-    let last = ending(path)?;
-    match packing::ENDINGS.contains(&last.as_str()) {
-        true => ending(&path.with_extension("")),
-        false => Some(last),
-    }
+    Some(packing::without_packing(path).extension()?.to_str()?.to_lowercase())
 }
 
 /// Says which splits or configurations there are.

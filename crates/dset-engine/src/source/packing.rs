@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io::{self, BufRead, Read, Seek as _, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flate2::bufread::GzDecoder;
 
@@ -11,6 +11,15 @@ use super::{SourceError, open_file, records_error};
 
 /// How the names of packed files end, in lower case, without the dot.
 pub(crate) const ENDINGS: [&str; 3] = ["gz", "zst", "zstd"];
+
+/// Returns a file's name without what says that it is packed.
+pub(crate) fn without_packing(path: &Path) -> PathBuf {
+    let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_lowercase);
+    match ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str())) {
+        true => path.with_extension(""),
+        false => path.to_owned(),
+    }
+}
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTANDARD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];

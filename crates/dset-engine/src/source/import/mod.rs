@@ -16,14 +16,15 @@ use std::path::Path;
 
 use dset_core::csv::{
     DetectedEncoding, HeaderMode, LayoutError, Quotes, Record, Records, RecordsError, begins_list,
-    declared_delimiter, delimiter_in_header, detect_delimiter, is_header_word, other_form,
-    read_prefix,
+    declared_delimiter, delimiter_in_header, detect_delimiter, is_header_word, line_end,
+    other_form, read_prefix,
 };
 use encoding_rs::Encoding;
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 use fs_err::File;
 
 use crate::os::files;
+use crate::source::packing::{Unpacked, without_packing};
 use crate::source::{self, SourceError};
 
 use encoding::{EncodingDetection, EncodingScan};
@@ -129,11 +130,12 @@ pub fn check(from: &Path) -> Result<Form, ImportError> {
     convert(from, io::sink(), &ImportOptions::default()).map(|imported| imported.form)
 }
 
-/// Tells what a file of text is, by its name and its first bytes.
+/// Tells what a file of text is, which may be packed, by its name and its first bytes.
 pub(super) fn form_of(path: &Path) -> Result<Form, ImportError> {
     let input = Input { path, encoding: encoding_rs::UTF_8, skipped: 0 };
-    let head = read_prefix(input.open()?, HEAD_BYTES).map_err(|error| input.unread(error))?;
-    form(path, &head, &ImportOptions::default())
+    let unpacked = input.decoded(Unpacked::open(path)?);
+    let head = read_prefix(unpacked, HEAD_BYTES).map_err(|error| input.unread(error))?;
+    form(&without_packing(path), &head, &ImportOptions::default())
 }
 
 /// Returns what the encoding of a file is called, or why that is not known.
@@ -192,18 +194,22 @@ struct Input<'a> {
     skipped: usize,
 }
 
-type Text = BufReader<DecodeReaderBytes<File, Vec<u8>>>;
+type Decoded<R> = BufReader<DecodeReaderBytes<R, Vec<u8>>>;
+type Text = Decoded<File>;
 
 impl Input<'_> {
     /// Opens it as UTF-8 from its beginning, without a byte order mark.
     fn open(&self) -> Result<Text, ImportError> {
-        let file = source::open_file(self.path)?;
-        let mut decoder = DecodeReaderBytesBuilder::new();
-        decoder.encoding(Some(self.encoding)).bom_override(true).strip_bom(true);
-        let mut text = BufReader::new(decoder.build(file));
+        let mut text = self.decoded(source::open_file(self.path)?);
         let skipped = text.by_ref().take(self.skipped as u64).read_to_end(&mut Vec::new());
         skipped.map_err(|error| self.unread(error))?;
         Ok(text)
+    }
+
+    fn decoded<R: Read>(&self, file: R) -> Decoded<R> {
+        let mut decoder = DecodeReaderBytesBuilder::new();
+        decoder.encoding(Some(self.encoding)).bom_override(true).strip_bom(true);
+        BufReader::new(decoder.build(file))
     }
 
     fn fails(&self, error: impl Into<LayoutError>) -> ImportError {
@@ -309,8 +315,11 @@ fn lines(
 ) -> Result<(), ImportError> {
     let mut write = |cell: &str| writer.write_record([cell]).map_err(io::Error::from);
     write(QUESTION)?;
-    for line in input.open()?.lines() {
+    let end = line_end(input.open()?).map_err(|error| input.unread(error))?;
+    for line in input.open()?.split(end) {
         let line = line.map_err(|error| input.unread(error))?;
+        // What decodes it gives UTF-8, in place of what is none.
+        let line = String::from_utf8_lossy(&line);
         // Blanks around it may belong to it; what DOS ends a text with does not.
         let line = line.trim_end_matches(['\r', '\u{1a}']);
         let is_header = imported.rows == 0 && is_header_word(line);

@@ -1,5 +1,8 @@
 //! What is asked of rows of objects, and what is refused because it would be asked in part.
 
+use std::io::Write as _;
+
+use dset_core::csv::Suspicion;
 use dset_core::item::content::Turn;
 use dset_core::settings::{OnBadRow, Reading};
 use serde_json::json;
@@ -17,7 +20,14 @@ fn read_as(
 ) -> Result<(Vec<Sent>, BadRows), SourceError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
-    fs_err::write(&path, text).unwrap();
+    let mut file = fs_err::File::create(&path).unwrap();
+    if name.ends_with(".gz") {
+        let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::default());
+        packed.write_all(text.as_bytes()).unwrap();
+        packed.finish().unwrap();
+    } else {
+        file.write_all(text.as_bytes()).unwrap();
+    }
     let mut source = open(&path, options)?;
     let mut rows = Vec::new();
     while let Some(item) = source.next()? {
@@ -193,5 +203,30 @@ fn a_blank_id_is_none() {
             ids.push(item.id.map(str::to_owned));
         }
         assert_eq!(ids, [Some("a".to_owned()), None, None], "{name}");
+    }
+}
+
+#[test]
+fn a_text_has_a_question_a_line_whatever_ends_its_lines() {
+    for text in ["Why?\nHow?\nWhen?\n", "Why?\r\nHow?\r\nWhen?", "Why?\rHow?\rWhen?\r"] {
+        let (rows, _) = read_as("q.txt", text, &SourceOptions::default()).unwrap();
+        let texts: Vec<String> = rows.into_iter().flat_map(|(_, texts)| texts).collect();
+        assert_eq!(texts, ["Why?", "How?", "When?"], "{text:?}");
+    }
+}
+
+#[test]
+fn what_is_called_a_text_and_is_none_is_refused_packed_or_not() {
+    let judged = |name, text| match read_as(name, text, &SourceOptions::default()) {
+        Ok((rows, _)) => Ok(rows.len()),
+        Err(SourceError::Suspicious { suspicion, .. }) => Err(suspicion),
+        Err(error) => panic!("{error}"),
+    };
+    let not_csv = |ending: &str| Err(Suspicion::NotCsv { ending: ending.to_owned() });
+    for name in ["q.txt", "q.txt.gz"] {
+        assert_eq!(judged(name, "{\"question\": \"a\"}\n"), not_csv("json"), "{name}");
+        assert_eq!(judged(name, "question;topic\na;x\n"), not_csv("txt"), "{name}");
+        assert_eq!(judged(name, "question,topic\na,x\n"), Ok(1), "{name}");
+        assert_eq!(judged(name, "Say a, b\nWhy?\n"), Ok(2), "{name}");
     }
 }

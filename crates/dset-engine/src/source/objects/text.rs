@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use dset_core::csv::{CELL_BYTES_MAX, is_header_word};
+use dset_core::csv::{CELL_BYTES_MAX, is_header_word, line_end};
 use dset_core::item::Place;
 
 use super::{Object, ObjectSource, Objects, Read};
@@ -20,7 +20,7 @@ pub(in crate::source) const KIND: SourceKind =
 fn open(path: &Path, options: &SourceOptions) -> Result<Box<dyn Source>, SourceError> {
     let separator = options.reading.split_on.clone();
     // What is called a text may be a table; the CSV source says what is to be done about it.
-    if separator.is_none() && !is_packed(path)? && !matches!(form_of(path), Ok(Form::Lines)) {
+    if separator.is_none() && !matches!(form_of(path), Ok(Form::Lines)) {
         return open_csv(path, options);
     }
     ObjectSource::open(path, Box::new(Blocks::open(path, separator)?), options)
@@ -31,6 +31,7 @@ struct Blocks {
     path: PathBuf,
     separator: Option<String>,
     input: BufReader<Unpacked>,
+    line_end: u8,
     line: u64,
     /// Bytes up to the end of that line; `None` where the file is packed.
     offset: Option<u64>,
@@ -40,14 +41,23 @@ struct Blocks {
 impl Blocks {
     fn open(path: &Path, separator: Option<String>) -> Result<Blocks, SourceError> {
         let input = BufReader::with_capacity(1 << 16, Unpacked::open(path)?);
-        let offset = (!is_packed(path)?).then_some(0);
-        Ok(Blocks { path: path.to_owned(), separator, input, line: 0, offset, has_ended: false })
+        let text = BufReader::with_capacity(1 << 16, Unpacked::open(path)?);
+        let line_end = line_end(text).map_err(|error| records_error(path, error.into()))?;
+        Ok(Blocks {
+            path: path.to_owned(),
+            separator,
+            input,
+            line_end,
+            line: 0,
+            offset: (!is_packed(path)?).then_some(0),
+            has_ended: false,
+        })
     }
 
     fn read_line(&mut self, text: &mut Vec<u8>) -> Result<bool, SourceError> {
         let before = text.len();
         let most = CELL_BYTES_MAX as u64 + 1;
-        let read = self.input.by_ref().take(most).read_until(b'\n', text);
+        let read = self.input.by_ref().take(most).read_until(self.line_end, text);
         let read = read.map_err(|error| records_error(&self.path, error.into()))?;
         self.line += 1;
         self.offset = self.offset.map(|offset| offset + read as u64);
