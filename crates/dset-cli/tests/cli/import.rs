@@ -323,6 +323,29 @@ fn a_file_larger_than_one_look_is_read_to_its_end() {
 }
 
 #[test]
+fn carriage_returns_alone_end_lines() {
+    let folder = Folder::new();
+    folder.write("mac.txt", "Why?\rHow?\r");
+    folder.dset(&["import", "mac.txt"]).exits(0).tells("2 rows");
+    assert_eq!(folder.read("q.csv"), "question\nWhy?\nHow?\n");
+}
+
+#[test]
+fn whole_numbers_of_an_array_keep_their_digits() {
+    let folder = Folder::new();
+    let row = r#"{"question": "a", "big": 12345678901234567890123}"#;
+    for (name, text) in
+        [("rows.json", format!("[{row}, {row}]")), ("rows.jsonl", format!("{row}\n{row}\n"))]
+    {
+        folder.write(name, text);
+        let out = format!("{name}.csv");
+        folder.dset(&["import", name, "-o", &out]).exits(0);
+        let line = "a,12345678901234567890123\n";
+        assert_eq!(folder.read(&out), format!("question,big\n{line}{line}"), "{name}");
+    }
+}
+
+#[test]
 fn a_folder_of_the_script_is_taken_over_and_left_as_it_was() {
     let line = "{\"metadata\": {\"timestamp\": \"2026-11-22 11:49:24\", \"question\": \"one\"}, \"response\": {\"reasoning\": \"\", \"answer\": \"1\"}}\n";
     for named in ["old", "old/dset_generator"] {

@@ -7,6 +7,7 @@ use std::io::{self, BufRead, Read, Write};
 
 use serde::Deserializer as _;
 use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::chat::{self, ExtractError, ExtractedQuestion, LeftOut, Object, RowList};
@@ -227,7 +228,7 @@ impl Objects {
     fn each(&self, input: &Input<'_>, each: Each<'_>) -> Result<u64, ImportError> {
         match self {
             Objects::Lines => lines(input, each),
-            Objects::Array => items(input, each).map(|()| 0),
+            Objects::Array => items(input, each),
             Objects::Whole { items, halves, .. } => {
                 for (number, item) in (1..).zip(items) {
                     let object = object(item.clone())
@@ -290,16 +291,17 @@ fn lines(input: &Input<'_>, each: Each<'_>) -> Result<u64, ImportError> {
     Ok(halves)
 }
 
-/// Reads an array, one item in memory at a time.
-fn items(input: &Input<'_>, each: Each<'_>) -> Result<(), ImportError> {
-    let mut failed = None;
+/// Reads an array, one item in memory at a time; returns how many had half a character.
+fn items(input: &Input<'_>, each: Each<'_>) -> Result<u64, ImportError> {
+    let (mut failed, mut halves) = (None, 0);
     let mut json = serde_json::Deserializer::from_reader(input.open()?);
-    let read = json.deserialize_seq(Items { each, failed: &mut failed }).and_then(|()| json.end());
+    let items = Items { each, halves: &mut halves, failed: &mut failed };
+    let read = json.deserialize_seq(items).and_then(|()| json.end());
     match (failed, read) {
         (Some(error), _) => Err(error),
         (None, Err(error)) if error.is_io() => Err(input.unread(error.into())),
         (None, Err(error)) => Err(not_json(input, error.line() as u64, detail(&error))),
-        (None, Ok(())) => Ok(()),
+        (None, Ok(())) => Ok(halves),
     }
 }
 
@@ -323,6 +325,8 @@ impl<'de> Visitor<'de> for First {
 /// Hands on the items of an array as they are read.
 struct Items<'a> {
     each: Each<'a>,
+    /// How many had half a character.
+    halves: &'a mut u64,
     /// Why reading ended before the array did.
     failed: &'a mut Option<ImportError>,
 }
@@ -336,8 +340,10 @@ impl<'de> Visitor<'de> for Items<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         let mut number = 0;
-        while let Some(item) = items.next_element()? {
+        while let Some(item) = items.next_element::<Box<RawValue>>()? {
             number += 1;
+            let (item, half) = json_text::read(item.get()).map_err(A::Error::custom)?;
+            *self.halves += u64::from(half);
             let object = object(item).ok_or_else(|| A::Error::custom(NEITHER))?;
             if let Err(error) = (self.each)(JsonPlace::Item(number), object) {
                 *self.failed = Some(error);
