@@ -25,9 +25,16 @@ pub(crate) struct Chat {
 const REASONING: [&str; 5] =
     ["reasoning_content", "reasoning", "reasoning_details", "thinking", "thought"];
 
-/// Fields of a turn that hold what would have to be sent with its text, as Ollama and ms-swift have them.
+/// Fields of a turn, or of a part of one, that hold what would have to be sent with its text, as Ollama and ms-swift
+/// have them.
 pub(crate) const BESIDE_TEXT: [&str; 9] =
     ["image", "images", "image_url", "audio", "audios", "video", "videos", "files", "attachments"];
+
+/// Fields in which a turn calls a tool, or answers such a call.
+const CALLS: [&str; 4] = ["tool_calls", "function_call", "function_calls", "tool_call_id"];
+
+/// Fields of a system turn that say which tools there are, as GLM, DeepSeek and OLMo have them.
+const TOOLS: [&str; 2] = ["tools", "functions"];
 
 /// Returns the turns that a value holds: a list of them, or such a list as a text of JSON.
 pub(crate) fn turns_in(value: &Value) -> Option<Vec<Value>> {
@@ -41,6 +48,16 @@ pub(crate) fn turns_in(value: &Value) -> Option<Vec<Value>> {
         }
         _ => None,
     }
+}
+
+/// Returns the turns that a text holds as JSON whatever its field is called: none may lack its role, which tells them
+/// from other lists.
+pub(crate) fn turns_as_text(text: &str) -> Option<Vec<Value>> {
+    let has_role = |turn: &Value| turn.get("role").or_else(|| turn.get("from")).is_some();
+    if !text.trim_start().starts_with('[') {
+        return None;
+    }
+    turns_in(&Value::from(text)).filter(|turns| !turns.is_empty() && turns.iter().all(has_role))
 }
 
 /// Tells whether a text was to be the turns of a chat, and is not.
@@ -91,12 +108,8 @@ impl Chat {
     }
 
     /// Takes the system prompt of a field beside the turns, which may be a list of parts.
-    pub(crate) fn with_system_in(
-        self,
-        field: &str,
-        value: Option<&Value>,
-    ) -> Result<Chat, RowProblem> {
-        let value = value.filter(|value| is_filled(Some(value)));
+    pub(crate) fn with_system_in(self, field: &str, value: &Value) -> Result<Chat, RowProblem> {
+        let value = Some(value).filter(|value| is_filled(Some(value)));
         let text = text_of(value, || RowProblem::NotTextSystem { field: field.to_owned() })?;
         self.with_system(Some(&text))
     }
@@ -121,10 +134,11 @@ fn read_turn(number: usize, value: &Value) -> Result<Turn, RowProblem> {
     }
     let role = says("role").or_else(|| says("from")).and_then(Value::as_str);
     let role = role.ok_or(RowProblem::NoRole { turn: number })?;
-    if ["tool_calls", "function_call", "tool_call_id"].iter().any(|name| is_filled(says(name))) {
+    if CALLS.iter().any(|name| is_filled(says(name))) {
         return Err(RowProblem::Tool { turn: number });
     }
-    if let Some(field) = BESIDE_TEXT.into_iter().find(|name| is_filled(says(name))) {
+    let mut beside = BESIDE_TEXT.into_iter().chain(TOOLS);
+    if let Some(field) = beside.find(|name| is_filled(says(name))) {
         return Err(RowProblem::BesideTurn { turn: number, field });
     }
     let role = match role.trim().to_lowercase().as_str() {
@@ -152,7 +166,8 @@ fn text_of(
     let part = |part: &Value| -> Result<String, RowProblem> {
         let text = part.as_str().or_else(|| part.get("text").and_then(Value::as_str));
         let is_text = part.get("type").is_none_or(|kind| kind == "text" || kind == "input_text");
-        text.filter(|_| is_text).map(str::to_owned).ok_or_else(&no_text)
+        let has_more = BESIDE_TEXT.iter().any(|name| is_filled(part.get(*name)));
+        text.filter(|_| is_text && !has_more).map(str::to_owned).ok_or_else(&no_text)
     };
     match content {
         None => Ok(String::new()),
@@ -236,6 +251,24 @@ mod tests {
             (
                 json!([{"role": "user", "content": "What is it?", "images": ["a.png"]}]),
                 RowProblem::BesideTurn { turn: 1, field: "images" },
+            ),
+            (
+                json!([{"role": "system", "content": "Be brief.", "tools": [{}]}, user]),
+                RowProblem::BesideTurn { turn: 1, field: "tools" },
+            ),
+            (
+                json!([{"role": "system", "content": "Be brief.", "functions": "[{}]"}, user]),
+                RowProblem::BesideTurn { turn: 1, field: "functions" },
+            ),
+            (
+                json!([user, {"role": "assistant", "content": "", "function_calls": "f()"}, user]),
+                RowProblem::Tool { turn: 2 },
+            ),
+            (
+                json!([{"role": "user", "content": [
+                    {"type": "text", "text": "What is it?", "image": "a.png"},
+                ]}]),
+                RowProblem::NotTextPart { turn: 1 },
             ),
             (json!([{"role": "user", "content": 7}]), RowProblem::NotTextPart { turn: 1 }),
             (json!([{"role": "user", "content": " "}]), RowProblem::EmptyTurn { turn: 1 }),

@@ -14,7 +14,7 @@ use dset_core::item::{Item, Place, Status};
 use serde_json::Value;
 
 use super::bad_row::{BadRows, RowProblem};
-use super::chat::{Chat, turns_in};
+use super::chat::{Chat, turns_as_text, turns_in};
 use super::error_marks::{CsvMarker, Marker};
 use super::objects::{BESIDE, SYSTEMS};
 use super::packing::{Unpacked, is_packed};
@@ -35,14 +35,34 @@ pub(super) const TSV: SourceKind = SourceKind {
     open: |path, options| open_with(path, options, b'\t'),
 };
 
-/// Returns the column with the turns of chats, where that is what is asked.
-fn chat_column(layout: &Layout, options: &SourceOptions) -> Option<usize> {
+/// Returns the column with the turns of chats, where that is what is asked: by its name, or by the first questions,
+/// which are `records` behind the header.
+fn chat_column(
+    layout: &Layout,
+    options: &SourceOptions,
+    records: Records<Unpacked>,
+) -> Option<usize> {
     let is_chat_at = |at: &usize| is_chat(&layout.columns[*at]);
     match layout.chosen {
         _ if options.has_template || !layout.has_header => None,
         Chosen::First => (0..layout.columns.len()).find(is_chat_at),
-        Chosen::ByUser | Chosen::ByName => Some(layout.question).filter(is_chat_at),
+        Chosen::ByUser | Chosen::ByName => {
+            let has_turns =
+                || first_question(layout, records).is_some_and(|q| turns_as_text(&q).is_some());
+            Some(layout.question).filter(|at| is_chat_at(at) || has_turns())
+        }
     }
+}
+
+/// Returns the first question that is not blank.
+fn first_question(layout: &Layout, mut records: Records<Unpacked>) -> Option<String> {
+    let mut record = Record::default();
+    records.next(&mut record).ok()?;
+    (0..SNIFFED_ROWS_MAX).find_map(|_| {
+        let has_more = records.next(&mut record).unwrap_or(false);
+        let question = has_more.then(|| layout.question_of(&record).to_owned());
+        question.filter(|question| !question.trim().is_empty())
+    })
 }
 
 /// The rows of a CSV file, one after the other.
@@ -103,7 +123,7 @@ fn open_with(
         layout = survey_records(records()?, options.header, column, known)
             .map_err(|error| layout_error(path, error))?;
     }
-    let has_chats = match chat_column(&layout, options) {
+    let has_chats = match chat_column(&layout, options, records()?) {
         Some(at) => {
             (layout.question, layout.chosen) = (at, Chosen::ByName);
             true
@@ -428,6 +448,22 @@ mod tests {
             (b"question,status\nb,\nc,x,y\n", Some("question")),
         ] {
             all(bytes, column).unwrap();
+        }
+    }
+
+    #[test]
+    fn turns_in_a_column_of_questions_are_a_chat() {
+        let turns = r#"[{""role"": ""system"", ""content"": ""Be brief.""}, {""role"": ""user"", ""content"": ""Why?""}]"#;
+        let records = r#"[{""content"": ""Why?""}]"#;
+        for column in ["prompt", "question"] {
+            let (_folder, path) = written(format!("{column}\n\"{turns}\"\n").as_bytes());
+            let mut source = open(&path, &SourceOptions::default()).unwrap();
+            let item = source.next().unwrap().unwrap();
+            assert_eq!((item.text, item.turns.map(|turns| turns.len())), ("Why?", Some(1)));
+            assert_eq!(item.system.map(|system| &**system), Some("Be brief."));
+            let (_folder, path) = written(format!("{column}\n\"{records}\"\n").as_bytes());
+            let mut source = open(&path, &SourceOptions::default()).unwrap();
+            assert!(source.next().unwrap().unwrap().turns.is_none());
         }
     }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::Object;
 use crate::source::bad_row::RowProblem;
-use crate::source::chat::{Chat, is_broken_chat, is_filled, turns_in};
+use crate::source::chat::{Chat, is_broken_chat, is_filled, turns_as_text, turns_in};
 use crate::source::{ID_FIELDS, SourceError, SourceOptions};
 
 /// Fields of batch lines with the request: OpenAI's, Anthropic's.
@@ -143,7 +143,11 @@ pub(super) fn asked(
         nothing_beside(object, &BESIDE, is_told)?;
         return of_batch_line(field, body, object, options);
     }
-    if let Some(turns) = turns_in(value).filter(|_| !value.is_string() || is_chat(field)) {
+    let turns = match value {
+        Value::String(text) if !is_chat(field) => turns_as_text(text),
+        value => turns_in(value),
+    };
+    if let Some(turns) = turns {
         let chat = with_systems(Chat::new(&turns, options.reading.last)?, object)?;
         nothing_beside(object, &BESIDE, is_told)?;
         return Ok(of_chat(chat));
@@ -172,13 +176,16 @@ fn of_batch_line(
     let turns = body.get(MESSAGES).and_then(turns_in).ok_or_else(no_field)?;
     let params = params(field, body, options)?;
     let chat = Chat::new(&turns, options.reading.last)?;
-    let chat = chat.with_system_in(&format!("{field}.{SYSTEM}"), body.get(SYSTEM))?;
+    let chat = match body.get(SYSTEM) {
+        Some(system) => chat.with_system_in(&format!("{field}.{SYSTEM}"), system)?,
+        None => chat,
+    };
     Ok(Asked { params, ..of_chat(with_systems(chat, line)?) })
 }
 
 /// Takes the system prompts of the fields beside a chat, which are one.
 fn with_systems(chat: Chat, object: &Object) -> Result<Chat, RowProblem> {
-    SYSTEMS.into_iter().try_fold(chat, |chat, name| chat.with_system_in(name, object.get(name)))
+    named(object, &SYSTEMS).try_fold(chat, |chat, (name, value)| chat.with_system_in(name, value))
 }
 
 /// Returns the parameters of a batch line; those that say what is said for all rows anyway are passed
@@ -218,11 +225,24 @@ fn of_chat(chat: Chat) -> Asked {
     Asked { text: chat.last_text().to_owned(), chat: Some(chat), params: None }
 }
 
+/// Returns the fields of these names, in capitals or not, that say anything.
+fn named<'o>(
+    object: &'o Object,
+    names: &'static [&'static str],
+) -> impl Iterator<Item = (&'o str, &'o Value)> {
+    let is_named = |field: &str| names.iter().any(|name| name.eq_ignore_ascii_case(field.trim()));
+    let fields = object.iter().map(|(field, value)| (field.as_str(), value));
+    fields.filter(move |(field, value)| is_named(field) && is_filled(Some(value)))
+}
+
 /// Fails where a field beside the question belongs to it and would not be sent.
-fn nothing_beside(object: &Object, names: &[&str], is_told: bool) -> Result<(), RowProblem> {
-    let beside = names.iter().find(|name| is_filled(object.get(**name)));
-    match beside.filter(|_| !is_told) {
-        Some(field) => Err(RowProblem::Beside { field: (*field).to_owned() }),
+fn nothing_beside(
+    object: &Object,
+    names: &'static [&'static str],
+    is_told: bool,
+) -> Result<(), RowProblem> {
+    match named(object, names).next().filter(|_| !is_told) {
+        Some((field, _)) => Err(RowProblem::Beside { field: field.to_owned() }),
         None => Ok(()),
     }
 }

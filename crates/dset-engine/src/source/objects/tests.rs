@@ -230,3 +230,24 @@ fn what_is_called_a_text_and_is_none_is_refused_packed_or_not() {
         assert_eq!(judged(name, "Say a, b\nWhy?\n"), Ok(2), "{name}");
     }
 }
+
+#[test]
+fn capitals_hide_nothing_that_stands_beside_a_question_or_a_chat() {
+    let messages = json!([{"role": "user", "content": "Why?"}]);
+    for (row, field) in [
+        (json!({"question": "Why?", "System": "Be brief."}), "System"),
+        (json!({"question": "Why?", "Images": ["a.png"]}), "Images"),
+        (json!({"messages": messages, "Tools": [{}]}), "Tools"),
+    ] {
+        assert_eq!(problem(row), RowProblem::Beside { field: field.into() });
+    }
+    let sent = read(&[json!({"messages": messages, "System": "Be brief."})]).unwrap();
+    assert_eq!(sent, [(Some("Be brief.".to_owned()), vec!["Why?".to_owned()])]);
+}
+
+#[test]
+fn turns_as_text_in_a_field_of_questions_are_a_chat() {
+    let turns = json!([{"role": "user", "content": "Why?"}]).to_string();
+    let sent = read(&[json!({"prompt": turns}), json!({"prompt": "[1, 2]"})]).unwrap();
+    assert_eq!(sent, [(None, vec!["Why?".to_owned()]), (None, vec!["[1, 2]".to_owned()])]);
+}
