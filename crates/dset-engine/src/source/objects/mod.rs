@@ -260,11 +260,11 @@ fn no_second(
     options: &SourceOptions,
     row: &Object,
 ) -> Result<(), SourceError> {
-    if options.has_template || shape.chosen != Chosen::ByName {
+    if options.has_template || shape.chosen == Chosen::ByUser {
         return Ok(());
     }
     let question = &shape.fields[shape.question];
-    match second_of(row, question) {
+    match second_of(row, shape) {
         None => Ok(()),
         Some(second) => Err(SourceError::TwoFields {
             path: path.to_owned(),

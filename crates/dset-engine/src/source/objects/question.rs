@@ -111,11 +111,22 @@ fn find(
     })
 }
 
-/// Returns a field of an object that belongs to the question in the field with this name, and would not
-/// be sent; whatever other rows have.
-pub(super) fn second_of<'o>(object: &'o Object, question: &str) -> Option<&'o str> {
+/// Returns a field of an object that belongs to the question in this field, and would not be sent; whatever other
+/// rows have. Where the rows that were surveyed lack it, that is also one with a better name for the question.
+pub(super) fn second_of<'o>(object: &'o Object, shape: &Shape) -> Option<&'o str> {
+    let question = shape.fields[shape.question].as_str();
     if is_chat(question) || BODIES.contains(&question) {
         return None;
+    }
+    let new = object
+        .iter()
+        .filter(|(name, value)| !shape.fields.contains(name) && is_filled(Some(value)));
+    let new: Vec<&str> = new.map(|(name, _)| name.as_str()).collect();
+    if !new.is_empty() && is_filled(object.get(question)) {
+        let names = std::iter::once(question).chain(new.iter().copied());
+        if let Some(better) = question_among(names).filter(|at| *at > 0) {
+            return Some(new[better - 1]);
+        }
     }
     let seconds = SecondNames::of(question);
     let is_second = |name: &str| is_chat(name) || seconds.contain(name);

@@ -251,3 +251,14 @@ fn turns_as_text_in_a_field_of_questions_are_a_chat() {
     let sent = read(&[json!({"prompt": turns}), json!({"prompt": "[1, 2]"})]).unwrap();
     assert_eq!(sent, [(None, vec!["Why?".to_owned()]), (None, vec!["[1, 2]".to_owned()])]);
 }
+
+#[test]
+fn a_better_name_for_the_question_is_found_in_whichever_row_it_stands() {
+    for field in ["text", "passage"] {
+        let mut rows = vec![json!({field: "passage"}); SURVEYED_ROWS];
+        rows.push(json!({field: "passage", "topic": "art", "question": null}));
+        assert_eq!(read(&rows).unwrap().len(), rows.len());
+        rows.push(json!({field: "passage", "question": "Why?"}));
+        assert_eq!(second(&rows), "question");
+    }
+}
