@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use dset_core::csv::Chosen;
+use dset_core::csv::{Chosen, is_chat};
 use dset_core::item::shape::Shape;
+use dset_core::template::DEFAULT_TEMPLATE;
 use dset_engine::output::live::Repair;
 use dset_engine::recover::Recovered;
 use dset_engine::recover::legacy::LegacyImport;
@@ -61,6 +62,7 @@ pub(super) fn rest(opening: &RunContext<'_>) -> Vec<String> {
     lines.extend(
         found.id_field.iter().map(|field| format!("rows are named by `{}`", one_line(field))),
     );
+    lines.extend(turns_as_json(opening));
     lines.extend(bad_rows(&found.bad_rows));
     lines.extend(surplus(&found.bad_rows));
     lines.extend(reasoning(&found.bad_rows));
@@ -84,6 +86,20 @@ pub(super) fn rest(opening: &RunContext<'_>) -> Vec<String> {
     lines.extend(answers(found));
     lines.extend(surroundings(opening));
     lines
+}
+
+/// Says that a template puts the turns of chats in as they stand.
+fn turns_as_json(opening: &RunContext<'_>) -> Option<String> {
+    let shape = &opening.found.shape;
+    let field = &shape.fields[shape.question];
+    let template = &opening.settings.model().request.template;
+    let bare: String = template.chars().filter(|c| !c.is_whitespace()).collect();
+    let has = |name: &str| bare.contains(&format!("{{{{{name}}}}}"));
+    let is_sent = template != DEFAULT_TEMPLATE && is_chat(field) && (has("question") || has(field));
+    is_sent.then(|| {
+        let field = one_line(field);
+        format!("the template sends the turns in `{field}` as JSON, and not as turns of a chat")
+    })
 }
 
 /// Which rows are skipped because they cannot be asked, and why.

@@ -34,6 +34,24 @@ fn chats_are_sent_whole_with_their_roles_or_not_at_all() {
 }
 
 #[test]
+fn a_template_that_sends_turns_as_json_says_so() {
+    let folder = Folder::new();
+    let chat = json!({"messages": [{"role": "user", "content": "Why?"}]});
+    folder.write("q.jsonl", format!("{chat}\n"));
+    let service = Service::friendly();
+    for (template, is_json) in [
+        ("{{ question }} Be brief.", true),
+        ("Rate: {{messages}}", true),
+        ("{{ messages[0].content }} Be brief.", false),
+    ] {
+        let out = template.len().to_string();
+        let ran = service.run(&folder, &["q.jsonl", "-t", template, "-o", &out]).exits(0);
+        let says = "the template sends the turns in `messages` as JSON";
+        assert_eq!(ran.err.contains(says), is_json, "{}", ran.err);
+    }
+}
+
+#[test]
 fn a_model_goes_on_with_an_answer_and_the_answer_is_the_whole_turn() {
     let folder = Folder::new();
     let service = Service::keeping("openai");
