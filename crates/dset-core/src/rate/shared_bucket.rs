@@ -39,6 +39,12 @@ impl SharedBucket {
         self.due_us = from.saturating_add(count.saturating_mul(cost));
     }
 
+    /// Takes what things of this size have taken beside what they were granted as; less than nothing gives that back.
+    pub fn correct(&mut self, now_us: i64, by: f64, size: f64) {
+        // What waits for the time of one thing keeps what it has waited for.
+        self.due_us = self.from(now_us, self.cost(size)).saturating_add(self.cost(by));
+    }
+
     /// Returns what is to be kept.
     #[must_use]
     pub fn due_us(&self) -> i64 {

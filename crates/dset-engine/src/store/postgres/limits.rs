@@ -134,7 +134,7 @@ impl Minute {
         }
         if let Some(tokens) = &mut self.tokens {
             tokens.take(now, -carried.unused, size);
-            tokens.take(now, 1, carried.tokens);
+            tokens.correct(now, carried.tokens, size);
         }
         // A second's worth for all together, and one at least.
         let of_tokens = self.limits.tokens.map(|most| (most as f64 / size).ceil() as u64);
@@ -199,6 +199,16 @@ mod tests {
             let limits = SharedLimits { tokens: Some(600_000), ..SharedLimits::default() };
             let (_, tokens) = drive(limits, taken);
             assert!((550_000..=600_000).contains(&tokens), "{tokens} at {taken} an answer");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_takes_more_than_a_second_of_the_limit_is_asked_for_all_the_same() {
+        for (most, taken) in [(30_000, 1_000), (200_000, 8_000), (30_000, 100), (6_000, 3_000)] {
+            let limits = SharedLimits { tokens: Some(most), ..SharedLimits::default() };
+            let (_, tokens) = drive(limits, taken);
+            let least = (most * 9 / 10).saturating_sub(taken);
+            assert!((least..=most).contains(&tokens), "{tokens} of {most} at {taken} an answer");
         }
     }
 
