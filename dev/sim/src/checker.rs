@@ -56,6 +56,8 @@ pub(crate) struct SystemicFailure {
     alike: BTreeSet<QuestionId>,
     are_forbidden: bool,
     are_certain: bool,
+    /// When the first came, in a life that had had answers.
+    since_ms: Option<u64>,
 }
 
 pub(crate) struct Checker {
@@ -92,6 +94,8 @@ pub(crate) struct Checker {
     /// Questions that are refused on their own account.
     pub(crate) refused: BTreeSet<QuestionIndex>,
     pub(crate) suspects: SystemicFailure,
+    /// Questions that were refused when everything was, and are asked once more.
+    pub(crate) once_more: BTreeSet<QuestionIndex>,
     /// Questions that ended without an answer in this life.
     pub(crate) ended: BTreeSet<QuestionIndex>,
     /// Where the last event is done, these have ended.
@@ -152,6 +156,7 @@ impl Checker {
             placed: None,
             refused: BTreeSet::new(),
             suspects: SystemicFailure::default(),
+            once_more: BTreeSet::new(),
             ended: BTreeSet::new(),
             must_end: Vec::new(),
             reasons: BTreeSet::new(),
@@ -194,8 +199,8 @@ impl Checker {
     fn is_systemic(&self) -> bool {
         let is_last = (self.read_ended || self.limit_is_reached()) && self.held.is_empty();
         let enough = match (self.answers > 0, self.begin.answered_before) {
-            (true, _) if is_last => return false,
-            (true, _) => ALIKE_LATER,
+            // The service is tried before that.
+            (true, _) => return false,
             (false, true) if !is_last => ALIKE_LATER,
             (false, true) if self.suspects.are_forbidden => 2,
             _ if self.suspects.are_forbidden => 1,
@@ -204,6 +209,45 @@ impl Checker {
         };
         let is_idle = self.flights.is_empty() && !self.pace.is_out() && !self.is_held;
         self.suspects.alike.len() >= enough && is_idle
+    }
+
+    /// So many were refused since the last answer that the service is in doubt.
+    pub(crate) fn is_doubted(&self) -> bool {
+        let Some(since_ms) = self.suspects.since_ms else { return false };
+        let sent_since = self.flights.values().filter(|flight| flight.sent_ms >= since_ms).count();
+        self.answers > 0 && self.suspects.alike.len() >= ALIKE_LATER.max(sent_since)
+    }
+
+    /// Takes that an outage begins: those that were refused before it are asked once more.
+    pub(crate) fn holds_suspects(&mut self, is_of_refusals: bool) {
+        if is_of_refusals {
+            assert!(
+                self.is_doubted() && self.flights.is_empty(),
+                "a service is in doubt for reasons"
+            );
+            self.pace.is_doubted(self.suspects.questions[0]);
+        }
+        if self.answers > 0 {
+            let suspects = std::mem::take(&mut self.suspects).questions;
+            self.held.extend(&suspects);
+            self.once_more.extend(suspects);
+        }
+    }
+
+    /// Takes that a service that was in doubt has refused every try.
+    pub(crate) fn refuses_all(&mut self, class: FailureClass) {
+        let is_last = (self.read_ended || self.limit_is_reached())
+            && self.held.iter().all(|index| self.once_more.contains(index));
+        let is_request = FailureClass::Refused(Refusal::Request);
+        match class {
+            FailureClass::Forbidden => drop(self.reasons.insert(Reason::Key)),
+            class if is_last && class == is_request => {
+                for index in self.held.clone() {
+                    self.refuse(index);
+                }
+            }
+            _ => drop(self.reasons.insert(Reason::Settings)),
+        }
     }
 
     /// Writes down a conviction.
@@ -304,6 +348,7 @@ impl Checker {
             true => most.max(HELD_IN_OUTAGE).max(2 * self.per_row as usize),
             false => most,
         };
+        let most = most + self.once_more.len();
         assert!(self.held.len() <= most, "the texts of twice the width are held");
     }
 
@@ -339,9 +384,9 @@ impl Checker {
             self.pace.failed_alone(index);
             self.must_end.push(index);
         }
-        self.pace.answered(flight.place);
+        self.pace.answered(flight.place, flight.sent_ms);
         self.held.remove(&flight.index);
-        self.suspects_are_refused();
+        self.suspects_are_refuted(flight);
     }
 
     fn failed(&mut self, now_ms: u64, flight: &InFlight, failure: &Failure) -> Verdict {
@@ -360,7 +405,7 @@ impl Checker {
             }
             FailureClass::Transient if self.was_stopping() => {}
             FailureClass::Transient => {
-                let verdict = self.pace.failed(now_ms, index, others);
+                let verdict = self.pace.failed(now_ms, index, flight.place, others);
                 self.must_end.extend(verdict.gives_up.then_some(index));
                 return verdict;
             }
@@ -375,14 +420,14 @@ impl Checker {
             FailureClass::OutOfMoney => drop(self.reasons.insert(Reason::Money)),
             FailureClass::Refused(Refusal::Request | Refusal::Question)
             | FailureClass::Forbidden => {
-                if !self.pace.asks_elsewhere(index, flight.place) {
-                    self.suspect(flight, failure);
+                if !self.pace.asks_elsewhere(now_ms, index, flight.place) {
+                    self.suspect(now_ms, flight, failure);
                 }
             }
             FailureClass::Refused(Refusal::Moderation) | FailureClass::CutByLength => {
-                self.pace.works_at(flight.place);
+                self.pace.works_at(flight.place, flight.sent_ms);
                 if failure.partial.is_some() {
-                    self.suspects_are_refused();
+                    self.suspects_are_refuted(flight);
                 }
                 self.refuse(index);
             }
@@ -390,10 +435,14 @@ impl Checker {
         Verdict::default()
     }
 
-    fn suspect(&mut self, flight: &InFlight, failure: &Failure) {
+    fn suspect(&mut self, now_ms: u64, flight: &InFlight, failure: &Failure) {
         let index = flight.index;
-        self.pace.works_at(flight.place);
         let is_certain = failure.class == FailureClass::Refused(Refusal::Question);
+        if self.pace.refuses_all() && !is_certain {
+            self.pace.refused_again(index);
+            return;
+        }
+        self.pace.works_at(flight.place, flight.sent_ms);
         // Whatever the settings are, it would be refused.
         if self.has_worked() && is_certain {
             self.refuse(index);
@@ -402,29 +451,34 @@ impl Checker {
         if self.reasons.first() == Some(&Reason::Settings) {
             return;
         }
-        if self.pause_on_error || self.was_stopping() {
+        if self.pause_on_error || self.was_stopping() || self.once_more.contains(&index) {
             self.refuse(index);
             return;
         }
         let has_failed = self.begin.questions[index as usize].has_failed;
-        if has_failed && self.answers == 0 && self.begin.answered_before {
+        if has_failed && self.has_worked() {
             self.refuse(index);
             return;
         }
         if self.suspects.words.as_ref() != Some(&failure.message) {
             self.suspects_are_refused();
             self.suspects.words = Some(failure.message.clone());
+            self.suspects.since_ms = (self.answers > 0).then_some(now_ms);
         }
         self.suspects.are_forbidden = failure.class == FailureClass::Forbidden;
         self.suspects.are_certain = is_certain;
         if self.suspects.are_forbidden && !self.has_worked() || !has_failed {
             self.suspects.alike.insert(self.begin.questions[index as usize].id);
         }
-        if self.answers > 0 {
-            self.refuse(index);
-        } else {
-            self.held.remove(&index);
-            self.suspects.questions.push(index);
+        self.held.remove(&index);
+        self.suspects.questions.push(index);
+    }
+
+    /// An answer clears those that were refused, in a life that had had answers only if it was asked for
+    /// after the first of them.
+    fn suspects_are_refuted(&mut self, flight: &InFlight) {
+        if self.suspects.since_ms.is_none_or(|since| flight.sent_ms >= since) {
+            self.suspects_are_refused();
         }
     }
 

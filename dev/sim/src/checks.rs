@@ -9,7 +9,7 @@ use dset_core::run::{Effect, JournalRecord, Notice, Seq};
 use crate::checker::{Checker, Expected, InFlight};
 use crate::disk::{Request, Store};
 use crate::ending::Reason;
-use crate::pace::Verdict;
+use crate::pace::{Verdict, is_refusal};
 use crate::schedule::ReplyKind;
 
 impl Checker {
@@ -18,7 +18,10 @@ impl Checker {
         let has = |wanted: fn(&Notice) -> bool| {
             effects.iter().any(|effect| matches!(effect, Effect::Show(notice) if wanted(notice)))
         };
-        let begins_outage = has(|notice| matches!(notice, Notice::OutageBegan { .. }));
+        // What begins with refusals is checked where it is told.
+        let begins_outage = has(
+            |notice| matches!(notice, Notice::OutageBegan { failure, .. } if !is_refusal(failure.class)),
+        );
         let mut records = effects.iter().filter_map(|effect| match effect {
             Effect::Record(_, record) => Some(record),
             _ => None,
@@ -83,6 +86,7 @@ impl Checker {
         assert!(self.limit.is_none_or(|limit| asked <= limit), "no more are asked than wanted");
         let known = self.flights.insert(ask.id, flight);
         assert!(known.is_none(), "every ask has its own number");
+        assert!(!self.is_doubted(), "nothing is asked while everything is refused");
         self.pace.ask(now_ms, ask, self.flights.len());
     }
 
@@ -189,14 +193,23 @@ impl Checker {
             !matches!(notice, Notice::OutageExhausted { .. }) || self.has_tried_another(),
             "no service is given up before another question has failed too"
         );
-        self.was_out |= matches!(notice, Notice::OutageBegan { .. });
+        if let Notice::OutageBegan { failure, .. } = notice {
+            self.was_out = true;
+            self.holds_suspects(is_refusal(failure.class));
+        }
+        let refuses_all = self.pace.refuses_all();
         if matches!(notice, Notice::CostLimitReached { .. }) {
             assert!(self.flights.is_empty(), "what is reserved may come back");
             self.reasons.insert(Reason::Limit);
         }
         if self.pace.notice(now_ms, notice) {
             assert!(self.flights.is_empty(), "what may still succeed is waited for");
-            self.reasons.insert(Reason::Unreachable);
+            match notice {
+                Notice::OutageExhausted { failure } if refuses_all && is_refusal(failure.class) => {
+                    self.refuses_all(failure.class);
+                }
+                _ => drop(self.reasons.insert(Reason::Unreachable)),
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use dset_core::answer::FailureClass;
 use dset_core::item::question::QuestionIndex;
 use dset_core::rate::retry::{THROTTLES_MAX, TRANSIENT_RETRIES_MAX};
 use dset_core::run::Notice;
@@ -38,6 +39,8 @@ struct Outage {
     another: Option<QuestionIndex>,
     another_tries: u32,
     another_ask: Option<AskId>,
+    /// The service is there, and refuses everything.
+    is_of_refusals: bool,
 }
 
 /// What must follow from a failure.
@@ -64,11 +67,16 @@ pub(crate) struct ServiceChecker {
     not_before: BTreeMap<(u16, u16), u64>,
     /// The same of single questions.
     not_before_of: BTreeMap<QuestionIndex, u64>,
-    /// How often the service has shown that it works.
+    /// How often the service has answered, and how often to an ask that was sent after it began to fail.
     works: u64,
+    lives: u64,
     /// Consecutive failures since the last answer.
     failed: u32,
-    first_failed: BTreeMap<QuestionIndex, u64>,
+    /// Since when it has failed without such an answer, with which questions; the same of each place.
+    failing_since: Option<u64>,
+    failing: BTreeSet<QuestionIndex>,
+    failing_at: BTreeMap<(u16, u16), u64>,
+    first_failed: BTreeMap<QuestionIndex, (u64, u64)>,
     /// Failures that count towards giving up.
     failures: BTreeMap<QuestionIndex, u32>,
     throttles: BTreeMap<QuestionIndex, u32>,
@@ -102,7 +110,11 @@ impl ServiceChecker {
             not_before: BTreeMap::new(),
             not_before_of: BTreeMap::new(),
             works: 0,
+            lives: 0,
             failed: 0,
+            failing_since: None,
+            failing: BTreeSet::new(),
+            failing_at: BTreeMap::new(),
             first_failed: BTreeMap::new(),
             failures: BTreeMap::new(),
             throttles: BTreeMap::new(),
@@ -114,18 +126,23 @@ impl ServiceChecker {
         self.outage.is_some()
     }
 
+    /// Returns true if the service is there, and refuses everything.
+    pub(crate) fn refuses_all(&self) -> bool {
+        self.outage.as_ref().is_some_and(|outage| outage.is_of_refusals)
+    }
+
     /// Takes an answer of an endpoint: ends an outage.
-    pub(crate) fn answered(&mut self, place: (u16, u16)) {
+    pub(crate) fn answered(&mut self, place: (u16, u16), sent_ms: u64) {
         self.refused_since.remove(&place);
         self.refusals.insert(place, 0);
-        self.works_at(place);
+        self.works_at(place, sent_ms);
     }
 
     /// The question whose own fault an outage was, where this ask is answered: with one at a time
     /// all the retries were its own.
     pub(crate) fn clears_service(&self, ask: AskId) -> Option<QuestionIndex> {
         let outage = self.outage.as_ref().filter(|o| o.another_ask == Some(ask))?;
-        outage.began_with.filter(|_| self.width == 1)
+        outage.began_with.filter(|_| self.width == 1 && !outage.is_of_refusals)
     }
 
     /// Takes that a question, and not the service, was at fault.
@@ -133,15 +150,40 @@ impl ServiceChecker {
         self.alone.insert(index);
     }
 
-    /// Takes a reply that is about its question: the service is there.
-    pub(crate) fn works_at(&mut self, place: (u16, u16)) {
-        self.left_alone.remove(&place);
+    /// Takes a reply that is about its question: the service is there, if it was asked after it began to
+    /// fail.
+    pub(crate) fn works_at(&mut self, place: (u16, u16), sent_ms: u64) {
+        if self.failing_at.get(&place).is_none_or(|since| sent_ms >= *since) {
+            self.failing_at.remove(&place);
+            self.left_alone.remove(&place);
+        }
         self.works += 1;
         self.failed = 0;
+        if self.failing_since.is_none_or(|since| sent_ms >= since) {
+            self.lives += 1;
+            self.failing_since = None;
+            self.failing.clear();
+        }
+    }
+
+    /// Takes a refusal in an outage of refusals.
+    pub(crate) fn refused_again(&mut self, index: QuestionIndex) {
+        self.failed_last = Some(index);
+        self.first_failed.entry(index).or_insert((self.works, self.lives));
+    }
+
+    /// Takes that it is open whether the service refuses everything, with the first that it refused.
+    pub(crate) fn is_doubted(&mut self, first: QuestionIndex) {
+        self.failed_last = Some(first);
     }
 
     /// Takes that a place refused a question; true if another is to be asked before that counts.
-    pub(crate) fn asks_elsewhere(&mut self, index: QuestionIndex, place: (u16, u16)) -> bool {
+    pub(crate) fn asks_elsewhere(
+        &mut self,
+        now_ms: u64,
+        index: QuestionIndex,
+        place: (u16, u16),
+    ) -> bool {
         if !self.several || self.is_out() {
             return false;
         }
@@ -155,7 +197,12 @@ impl ServiceChecker {
         let by = self.refused_by.entry(index).or_default();
         by.insert(place.1);
         let mut others = (0..self.endpoints as u16).filter(|endpoint| !by.contains(endpoint));
-        is_doubted && others.any(|other| !self.left_alone.contains(&(place.0, other)))
+        let is_asked =
+            is_doubted && others.any(|other| !self.left_alone.contains(&(place.0, other)));
+        if is_asked {
+            self.failing_at.entry(place).or_insert(now_ms);
+        }
+        is_asked
     }
 
     /// Takes that an ask failed or was refused; in an outage it may have been the light probe.
@@ -167,21 +214,28 @@ impl ServiceChecker {
     }
 
     /// Takes a failure that may well work next time, with `others` other asks in flight.
-    pub(crate) fn failed(&mut self, now_ms: u64, index: QuestionIndex, others: usize) -> Verdict {
+    pub(crate) fn failed(
+        &mut self,
+        now_ms: u64,
+        index: QuestionIndex,
+        place: (u16, u16),
+        others: usize,
+    ) -> Verdict {
         self.failed_last = Some(index);
-        let first_failed = *self.first_failed.entry(index).or_insert(self.works);
+        let (works, lives) = *self.first_failed.entry(index).or_insert((self.works, self.lives));
         if self.is_out() {
             return Verdict::default();
         }
+        self.failing_since.get_or_insert(now_ms);
+        self.failing_at.entry(place).or_insert(now_ms);
         if self.several {
             *self.failures.entry(index).or_default() += 1;
             return Verdict { may_begin_outage: true, ..Verdict::default() };
         }
-        if first_failed == self.works {
-            self.failed += 1;
-        }
+        self.failed += u32::from(works == self.works);
+        self.failing.extend((lives == self.lives).then_some(index));
         let enough = FAILURES_MIN.min(self.width) as usize;
-        if self.failed as usize >= enough.max(others) {
+        if self.failing.len().max(self.failed as usize) >= enough.max(others) {
             return Verdict { begins_outage: true, ..Verdict::default() };
         }
         let failures = self.failures.entry(index).or_default();
@@ -202,7 +256,7 @@ impl ServiceChecker {
     ) -> Verdict {
         self.failed_last = Some(index);
         if self.is_out() {
-            self.first_failed.entry(index).or_insert(self.works);
+            self.first_failed.entry(index).or_insert((self.works, self.lives));
         }
         let wait_ms = wait.map_or(0, |wait| wait.as_millis() as u64);
         let not_before = self.not_before.entry(place).or_default();
@@ -256,13 +310,16 @@ impl ServiceChecker {
     /// Takes a notice to the observer; true where the service is given up.
     pub(crate) fn notice(&mut self, now_ms: u64, notice: &Notice) -> bool {
         match notice {
-            Notice::OutageBegan { wait, .. } => {
+            Notice::OutageBegan { failure, wait } => {
                 assert!(self.outage.is_none(), "an outage begins once");
                 let models = 0..=u16::from(self.several);
                 let endpoints = self.endpoints as u16;
                 self.left_alone = models
                     .flat_map(|model| (0..endpoints).map(move |endpoint| (model, endpoint)))
                     .collect();
+                for &place in &self.left_alone {
+                    self.failing_at.entry(place).or_insert(now_ms);
+                }
                 self.outage = Some(Outage {
                     retries: 0,
                     next_at_ms: None,
@@ -275,11 +332,13 @@ impl ServiceChecker {
                     another: None,
                     another_tries: 0,
                     another_ask: None,
+                    is_of_refusals: is_refusal(failure.class),
                 });
                 self.waits(now_ms, wait.expect("there are retries"));
             }
             Notice::EndpointDown { model, endpoint, .. } => {
                 self.left_alone.insert((*model, *endpoint));
+                self.failing_at.entry((*model, *endpoint)).or_insert(now_ms);
             }
             Notice::OutageRetry { retry, .. } => {
                 let outage = self.outage.as_mut().expect("a retry in an outage");
@@ -308,6 +367,11 @@ impl ServiceChecker {
             }
             Notice::OutageEnded { .. } => {
                 assert_eq!(self.failed, 0, "an outage is over when the service answers");
+                let is_there = self.failing_since.is_none();
+                assert!(
+                    is_there,
+                    "an outage is over when what was sent after it began is answered"
+                );
                 assert!(self.outage.take().is_some(), "an outage is over once");
             }
             _ => {}
@@ -345,4 +409,9 @@ impl ServiceChecker {
         assert!(ms == usual || ms > usual && ms >= asked_for, "the waits are 1, 2 and 4 minutes");
         outage.next_at_ms = Some(now_ms + ms);
     }
+}
+
+/// A service says so that is there.
+pub(crate) fn is_refusal(class: FailureClass) -> bool {
+    matches!(class, FailureClass::Forbidden | FailureClass::Refused(_))
 }

@@ -6,6 +6,10 @@
 //! once several fail before the first succeeds. With one at a time the first failure already is
 //! one, and the waits are the original's 1, 2 and 4 minutes.
 //!
+//! An answer to an ask that was sent before the failures began does not show that the service is there:
+//! what a server had taken before it went away may still be answered. So it is an outage, too, once that
+//! many different questions have failed since the last ask was sent that was answered.
+//!
 //! Once the retries have failed, one question that was not tried yet is asked. If it is answered,
 //! the service works, and what failed is the fault of the questions that did.
 
@@ -23,35 +27,104 @@ const FAILURES_MIN: u32 = 5;
 /// Counts the failures since the service last answered.
 #[derive(Debug, Clone, Default)]
 pub struct FailureStreak {
-    answered: u64,
+    answers: AnswerCounts,
     failed: u32,
+    unrefuted: Unrefuted,
+}
+
+/// How often the service has answered; a question remembers it with its first failure.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AnswerCounts {
+    /// To whatever was asked.
+    pub all: u64,
+    /// In such a way that it was a sign of life.
+    signs_of_life: u64,
+}
+
+/// The failures since the last sign of life, which is an answer to an ask that was sent after the
+/// first of them.
+#[derive(Debug, Clone, Default)]
+pub struct Unrefuted {
+    since: Option<Time>,
+    questions: BTreeSet<QuestionIndex>,
+}
+
+impl Unrefuted {
+    /// Takes the answer to an ask; true if it is a sign of life.
+    pub fn answered(&mut self, sent_at: Time) -> bool {
+        let is_alive = self.since.is_none_or(|since| since.has_come(sent_at));
+        if is_alive {
+            *self = Unrefuted::default();
+        }
+        is_alive
+    }
+
+    /// What was sent before now is no sign of life from now on.
+    pub fn begin(&mut self, now: Time) {
+        self.since.get_or_insert(now);
+    }
+
+    /// Takes a failure, of a question that counts; returns how many different ones have failed.
+    pub fn failed(&mut self, now: Time, question: Option<QuestionIndex>) -> usize {
+        self.begin(now);
+        self.questions.extend(question);
+        self.questions.len()
+    }
 }
 
 impl FailureStreak {
-    /// Returns how often the service has answered; a question remembers it with its first failure.
+    /// Returns how often the service has answered.
     #[must_use]
-    pub fn answered_count(&self) -> u64 {
-        self.answered
+    pub fn answers(&self) -> AnswerCounts {
+        self.answers
     }
 
-    /// Takes any sign that the service works.
-    pub fn answered(&mut self) {
-        self.answered += 1;
+    /// Returns true if no answer has come since a question first failed.
+    #[must_use]
+    pub fn is_new(&self, first_failed_at: AnswerCounts) -> bool {
+        first_failed_at.all == self.answers.all
+    }
+
+    /// Returns true if there was no sign of life since a question first failed.
+    #[must_use]
+    pub fn is_unrefuted(&self, first_failed_at: AnswerCounts) -> bool {
+        first_failed_at.signs_of_life == self.answers.signs_of_life
+    }
+
+    /// Takes an answer, or another word of the service about a question; true if it shows that the
+    /// service is there.
+    pub fn answered(&mut self, sent_at: Time) -> bool {
+        self.answers.all += 1;
         self.failed = 0;
+        let is_alive = self.unrefuted.answered(sent_at);
+        self.answers.signs_of_life += u64::from(is_alive);
+        is_alive
     }
 
     /// Takes a transient failure of a question that first failed when `first_failed_at` answers
     /// had come; returns true if the service is out.
     ///
-    /// A question that had already failed before the last answer does not count: a few poisonous
-    /// ones at the end of a run are no outage.
-    pub fn failed(&mut self, first_failed_at: u64, in_flight: usize, slots_max: u32) -> bool {
-        if first_failed_at == self.answered {
-            self.failed += 1;
-        }
-        let enough = FAILURES_MIN.min(slots_max).max(1);
-        self.failed >= enough && self.failed as usize >= in_flight
+    /// A question that had already failed before the last answer counts once, and one that had before the
+    /// last sign of life not at all: a few poisonous ones at the end of a run are no outage.
+    pub fn failed(
+        &mut self,
+        now: Time,
+        question: QuestionIndex,
+        first_failed_at: AnswerCounts,
+        in_flight: usize,
+        slots_max: u32,
+    ) -> bool {
+        self.failed += u32::from(self.is_new(first_failed_at));
+        let is_unrefuted = self.is_unrefuted(first_failed_at);
+        let unrefuted = self.unrefuted.failed(now, is_unrefuted.then_some(question));
+        are_outage(unrefuted.max(self.failed as usize), in_flight, slots_max)
     }
+}
+
+/// Tells whether so many failures are an outage.
+pub(crate) fn are_outage(failures: usize, in_flight: usize, slots_max: u32) -> bool {
+    let enough = FAILURES_MIN.min(slots_max).max(1) as usize;
+    failures >= enough && failures >= in_flight
 }
 
 /// The waits of an outage: `retries` of them, the last repeated where the list is shorter.
@@ -108,6 +181,8 @@ pub struct Outage {
     tried: BTreeSet<QuestionIndex>,
     /// The question that is asked once the retries have failed.
     another: Option<CrossCheck>,
+    /// The service is there, and refuses everything.
+    pub is_of_refusals: bool,
 }
 
 /// A question that tells, after the last retry, whether the service answers others.
@@ -158,6 +233,7 @@ impl Outage {
             began_with: question,
             tried: BTreeSet::new(),
             another: None,
+            is_of_refusals: false,
         }
     }
 
@@ -276,23 +352,42 @@ impl Outage {
 mod tests {
     use super::*;
 
+    fn at(monotonic_ms: u64) -> Time {
+        Time { monotonic_ms, unix_ms: 0 }
+    }
+
     #[test]
     fn with_one_at_a_time_the_first_failure_is_an_outage() {
-        assert!(FailureStreak::default().failed(0, 0, 1));
+        assert!(FailureStreak::default().failed(at(0), 0, AnswerCounts::default(), 0, 1));
     }
 
     #[test]
     fn with_many_at_once_as_many_must_fail_as_are_on_their_way() {
         let mut failures = FailureStreak::default();
-        let verdicts: Vec<bool> = (0..8).map(|i| failures.failed(0, 11 - i, 500)).collect();
+        let failed =
+            |i: u32| failures.failed(at(0), i, AnswerCounts::default(), 11 - i as usize, 500);
+        let verdicts: Vec<bool> = (0..8).map(failed).collect();
         assert_eq!(verdicts, [false, false, false, false, false, true, true, true]);
     }
 
     #[test]
     fn a_question_that_failed_before_the_last_answer_does_not_count() {
         let mut failures = FailureStreak::default();
-        failures.answered();
-        assert!((0..20).all(|_| !failures.failed(0, 0, 8)));
+        failures.answered(at(0));
+        assert!((0..20).all(|i| !failures.failed(at(0), i, AnswerCounts::default(), 0, 8)));
+    }
+
+    #[test]
+    fn answers_to_asks_of_before_the_failures_do_not_show_that_the_service_is_there() {
+        for (sent_ms, is_alive) in [(0, false), (999, false), (1_001, true)] {
+            let mut failures = FailureStreak::default();
+            let before = failures.answers();
+            let early = (0..4).any(|i| failures.failed(at(1_000), i, before, 20, 64));
+            assert_eq!((early, failures.answered(at(sent_ms))), (false, is_alive));
+            // The four had failed before that answer, and the fifth had not.
+            assert!(!(0..4).any(|i| failures.failed(at(2_000), i, before, 0, 64)));
+            assert_eq!(failures.failed(at(3_000), 4, failures.answers(), 0, 64), !is_alive);
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ use crate::answer::Failure;
 use crate::item::question::{Question, QuestionIndex};
 use crate::money::Amount;
 use crate::planted::{Mutant, planted};
-use crate::rate::outage::{FailureStreak, Outage};
+use crate::rate::outage::{AnswerCounts, FailureStreak, Outage};
 use crate::rate::{RateController, Ticket};
 use crate::run::ask::AskId;
 use crate::run::context::{Context, PaidAsk};
@@ -65,6 +65,8 @@ pub(crate) struct Dispatch {
     /// The failure that began or prolonged the outage.
     last_failure: Option<Box<Failure>>,
     systemic_failure: SystemicFailureDetector,
+    /// Questions that were refused when everything was, and are asked once more.
+    suspects: BTreeSet<QuestionIndex>,
     useless: UselessReplies,
     /// Replies of a server that is no API, before the first answer.
     misdirected: u32,
@@ -78,7 +80,7 @@ pub(crate) struct Dispatch {
 
 /// A question whose text is held.
 #[derive(Debug)]
-struct ActiveQuestion {
+pub(crate) struct ActiveQuestion {
     question: Arc<Question>,
     attempts: u32,
     /// Failures that count towards giving up.
@@ -92,7 +94,7 @@ struct ActiveQuestion {
     /// What the last failure was, in the plain words of [`Failure::cause`].
     failed_with: Option<&'static str>,
     /// How often the service had answered when this question first failed.
-    first_failed_at: Option<u64>,
+    first_failed_at: Option<AnswerCounts>,
     /// An ask for it was dropped because it seemed to hang: it may just be slow, and only the
     /// timeout ends the next.
     seemed_stalled: bool,
@@ -188,6 +190,7 @@ impl Dispatch {
             outage: None,
             last_failure: None,
             systemic_failure: SystemicFailureDetector::default(),
+            suspects: BTreeSet::new(),
             useless: UselessReplies::default(),
             misdirected: 0,
             dropped: 0,

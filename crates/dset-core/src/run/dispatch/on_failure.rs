@@ -6,10 +6,11 @@ use std::time::Duration;
 use super::Dispatch;
 use super::on_response::ReturnedAsk;
 use super::router::EndpointIndex;
-use crate::answer::{Failure, FailureClass, Refusal};
+use crate::answer::{Cause, Failure, FailureClass, Refusal};
 use crate::item::question::Question;
 use crate::plan::ledger::Fault;
 use crate::planted::{Mutant, planted};
+use crate::rate::outage::AnswerCounts;
 use crate::rate::retry::{
     RETRY_AFTER_MAX, THROTTLED_OTHERS_MIN, THROTTLES_MAX, TRANSIENT_RETRIES_MAX, backoff_wait,
 };
@@ -63,7 +64,7 @@ impl Dispatch {
             }
             FailureClass::Refused(Refusal::Address) => self.on_misdirected(cx, back, failure),
             FailureClass::Refused(Refusal::Question) if self.has_worked() => {
-                self.on_service_responded(cx, back.endpoint);
+                self.on_service_responded(cx, &back);
                 self.reject(cx, back.question, failure);
             }
             FailureClass::Refused(Refusal::Request | Refusal::Question)
@@ -71,9 +72,9 @@ impl Dispatch {
             FailureClass::Refused(Refusal::Moderation)
             | FailureClass::CutByLength
             | FailureClass::FailedCheck => {
-                self.on_service_responded(cx, back.endpoint);
+                self.on_service_responded(cx, &back);
                 if failure.partial.is_some() {
-                    self.clear_systemic_failure(cx);
+                    self.refute_systemic_failure(cx, back.sent_at);
                 }
                 self.reject(cx, back.question, failure);
             }
@@ -104,7 +105,7 @@ impl Dispatch {
             self.make_ready(cx.now, back.index);
             return;
         }
-        let answered = self.failures.answered_count();
+        let answered = self.failures.answers().all;
         let held = self.active.get_mut(&back.index).expect("a failed question is held");
         if held.throttled == 0 {
             held.first_throttled_at = answered;
@@ -150,14 +151,16 @@ impl Dispatch {
             return;
         }
         let most = cx.rules.bounds.slots_max.max(1);
-        let answered = self.failures.answered_count();
+        let answered = self.failures.answers();
         let held = self.active.get_mut(&back.index).expect("a failed question is held");
         let first_failed_at = *held.first_failed_at.get_or_insert(answered);
-        let is_new = first_failed_at == answered;
-        if self.router.are_several() && self.on_endpoint_failure(cx, back, &failure, is_new) {
+        if self.router.are_several()
+            && self.on_endpoint_failure(cx, back, &failure, first_failed_at)
+        {
             return;
         }
-        let is_out = self.failures.failed(first_failed_at, self.asks_in_flight.len(), most);
+        let in_flight = self.asks_in_flight.len();
+        let is_out = self.failures.failed(cx.now, back.index, first_failed_at, in_flight, most);
         if is_out && !self.router.are_several() {
             self.begin_outage(cx, back, failure);
             return;
@@ -166,10 +169,16 @@ impl Dispatch {
     }
 
     /// What answers is no API, or not there. Before the first answer it is the address, unless it is
-    /// one reply among others that are still on their way.
+    /// one reply among others that are still on their way. What a proxy or a network says that wants a login is
+    /// never about a question.
     fn on_misdirected(&mut self, cx: &mut Context<'_>, back: ReturnedAsk, failure: Failure) {
+        let cause = Cause::from_code(failure.cause);
+        let is_on_the_way =
+            matches!(cause, Some(Cause::ProxyLogin | Cause::ProxyRefused | Cause::NetworkLogin));
         match failure.status {
-            Some(400..=499) if self.has_worked() => return self.on_refused(cx, back, failure),
+            Some(400..=499) if self.has_worked() && !is_on_the_way => {
+                return self.on_refused(cx, back, failure);
+            }
             _ if self.answers_count > 0 => return self.on_transient(cx, &back, failure),
             _ => {}
         }
@@ -208,19 +217,21 @@ impl Dispatch {
         self.show_retry(cx, back, failure, wait);
     }
 
-    /// Takes a failure at one of several places; `is_new` where its question had not failed before the
-    /// last answer. True where that is all that follows: the place is taken for dead, or none answers.
+    /// Takes a failure at one of several places. True where that is all that follows: the place is taken
+    /// for dead, or none answers.
     fn on_endpoint_failure(
         &mut self,
         cx: &mut Context<'_>,
         back: &ReturnedAsk,
         failure: &Failure,
-        is_new: bool,
+        first_failed_at: AnswerCounts,
     ) -> bool {
         let slots_max = cx.rules.bounds.slots_max;
         let lane = self.router.endpoint_mut(back.endpoint);
         let was_dead = lane.is_circuit_open();
-        let dies = is_new && lane.on_failure(slots_max);
+        let is_new = self.failures.is_new(first_failed_at);
+        let unrefuted = self.failures.is_unrefuted(first_failed_at).then_some(back.index);
+        let dies = lane.on_failure(cx.now, is_new, unrefuted, slots_max);
         if dies {
             self.leave_alone(cx, back.endpoint, failure);
         }
@@ -265,7 +276,7 @@ impl Dispatch {
             return false;
         }
         let lane = self.router.endpoint_mut(back.endpoint);
-        if lane.on_failure(slots_max) {
+        if lane.on_failure(cx.now, true, Some(back.index), slots_max) {
             self.leave_alone(cx, back.endpoint, failure);
         }
         self.make_ready(cx.now, back.index);
@@ -301,59 +312,6 @@ impl Dispatch {
         // What is on its way may be paid for: it went with another key, or before this one was refused.
         if planted(Mutant::PaidAsksDroppedWithTheKey) {
             self.abandon_all(cx.effects);
-        }
-    }
-
-    fn on_refused(&mut self, cx: &mut Context<'_>, back: ReturnedAsk, failure: Failure) {
-        self.on_service_responded(cx, back.endpoint);
-        if matches!(cx.shutdown.reason, Some(EndReason::WrongSettings(_))) {
-            self.make_ready(cx.now, back.index);
-            return;
-        }
-        if cx.rules.pause_on_error || cx.is_ending() {
-            self.reject(cx, back.question, failure);
-            return;
-        }
-        self.let_go(back.index);
-        let proof = self.proof();
-        for (question, failure) in self.systemic_failure.refused(back.question, failure, proof) {
-            self.reject(cx, question, failure);
-        }
-    }
-
-    /// Judges whether refusals are the settings' or the key's: true while nothing is asked because it
-    /// may be refused whatever it is. Where all that was on its way is back, and no answer among it,
-    /// the run ends.
-    pub(crate) fn detect_systemic_failure(&mut self, cx: &mut Context<'_>) -> bool {
-        // Spare samples wait for what becomes of the others.
-        let is_last = self.read.ended && self.active.keys().all(|at| self.spare.contains(at));
-        let verdict = self.systemic_failure.verdict(self.proof(), is_last);
-        let Some(failure) = verdict.filter(|_| self.outage.is_none()) else {
-            if is_last
-                && !self.active.is_empty()
-                && self.asks_in_flight.is_empty()
-                && self.outage.is_none()
-            {
-                self.clear_systemic_failure(cx);
-            }
-            return false;
-        };
-        if self.asks_in_flight.is_empty() {
-            let failure = Box::new(failure.clone());
-            self.systemic_failure.clear();
-            cx.shutdown.stop(match failure.class {
-                FailureClass::Forbidden => EndReason::KeyRefused(failure),
-                _ => EndReason::WrongSettings(failure),
-            });
-        }
-        true
-    }
-
-    /// What the model has written, be it half or nothing, proves settings and key; at the end of a
-    /// run, too, questions that waited for a verdict are taken as refused.
-    pub(crate) fn clear_systemic_failure(&mut self, cx: &mut Context<'_>) {
-        for (question, failure) in self.systemic_failure.clear() {
-            self.reject(cx, question, failure);
         }
     }
 

@@ -203,11 +203,11 @@ impl Dispatch {
         answer: Answer,
         verdicts: Option<Box<Verdicts>>,
     ) {
-        let over = self.on_service_responded(cx, back.endpoint);
+        let over = self.on_service_responded(cx, &back);
         self.answers_count += 1;
         self.router.endpoint_mut(back.endpoint).on_answer();
         self.clear_useless(cx.now);
-        self.clear_systemic_failure(cx);
+        self.refute_systemic_failure(cx, back.sent_at);
         if let Some((outage, failure)) = over {
             self.on_isolated_failure(cx, &back, &outage, *failure);
         }

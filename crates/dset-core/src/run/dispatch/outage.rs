@@ -1,12 +1,12 @@
 //! An outage: when it begins, what is tried in it, and how it ends.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::on_response::ReturnedAsk;
-use super::router::EndpointIndex;
 use super::{ActiveQuestion, Dispatch};
-use crate::answer::Failure;
+use crate::answer::{Failure, FailureClass};
 use crate::item::question::QuestionIndex;
 use crate::plan::ledger::Fault;
 use crate::planted::{Mutant, planted};
@@ -35,8 +35,22 @@ impl Dispatch {
         if cx.is_ending() {
             return;
         }
+        self.hold_suspects(cx.now);
+        self.open_outage(cx, back.index, failure, false);
+    }
+
+    /// Lets everything wait but what tries whether the service answers; with `is_of_refusals` it is there,
+    /// and refuses everything.
+    pub(crate) fn open_outage(
+        &mut self,
+        cx: &mut Context<'_>,
+        index: QuestionIndex,
+        failure: Failure,
+        is_of_refusals: bool,
+    ) {
         let lightly = cx.gates.slots_max() > 1;
-        let outage = Outage::begin(cx.now, back.index, &cx.rules.backoff, lightly);
+        let mut outage = Outage::begin(cx.now, index, &cx.rules.backoff, lightly);
+        outage.is_of_refusals = is_of_refusals;
         self.router.endpoints_mut().for_each(|lane| lane.open_circuit(cx.now));
         let wait = outage.retry_at.map(|at| self.router.not_paused(cx.now, at).since(cx.now));
         self.outage = Some(outage);
@@ -52,7 +66,7 @@ impl Dispatch {
         failure: Failure,
     ) {
         self.make_ready(cx.now, back.index);
-        let answered = self.failures.answered_count();
+        let answered = self.failures.answers();
         let held = self.active.get_mut(&back.index).expect("a failed question is held");
         held.first_failed_at.get_or_insert(answered);
         let outage = self.outage.as_mut().expect("called in an outage");
@@ -69,21 +83,26 @@ impl Dispatch {
         }
     }
 
-    /// The service answered something that is about the question: it is there. Returns the outage that
-    /// is over with it, and what prolonged that.
+    /// The service said something that is about the question: it is there, if what was asked was sent
+    /// after it began to fail. Returns the outage that is over with it, and what prolonged that.
     pub(crate) fn on_service_responded(
         &mut self,
         cx: &mut Context<'_>,
-        lane: EndpointIndex,
+        back: &ReturnedAsk,
     ) -> Option<(Outage, Box<Failure>)> {
-        self.failures.answered();
-        let lane = self.router.endpoint_mut(lane);
+        let is_there = self.failures.answered(back.sent_at);
+        let are_several = self.router.are_several();
+        let lane = self.router.endpoint_mut(back.endpoint);
+        let works = lane.answered(back.sent_at);
+        if !(if are_several { works } else { is_there }) {
+            return None;
+        }
         let is_back = lane.close_circuit(cx.now) && self.outage.is_none();
         if is_back {
             let (model, endpoint) = (lane.spec.model, lane.spec.endpoint);
             cx.effects.push(Effect::Show(Notice::EndpointUp { model, endpoint }));
         }
-        let outage = self.outage.take()?;
+        let outage = self.outage.take_if(|_| is_there)?;
         cx.effects.push(Effect::Show(Notice::OutageEnded { lasted: cx.now.since(outage.since) }));
         Some((outage, self.last_failure.take()?))
     }
@@ -98,7 +117,8 @@ impl Dispatch {
         outage: &Outage,
         failure: Failure,
     ) {
-        if !outage.is_cross_check(back.ask) || cx.gates.slots_max() > 1 {
+        let is_isolated = outage.is_cross_check(back.ask) && !outage.is_of_refusals;
+        if !is_isolated || cx.gates.slots_max() > 1 {
             return;
         }
         let index = outage.first_question();
@@ -172,7 +192,8 @@ impl Dispatch {
     }
 
     /// First the question whose failure began it; with more than one at a time each further probe
-    /// is the next unfinished one.
+    /// is the next unfinished one. Where everything is refused, those that were not are tried first,
+    /// the last of them before the others.
     fn probe_question(
         &self,
         cx: &Context<'_>,
@@ -188,6 +209,13 @@ impl Dispatch {
                 && model.is_some_and(|model| self.router.may_probe(cx.now, model))
         };
         let mut free = self.active.keys().filter(|index| may(index));
+        let outage = self.outage.as_ref().filter(|outage| outage.is_of_refusals);
+        if let Some(outage) = outage {
+            let rank = |&&index: &&QuestionIndex| {
+                (self.suspects.contains(&index), outage.has_tried(index), Reverse(index))
+            };
+            return free.min_by_key(rank).copied();
+        }
         if same && may(&last) {
             return Some(last);
         }
@@ -230,8 +258,15 @@ impl Dispatch {
             }
         }
         let Some(failure) = self.last_failure.take() else { return };
+        let is_of_refusals = outage.is_of_refusals;
         self.outage = None;
         cx.effects.push(Effect::Show(Notice::OutageExhausted { failure: failure.clone() }));
+        let is_refusal =
+            matches!(failure.class, FailureClass::Forbidden | FailureClass::Refused(_));
+        if is_of_refusals && is_refusal {
+            self.end_doubt(cx, *failure);
+            return;
+        }
         cx.shutdown.stop(EndReason::Unreachable(failure));
         let mut left = self.active.values();
         let last = planted(Mutant::BookmarkOnTheWrongRow);

@@ -6,13 +6,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::item::question::QuestionIndex;
 use crate::rate::latency::Latency;
+use crate::rate::outage::{Unrefuted, are_outage};
 use crate::rate::{Bounds, LimitSnapshot, Permit, RateController};
 use crate::run::ask::AskId;
 use crate::time::Time;
 
-/// So many failures in a row, and as many as are on their way, take a place for dead.
-const FAILURES_MIN: u32 = 5;
+/// So many refusals since its last answer may be a place's own.
+const REFUSALS_MIN: u32 = 5;
 /// When a dead place is tried first, how much longer each further time, and how long at most.
 const PROBE_FIRST: Duration = Duration::from_secs(2);
 const PROBE_GROWTH: f64 = 1.6;
@@ -42,6 +44,7 @@ pub(crate) struct EndpointState {
     pub(crate) in_flight: usize,
     /// Failures since the last success.
     failed: u32,
+    unrefuted: Unrefuted,
     has_answered: bool,
     /// Questions that it refused, since its last answer.
     refused: u32,
@@ -74,18 +77,25 @@ impl EndpointState {
         }
     }
 
-    /// Takes a failure of a question that had not failed before the last success anywhere; true if
-    /// that is the one after which it is taken for dead.
-    pub(crate) fn on_failure(&mut self, slots_max: u32) -> bool {
-        self.failed += 1;
-        let enough = FAILURES_MIN.min(slots_max).max(1);
-        !self.is_circuit_open() && self.failed >= enough && self.failed as usize >= self.in_flight
+    /// Takes a failure; `is_new` where its question had not failed before the last success anywhere, and
+    /// `unrefuted` where not before the last sign of life. True if that is the one after which it is taken
+    /// for dead.
+    pub(crate) fn on_failure(
+        &mut self,
+        now: Time,
+        is_new: bool,
+        unrefuted: Option<QuestionIndex>,
+        slots_max: u32,
+    ) -> bool {
+        self.failed += u32::from(is_new);
+        let failures = self.unrefuted.failed(now, unrefuted).max(self.failed as usize);
+        !self.is_circuit_open() && are_outage(failures, self.in_flight, slots_max)
     }
 
     /// Takes the refusal of a question; true if that may be the place's fault as well as the question's.
     pub(crate) fn on_refusal(&mut self) -> bool {
         self.refused += 1;
-        !self.has_answered || self.refused > FAILURES_MIN
+        !self.has_answered || self.refused > REFUSALS_MIN
     }
 
     /// Takes an answer.
@@ -97,6 +107,7 @@ impl EndpointState {
         if self.open_circuit.is_none() {
             let probe_at = now.after(PROBE_FIRST);
             self.open_circuit = Some(OpenCircuit { probe_at, wait: PROBE_FIRST, probe: None });
+            self.unrefuted.begin(now);
             self.rate.outage_began(now);
         }
     }
@@ -108,9 +119,14 @@ impl EndpointState {
         }
     }
 
-    /// Takes any sign that it works; true if it was dead.
-    pub(crate) fn close_circuit(&mut self, now: Time) -> bool {
+    /// Takes an answer, or another word about a question; true if it shows that the place works.
+    pub(crate) fn answered(&mut self, sent_at: Time) -> bool {
         self.failed = 0;
+        self.unrefuted.answered(sent_at)
+    }
+
+    /// Takes that it works; true if it was dead.
+    pub(crate) fn close_circuit(&mut self, now: Time) -> bool {
         let was_dead = self.open_circuit.take().is_some();
         if was_dead {
             self.rate.outage_over(now);
@@ -166,6 +182,7 @@ impl Router {
             latency: Latency::default(),
             in_flight: 0,
             failed: 0,
+            unrefuted: Unrefuted::default(),
             has_answered: false,
             refused: 0,
             open_circuit: None,

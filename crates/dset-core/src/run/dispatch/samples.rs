@@ -69,7 +69,7 @@ impl Dispatch {
                 match self.may_take(cx) {
                     true => self.make_ready(cx.now, at),
                     // A later run asks it.
-                    false => self.let_go(at),
+                    false => drop(self.let_go(at)),
                 }
             }
             return;

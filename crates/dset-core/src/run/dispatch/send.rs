@@ -21,6 +21,8 @@ const HELD_FOR_OTHERS: usize = 4_096;
 /// So many are held in an outage whatever the width: the last of them is tried before the service is
 /// given up, and a few questions in a row may fail on their own account.
 const HELD_IN_OUTAGE: usize = 16;
+/// So many where everything is refused: bad questions may lie together, and one behind them tells.
+const HELD_IN_DOUBT: usize = 256;
 
 impl Dispatch {
     /// Takes questions that were read.
@@ -66,11 +68,12 @@ impl Dispatch {
     /// come one after the other.
     fn active_max(&self) -> usize {
         let most = (2 * self.router.slots()).max(self.useless.active_min());
-        let most = match self.outage {
+        let most = match &self.outage {
+            Some(outage) if outage.is_of_refusals => most.max(HELD_IN_DOUBT),
             Some(_) => most.max(HELD_IN_OUTAGE).max(2 * self.per_row as usize),
             None => most,
         };
-        let most = most.max(self.groups.window()) + self.spare.len();
+        let most = most.max(self.groups.window()) + self.spare.len() + self.suspects.len();
         let lacks = self.ready.len() > 1 && self.ready.iter().any(BTreeSet::is_empty);
         if lacks { most.max(HELD_FOR_OTHERS) } else { most }
     }
@@ -161,10 +164,11 @@ impl Dispatch {
     }
 
     /// Holds a question no longer.
-    pub(crate) fn let_go(&mut self, index: QuestionIndex) {
-        if let Some(held) = self.active.remove(&index) {
-            self.groups.let_go(&held.question);
-        }
+    pub(crate) fn let_go(&mut self, index: QuestionIndex) -> Option<ActiveQuestion> {
+        let held = self.active.remove(&index)?;
+        self.groups.let_go(&held.question);
+        self.suspects.remove(&index);
+        Some(held)
     }
 
     /// Returns whose turn it is in the line of a model.

@@ -72,9 +72,9 @@ impl Dispatch {
             self.useless.rows.insert(back.question.id);
         }
         self.useless.last = Some(failure.clone());
-        self.on_service_responded(cx, back.endpoint);
+        self.on_service_responded(cx, back);
         if failure.class == FailureClass::Empty {
-            self.clear_systemic_failure(cx);
+            self.refute_systemic_failure(cx, back.sent_at);
         }
         let has_worked = self.has_worked();
         let held = self.active.get_mut(&back.index).expect("a failed question is held");

@@ -219,3 +219,64 @@ fn a_held_run_tries_no_other_question_before_it_is_let_go() {
     assert!(matches!(bench.why(), EndReason::Complete));
     assert_eq!(bench.marked_rows(), [2]);
 }
+
+/// A run of 60 rows, all on their way at once: 30 are answered, then the service takes nothing more, and
+/// what is left of the others fails, but for `stragglers` that it had taken before.
+fn dies_at_the_tail(of: Rules, stragglers: u32) -> Bench {
+    let mut bench =
+        Bench::new(Rules { bounds: Bounds { slots_max: 64, is_trusted: true }, ..of }, 60);
+    bench.play_until(30, 100);
+    let left = bench.on_their_way();
+    let (late, failed) = left.split_at(stragglers as usize);
+    for &question in failed {
+        bench.now_ms += 1;
+        bench.reply(question, failure(FailureClass::Transient));
+    }
+    for &question in late {
+        bench.now_ms += 1;
+        bench.reply(question, answer());
+    }
+    bench
+}
+
+impl Bench {
+    /// Answers the oldest ask every `ms`, until so many are answered.
+    fn play_until(&mut self, answered: u64, ms: u64) {
+        while self.machine.ledger().answered < answered {
+            self.now_ms += ms;
+            let question = self.on_their_way()[0];
+            self.reply(question, answer());
+        }
+    }
+}
+
+#[test]
+fn a_service_that_dies_at_the_tail_is_out_whatever_it_had_taken_before() {
+    for stragglers in [1, 9, 20] {
+        for of in [rules(64), super::places::two_places(64)] {
+            let mut bench = dies_at_the_tail(of, stragglers);
+            run_until(&mut bench, |_, _| failure(FailureClass::Transient));
+            assert!(matches!(bench.why(), EndReason::Unreachable(_)), "{:?}", bench.why());
+            assert_eq!(bench.marked_rows().len(), 1, "{stragglers}");
+            assert!(!bench.told.contains(&"OutageEnded".to_owned()));
+        }
+    }
+}
+
+#[test]
+fn a_service_that_is_back_after_the_tail_began_to_fail_leaves_no_mark() {
+    let mut bench = dies_at_the_tail(rules(64), 9);
+    let back_ms = bench.now_ms + 100_000;
+    while bench.ending.is_none() {
+        match bench.on_their_way().first() {
+            Some(&question) if bench.now_ms < back_ms => {
+                bench.reply(question, failure(FailureClass::Transient));
+            }
+            Some(&question) => bench.reply(question, answer()),
+            None => drop(bench.sleep()),
+        }
+    }
+    assert!(matches!(bench.why(), EndReason::Complete), "{:?}", bench.why());
+    assert!(bench.marked.is_empty());
+    assert_eq!(bench.told.iter().filter(|notice| *notice == "OutageEnded").count(), 1);
+}

@@ -40,20 +40,94 @@ fn a_short_file_that_is_refused_is_marked() {
     assert_eq!(bench.marked_rows(), [2, 3, 4, 5]);
 }
 
-#[test]
-fn ten_alike_after_a_success_are_the_settings_too_and_the_rest_of_the_file_is_not_marked() {
-    for (class, ends) in [(REFUSED, "WrongSettings"), (FailureClass::Forbidden, "KeyRefused")] {
-        let mut bench = Bench::new(rules(4), 200);
-        bench.reply(0, answer());
-        while bench.ending.is_none() {
-            let question = bench.on_their_way()[0];
-            bench.reply(question, failure_saying(class, "quota used up"));
+/// Replies to the oldest ask, one every 10 ms, or sleeps where there is none, until the run ends.
+fn run_by_the_clock(bench: &mut Bench, mut reading: impl FnMut(u64, QuestionIndex) -> ParsedReply) {
+    while bench.ending.is_none() {
+        match bench.on_their_way().first() {
+            Some(&question) => {
+                bench.now_ms += 10;
+                let reading = reading(bench.now_ms, question);
+                bench.reply(question, reading);
+            }
+            None => drop(bench.sleep()),
         }
-        assert!(format!("{:?}", bench.why()).starts_with(ends), "{:?}", bench.why());
-        let refused = bench.machine.ledger().rejected;
-        assert!((10..=14).contains(&refused), "{refused}");
-        assert_eq!(bench.machine.ledger().pending, 199 - refused);
     }
+}
+
+#[test]
+fn what_is_refused_for_good_after_answers_ends_the_run_after_every_retry_and_marks_no_row() {
+    for (reading, ends) in [
+        (failure_saying(REFUSED, "quota used up"), "WrongSettings"),
+        (failure(FailureClass::Forbidden), "KeyRefused"),
+        (not_found(), "WrongSettings"),
+    ] {
+        for width in [1, 4, 64] {
+            let mut bench = Bench::new(rules(width), 400);
+            bench.reply(0, answer());
+            run_by_the_clock(&mut bench, |_, _| reading.clone());
+            assert!(format!("{:?}", bench.why()).starts_with(ends), "{:?}", bench.why());
+            assert!(bench.marked.is_empty() && bench.now_ms > 420_000, "{width}");
+            assert_eq!(bench.machine.ledger().pending, 399);
+            assert!(bench.sent < 10 + 2 * width + 16, "{width}: {}", bench.sent);
+        }
+    }
+}
+
+#[test]
+fn answers_that_were_on_their_way_before_do_not_clear_what_is_refused_since() {
+    for reading in [failure_saying(REFUSED, "no"), failure(FailureClass::Forbidden), not_found()] {
+        let trusted = Bounds { slots_max: 64, is_trusted: true };
+        let mut bench = Bench::new(Rules { bounds: trusted, ..rules(64) }, 2_000);
+        let mut sent_ms = BTreeMap::new();
+        // Answers take 5 s, and for a minute the service refuses what comes to it at once.
+        let is_refused = |sent_ms: u64| (30_000..90_000).contains(&sent_ms);
+        let due_ms = |sent_ms: u64| sent_ms + if is_refused(sent_ms) { 1 } else { 5_000 };
+        while bench.ending.is_none() {
+            for (ask, _) in &bench.asks {
+                sent_ms.entry(*ask).or_insert(bench.now_ms);
+            }
+            let first = bench.asks.iter().min_by_key(|(ask, _)| due_ms(sent_ms[ask])).copied();
+            let alarm = bench.alarm.filter(|at| at.monotonic_ms > bench.now_ms);
+            let next = first
+                .filter(|(ask, _)| alarm.is_none_or(|at| due_ms(sent_ms[ask]) <= at.monotonic_ms));
+            match next {
+                Some((ask, question)) => {
+                    bench.now_ms = bench.now_ms.max(due_ms(sent_ms[&ask]));
+                    let is_refused = is_refused(sent_ms[&ask]);
+                    bench.reply(question, if is_refused { reading.clone() } else { answer() });
+                }
+                None => drop(bench.sleep()),
+            }
+        }
+        assert!(matches!(bench.why(), EndReason::Complete), "{:?}", bench.why());
+        assert!(bench.marked.is_empty(), "{reading:?}: {}", bench.marked.len());
+        assert!(bench.sent < 2_000 + 100, "{}", bench.sent);
+    }
+}
+
+#[test]
+fn bad_questions_in_a_row_are_asked_once_more_and_marked_and_what_is_behind_them_is_asked() {
+    for width in [1, 4, 16] {
+        let mut bench = Bench::new(rules(width), 120);
+        run_by_the_clock(&mut bench, |_, question| match question {
+            30..70 => failure_saying(REFUSED, "one thing"),
+            _ => answer(),
+        });
+        assert!(matches!(bench.why(), EndReason::Complete), "{width} {:?}", bench.why());
+        assert_eq!(bench.marked_rows().len(), 40);
+    }
+}
+
+#[test]
+fn bad_questions_among_good_ones_hold_nothing_up() {
+    let mut bench = Bench::new(rules(16), 400);
+    run_by_the_clock(&mut bench, |_, question| match question % 3 {
+        1 => failure_saying(REFUSED, "one thing"),
+        _ => answer(),
+    });
+    assert!(matches!(bench.why(), EndReason::Complete), "{:?}", bench.why());
+    assert_eq!((bench.marked_rows().len(), bench.sent), (133, 400));
+    assert!(!bench.told.contains(&"OutageBegan".to_owned()));
 }
 
 #[test]
@@ -256,14 +330,12 @@ fn what_the_model_wrote_clears_settings_and_key_though_it_is_cut_or_nothing() {
 }
 
 #[test]
-fn where_nothing_is_left_to_ask_the_last_ten_are_marked() {
+fn where_nothing_is_left_to_ask_the_last_ten_are_marked_after_every_retry() {
     let mut bench = Bench::new(rules(1), 20);
     for question in 0..10 {
         bench.reply(question, answer());
     }
-    for question in 10..20 {
-        bench.reply(question, failure_saying(REFUSED, "one thing"));
-    }
+    run_by_the_clock(&mut bench, |_, _| failure_saying(REFUSED, "one thing"));
     assert!(matches!(bench.why(), EndReason::Complete), "{:?}", bench.why());
     assert_eq!(bench.machine.ledger().rejected, 10);
 }
@@ -461,4 +533,18 @@ fn spare_samples_are_neither_probed_with_nor_do_they_count_as_asked_for() {
     tried.run_out(|at| if at == 0 { failure(FailureClass::CutByLength) } else { answer() });
     assert_eq!((tried.sent, &tried.emitted[..]), (2, &[3][..]));
     assert!(matches!(tried.why(), EndReason::Complete), "{:?}", tried.why());
+}
+
+#[test]
+fn a_proxy_that_wants_another_password_is_an_outage_once_there_were_answers_and_marks_one_row() {
+    for (cause, status) in [("the proxy wants a password", 407), ("the network wants a login", 511)]
+    {
+        let ParsedReply::Failure(failure) = failure(ADDRESS) else { unreachable!() };
+        let reading = ParsedReply::Failure(Failure { cause, status: Some(status), ..failure });
+        let mut bench = Bench::new(rules(4), 60);
+        bench.reply(0, answer());
+        run_by_the_clock(&mut bench, |_, _| reading.clone());
+        assert!(matches!(bench.why(), EndReason::Unreachable(_)), "{:?}", bench.why());
+        assert_eq!(bench.marked_rows().len(), 1, "{cause}");
+    }
 }
