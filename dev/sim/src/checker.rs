@@ -391,6 +391,21 @@ impl Checker {
 
     fn failed(&mut self, now_ms: u64, flight: &InFlight, failure: &Failure) -> Verdict {
         let (index, others) = (flight.index, self.flights.len());
+        let is_for_good = match failure.class {
+            FailureClass::KeyRefused
+            | FailureClass::OutOfMoney
+            | FailureClass::Refused(Refusal::Settings) => Some(None),
+            FailureClass::Throttled { wait: Some(wait), .. } if wait > RETRY_AFTER_MAX => {
+                Some(Some(wait))
+            }
+            _ => None,
+        };
+        if is_for_good.is_some_and(|wait| self.pace.goes_on_without(now_ms, flight.place, wait)) {
+            if self.pace.is_out() {
+                self.pace.refused_again(index);
+            }
+            return Verdict::default();
+        }
         match failure.class {
             FailureClass::Throttled { wait: Some(wait), .. } if wait > RETRY_AFTER_MAX => {
                 self.reasons.insert(Reason::ToldToWait);

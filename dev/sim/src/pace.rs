@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dset_core::answer::FailureClass;
 use dset_core::item::question::QuestionIndex;
-use dset_core::rate::retry::{THROTTLES_MAX, TRANSIENT_RETRIES_MAX};
+use dset_core::rate::retry::{RETRY_AFTER_MAX, THROTTLES_MAX, TRANSIENT_RETRIES_MAX};
 use dset_core::run::Notice;
 use dset_core::run::ask::{Ask, AskId};
 
@@ -86,6 +86,8 @@ pub(crate) struct ServiceChecker {
     /// Places that are left alone while another answers, how often each has refused since its last answer
     /// (absent before the first), and which have refused a question.
     left_alone: BTreeSet<(u16, u16)>,
+    /// Those that can answer nothing in this life.
+    closed: BTreeSet<(u16, u16)>,
     refusals: BTreeMap<(u16, u16), u32>,
     refused_by: BTreeMap<QuestionIndex, BTreeSet<u16>>,
     /// The question that failed last.
@@ -102,6 +104,7 @@ impl ServiceChecker {
             endpoints: endpoints.max(1),
             failed_last: None,
             left_alone: BTreeSet::new(),
+            closed: BTreeSet::new(),
             refusals: BTreeMap::new(),
             refused_by: BTreeMap::new(),
             alone: BTreeSet::new(),
@@ -194,15 +197,42 @@ impl ServiceChecker {
             }
             None => true,
         };
-        let by = self.refused_by.entry(index).or_default();
-        by.insert(place.1);
+        self.refused_by.entry(index).or_default().insert(place.1);
+        let by = &self.refused_by[&index];
         let mut others = (0..self.endpoints as u16).filter(|endpoint| !by.contains(endpoint));
-        let is_asked =
-            is_doubted && others.any(|other| !self.left_alone.contains(&(place.0, other)));
+        let is_asked = is_doubted && others.any(|other| !self.is_left_alone((place.0, other)));
         if is_asked {
             self.failing_at.entry(place).or_insert(now_ms);
         }
         is_asked
+    }
+
+    fn is_left_alone(&self, place: (u16, u16)) -> bool {
+        self.left_alone.contains(&place) || self.closed.contains(&place)
+    }
+
+    /// Takes that a place can answer nothing before a wait is over, or in this life; true if another of
+    /// its model is left for the run to go on with.
+    pub(crate) fn goes_on_without(
+        &mut self,
+        now_ms: u64,
+        place: (u16, u16),
+        wait: Option<Duration>,
+    ) -> bool {
+        let most_ms = RETRY_AFTER_MAX.as_millis() as u64;
+        if let Some(wait) = wait {
+            let not_before = self.not_before.entry(place).or_default();
+            *not_before = (*not_before).max(now_ms + wait.as_millis() as u64);
+        }
+        let is_left = (0..self.endpoints as u16).any(|endpoint| {
+            let other = (place.0, endpoint);
+            let not_before = self.not_before.get(&other).copied().unwrap_or(0);
+            other != place && !self.closed.contains(&other) && not_before <= now_ms + most_ms
+        });
+        if is_left && wait.is_none() {
+            self.closed.insert(place);
+        }
+        is_left
     }
 
     /// Takes that an ask failed or was refused; in an outage it may have been the light probe.
@@ -279,7 +309,12 @@ impl ServiceChecker {
 
     /// Checks an ask, with which `in_flight` are in flight.
     pub(crate) fn ask(&mut self, now_ms: u64, ask: &Ask, in_flight: usize) {
-        let not_before = self.not_before.get(&(ask.model, ask.endpoint)).copied().unwrap_or(0);
+        let place = (ask.model, ask.endpoint);
+        assert!(
+            !self.closed.contains(&place),
+            "a place that can answer nothing is not asked again"
+        );
+        let not_before = self.not_before.get(&place).copied().unwrap_or(0);
         assert!(now_ms >= not_before, "a wait that the service asks for is kept in full");
         let own = self.not_before_of.remove(&ask.question.index).unwrap_or(0);
         let Some(outage) = &mut self.outage else {

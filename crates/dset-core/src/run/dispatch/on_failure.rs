@@ -34,7 +34,7 @@ impl Dispatch {
         if let Some(held) = self.active.get_mut(&back.index) {
             held.failed_with = Some(failure.cause);
         }
-        if self.ask_elsewhere(cx, &back, &failure) {
+        if self.close_place(cx, &back, &failure) || self.ask_elsewhere(cx, &back, &failure) {
             return;
         }
         match failure.class {
@@ -247,6 +247,36 @@ impl Dispatch {
         dies
     }
 
+    /// A place of several says what would end a run that has no other: true where it is left alone for
+    /// that, and another is asked.
+    fn close_place(&mut self, cx: &mut Context<'_>, back: &ReturnedAsk, failure: &Failure) -> bool {
+        let is_for_good = match failure.class {
+            FailureClass::KeyRefused
+            | FailureClass::OutOfMoney
+            | FailureClass::Refused(Refusal::Settings) => true,
+            FailureClass::Throttled { wait: Some(wait), .. } if wait > RETRY_AFTER_MAX => false,
+            _ => return false,
+        };
+        if !self.router.are_several() || !self.router.leaves_another(cx.now, back.endpoint) {
+            return false;
+        }
+        let lane = self.router.endpoint_mut(back.endpoint);
+        let is_news = !lane.is_circuit_open();
+        if is_for_good {
+            lane.close();
+        }
+        if is_news {
+            self.leave_alone(cx, back.endpoint, failure);
+        }
+        if self.outage.is_some() {
+            self.on_outage_failure(cx, back, failure.clone());
+            return true;
+        }
+        self.make_ready(cx.now, back.index);
+        self.show_retry(cx, back, failure.clone(), Duration::ZERO);
+        true
+    }
+
     /// A place that answers nothing says no to a question: true where another is to be asked before that
     /// counts. Once it has said so a few times, it is left alone.
     fn ask_elsewhere(
@@ -259,15 +289,17 @@ impl Dispatch {
             FailureClass::Empty
             | FailureClass::OtherApi
             | FailureClass::Forbidden
-            | FailureClass::Refused(Refusal::Request | Refusal::Question) => true,
-            FailureClass::Refused(Refusal::Address) => self.answers_count > 0,
+            | FailureClass::Refused(Refusal::Request | Refusal::Question | Refusal::Address) => {
+                true
+            }
             _ => false,
         };
         if !may_be_the_place || !self.router.are_several() || self.outage.is_some() {
             return false;
         }
         let slots_max = cx.rules.bounds.slots_max;
-        let is_doubted = self.router.endpoint_mut(back.endpoint).on_refusal();
+        let is_address = failure.class == FailureClass::Refused(Refusal::Address);
+        let is_doubted = self.router.endpoint_mut(back.endpoint).on_refusal() || is_address;
         let held = self.active.get_mut(&back.index).expect("a failed question is held");
         if !held.refused_at.contains(&back.endpoint) {
             held.refused_at.push(back.endpoint);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::item::question::QuestionIndex;
 use crate::rate::latency::Latency;
 use crate::rate::outage::{Unrefuted, are_outage};
+use crate::rate::retry::RETRY_AFTER_MAX;
 use crate::rate::{Bounds, LimitSnapshot, Permit, RateController};
 use crate::run::ask::AskId;
 use crate::time::Time;
@@ -49,6 +50,8 @@ pub(crate) struct EndpointState {
     /// Questions that it refused, since its last answer.
     refused: u32,
     open_circuit: Option<OpenCircuit>,
+    /// It answers nothing in this run, whatever it is asked.
+    is_closed: bool,
 }
 
 /// A place that does not answer.
@@ -131,15 +134,27 @@ impl EndpointState {
         if was_dead {
             self.rate.outage_over(now);
         }
-        was_dead
+        was_dead && !self.is_closed
+    }
+
+    /// Takes that it answers nothing in this run.
+    pub(crate) fn close(&mut self) {
+        self.is_closed = true;
     }
 
     pub(crate) fn is_circuit_open(&self) -> bool {
-        self.open_circuit.is_some()
+        self.is_closed || self.open_circuit.is_some()
+    }
+
+    /// It may be asked within the time that a run waits.
+    fn is_in_use(&self, now: Time) -> bool {
+        let until = self.rate.paused_until(now);
+        !self.is_closed && until.is_none_or(|until| until.since(now) <= RETRY_AFTER_MAX)
     }
 
     fn may_send(&mut self, now: Time) -> Permit {
         match &self.open_circuit {
+            _ if self.is_closed => Permit::NotYet,
             None => self.rate.may_send(now),
             Some(dead) if dead.probe.is_some() => Permit::NotYet,
             Some(dead) => match self.rate.not_paused(now, dead.probe_at) {
@@ -186,6 +201,7 @@ impl Router {
             has_answered: false,
             refused: 0,
             open_circuit: None,
+            is_closed: false,
         };
         let lanes = places.iter().map(lane).collect();
         Router { endpoints: lanes, slots_max: bounds.slots_max.max(1) as usize, probed: 0 }
@@ -204,15 +220,27 @@ impl Router {
         self.endpoints.iter().map(|lane| lane.spec.model + 1).max().expect("a run asks somewhere")
     }
 
+    /// The places that are asked.
+    fn open_endpoints(&self) -> impl Iterator<Item = (EndpointIndex, &EndpointState)> {
+        self.endpoints.iter().enumerate().filter(|(_, lane)| !lane.is_closed)
+    }
+
     /// The places where a model is asked.
     pub(crate) fn lanes_of(&self, model: u16) -> Vec<EndpointIndex> {
-        let lanes = self.endpoints.iter().enumerate();
+        let lanes = self.open_endpoints();
         lanes.filter(|(_, lane)| lane.spec.model == model).map(|(at, _)| at).collect()
     }
 
     /// At how many places a model is asked.
     pub(crate) fn endpoints_of(&self, model: u16) -> usize {
-        self.endpoints.iter().filter(|lane| lane.spec.model == model).count()
+        self.lanes_of(model).len()
+    }
+
+    /// Tells whether another place of the same model is left that a run can wait for.
+    pub(crate) fn leaves_another(&self, now: Time, lane: EndpointIndex) -> bool {
+        let model = self.endpoints[lane].spec.model;
+        let mut others = self.endpoints.iter().enumerate().filter(|(at, _)| *at != lane);
+        others.any(|(_, other)| other.spec.model == model && other.is_in_use(now))
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -225,8 +253,8 @@ impl Router {
 
     /// How many may be asked at once for all that is known.
     pub(crate) fn slots(&self) -> usize {
-        let slots: usize = self.endpoints.iter().map(|lane| lane.rate.slots()).sum();
-        slots.min(self.slots_max)
+        let slots: usize = self.open_endpoints().map(|(_, lane)| lane.rate.slots()).sum();
+        slots.clamp(1, self.slots_max)
     }
 
     /// Tells whether there is another place of the same model that is not left alone and not among `tried`.
@@ -262,6 +290,8 @@ impl Router {
         for at in of_model {
             match self.endpoints[at].may_send(now) {
                 Permit::Now => return Route::Now(at),
+                // Its time may come in days, and another place has its turn before.
+                Permit::NotBefore(_) if !self.endpoints[at].is_in_use(now) => {}
                 Permit::NotBefore(time) => {
                     first = Some(first.map_or(time, |first| first.min(time)))
                 }
@@ -279,7 +309,7 @@ impl Router {
         let lanes = &self.endpoints;
         let may = |at: &EndpointIndex| {
             let lane = &lanes[*at];
-            lane.spec.model == model && lane.rate.paused_until(now).is_none()
+            lane.spec.model == model && !lane.is_closed && lane.rate.paused_until(now).is_none()
         };
         self.probed = { next }.find(may)?;
         Some(self.probed)
@@ -287,8 +317,8 @@ impl Router {
 
     /// Tells whether a place of this model may be probed now.
     pub(crate) fn may_probe(&self, now: Time, model: u16) -> bool {
-        let of_model = self.endpoints.iter().filter(|lane| lane.spec.model == model);
-        { of_model }.any(|lane| lane.rate.paused_until(now).is_none())
+        let mut of_model = self.open_endpoints().filter(|(_, lane)| lane.spec.model == model);
+        of_model.any(|(_, lane)| lane.rate.paused_until(now).is_none())
     }
 
     /// Tells whether no place of the models that still have work answers: each is dead, or has
@@ -312,23 +342,23 @@ impl Router {
         at: Time,
         models: &BTreeSet<u16>,
     ) -> Option<Time> {
-        let lanes = self.endpoints.iter().filter(|lane| models.contains(&lane.spec.model));
-        lanes.map(|lane| lane.rate.not_paused(now, at)).min_by_key(|at| at.monotonic_ms)
+        let lanes = self.open_endpoints().filter(|(_, lane)| models.contains(&lane.spec.model));
+        lanes.map(|(_, lane)| lane.rate.not_paused(now, at)).min_by_key(|at| at.monotonic_ms)
     }
 
     /// Tells whether a place refuses asks because they are too many.
     pub(crate) fn are_throttled(&self, now: Time) -> bool {
-        self.endpoints.iter().any(|lane| lane.rate.is_throttled(now))
+        self.open_endpoints().any(|(_, lane)| lane.rate.is_throttled(now))
     }
 
     /// Tells whether a place takes no more in a time than it gets.
     pub(crate) fn are_rate_bound(&self) -> bool {
-        self.endpoints.iter().any(|lane| lane.rate.is_rate_bound())
+        self.open_endpoints().any(|(_, lane)| lane.rate.is_rate_bound())
     }
 
     /// Until when nothing may be sent anywhere, if that is yet to come.
     pub(crate) fn paused_until(&self, now: Time) -> Option<Time> {
-        let until = self.endpoints.iter().map(|lane| lane.rate.paused_until(now));
+        let until = self.open_endpoints().map(|(_, lane)| lane.rate.paused_until(now));
         until.min_by_key(|until| until.map_or(0, |until| until.monotonic_ms)).flatten()
     }
 

@@ -226,3 +226,65 @@ fn where_every_place_refuses_everything_it_is_the_settings_and_no_row_is_marked(
         assert!(bench.marked.is_empty(), "{class:?}");
     }
 }
+
+/// What says that a place can answer nothing, whatever it is asked, and how a run ends that has no other.
+fn says_no_for_good() -> [(ParsedReply, &'static str); 6] {
+    let a_day = FailureClass::Throttled { wait: Some(Duration::from_secs(86_400)), width: None };
+    let page = |status| {
+        let address = FailureClass::Refused(Refusal::Address);
+        let ParsedReply::Failure(failure) = failure(address) else { unreachable!() };
+        ParsedReply::Failure(Failure { status: Some(status), ..failure })
+    };
+    [
+        (failure(FailureClass::KeyRefused), "KeyRefused"),
+        (failure(FailureClass::OutOfMoney), "OutOfMoney"),
+        (failure(FailureClass::Refused(Refusal::Settings)), "WrongSettings"),
+        (failure(a_day), "RetryAfterTooLong"),
+        (page(404), "WrongSettings"),
+        (page(200), "WrongSettings"),
+    ]
+}
+
+#[test]
+fn a_place_that_can_answer_nothing_is_left_alone_and_ends_no_run_that_has_another() {
+    for (says_no, _) in says_no_for_good() {
+        for answered in [0, 10] {
+            let bench = play_beside(&says_no, answered, |_| false);
+            assert!(matches!(bench.why(), EndReason::Complete), "{says_no:?} {:?}", bench.why());
+            assert_eq!((bench.marked.len(), bench.machine.ledger().answered), (0, 60));
+            let told = bench.told.iter().filter(|notice| *notice == "EndpointDown").count();
+            assert_eq!(told, 1, "{says_no:?}");
+            assert!(bench.sent < 60 + 20, "{says_no:?}: {} asks", bench.sent);
+        }
+    }
+}
+
+#[test]
+fn where_no_place_is_left_the_run_ends_as_with_one() {
+    for (says_no, ends) in says_no_for_good() {
+        let mut bench = Bench::new(two_places(8), 60);
+        bench.run_out(|_| says_no.clone());
+        assert!(format!("{:?}", bench.why()).starts_with(ends), "{says_no:?} {:?}", bench.why());
+        assert!(bench.marked.is_empty());
+    }
+}
+
+#[test]
+fn a_place_without_a_key_and_one_that_is_dead_are_an_outage() {
+    let mut bench = Bench::new(two_places(8), 60);
+    while bench.ending.is_none() {
+        match bench.asks.first().copied() {
+            Some((ask, question)) => {
+                bench.now_ms += 10;
+                let class = match bench.endpoints[&ask] {
+                    0 => FailureClass::KeyRefused,
+                    _ => FailureClass::Transient,
+                };
+                bench.reply(question, failure(class));
+            }
+            None => drop(bench.sleep()),
+        }
+    }
+    assert!(matches!(bench.why(), EndReason::Unreachable(_)), "{:?}", bench.why());
+    assert_eq!(bench.marked_rows().len(), 1);
+}
