@@ -58,9 +58,10 @@ enum Kind {
 }
 
 /// How names end that hold a wait, without what is between their words: HTTP's `Retry-After` and
-/// what proxies make of it, Google's `retryDelay`, names of gateways; the unit may stand behind
+/// what proxies make of it, Google's `retryDelay`, Hugging Face's `estimated_time` while a model is
+/// loaded, names of gateways; the unit may stand behind
 /// them.
-const SPANS: [&str; 12] = [
+const SPANS: [&str; 13] = [
     "retryafter",
     "retrydelay",
     "retryin",
@@ -73,6 +74,7 @@ const SPANS: [&str; 12] = [
     "resetin",
     "resetsin",
     "untilreset",
+    "estimatedtime",
 ];
 /// How names end that hold the moment at which a limit is over.
 const RESETS: [&str; 6] =
@@ -82,7 +84,7 @@ const MILLISECONDS: [&str; 4] = ["milliseconds", "inms", "millis", "ms"];
 
 /// Tells what a header or a field of this name (in lower case) holds, if it is a wait.
 fn kind(name: &str) -> Option<Kind> {
-    if !["retry", "wait", "cooldown", "reset"].iter().any(|stem| name.contains(stem)) {
+    if !["retry", "wait", "cooldown", "reset", "estimated"].iter().any(|stem| name.contains(stem)) {
         return None;
     }
     let name = name.strip_suffix("_s").unwrap_or(name);

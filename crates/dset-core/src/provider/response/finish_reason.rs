@@ -28,7 +28,9 @@ fn finish_of(reason: &str) -> (Finish, &str) {
         "" | "stop" | "end_turn" | "stop_sequence" | "eos" | "eos_token" | "completed" => {
             (Finish::Whole, "stop")
         }
-        "sensitive" | "refusal" | "recitation" | "blocklist" | "spii" => (Finish::Filtered, reason),
+        "sensitive" | "refusal" | "recitation" | "blocklist" | "spii" | "language" => {
+            (Finish::Filtered, reason)
+        }
         _ if begins(&["content_filter", "guardrail", "censor", "prohibited"])
             || has(&["safety", "toxic", "policy", "filtered"]) =>
         {
@@ -42,7 +44,12 @@ fn finish_of(reason: &str) -> (Finish, &str) {
         | "failed"
         | "interrupted"
         | "expired"
-        | "preempted" => (Finish::Broken, reason),
+        | "preempted"
+        | "out_of_memory"
+        | "kv_cache_full" => (Finish::Broken, reason),
+        _ if has(&["overloaded"]) || begins(&["malformed"]) => (Finish::Broken, reason),
+        // A server that ends what repeats itself.
+        _ if begins(&["repetition"]) => (Finish::Cut, CUT),
         _ if has(&["timeout", "rate_limit", "time_limit"]) => (Finish::Broken, reason),
         // Before what begins with an error: Cohere's `ERROR_LIMIT` is a limit of tokens.
         _ if has(&[
@@ -57,7 +64,7 @@ fn finish_of(reason: &str) -> (Finish, &str) {
         {
             (Finish::Cut, CUT)
         }
-        _ if begins(&["abort", "cancel"]) || has(&["error"]) => (Finish::Broken, reason),
+        _ if has(&["abort", "cancel", "error"]) => (Finish::Broken, reason),
         // A word that was unknown when this was written: what came with it is kept.
         _ => (Finish::Whole, reason),
     }
@@ -96,6 +103,10 @@ pub(crate) fn classify_finish(reply: &HttpReply, mut answer: Answer, end: &End<'
         }
     }
     let blank = answer.content.trim().is_empty();
+    // What the model got wrong in the place of an answer it may get wrong again and again.
+    if blank && answer.finish_reason.to_ascii_lowercase().contains("malformed") {
+        finish = Finish::Whole;
+    }
     let failure = |class, cause, message, answer| {
         failed(reply, class, cause, message, Some(Box::new(answer)))
     };

@@ -473,6 +473,7 @@ fn a_wait_is_heard_in_every_body_that_says_it() {
         r#""retry-after":"4""#,
         r#""Retry-After":"4""#,
         r#""retry_after_seconds":4"#,
+        r#""estimated_time":4.0"#,
         r#""retryAfterSeconds":4"#,
         r#""retry_after_ms":4000"#,
         r#""retryAfterMs":4000"#,

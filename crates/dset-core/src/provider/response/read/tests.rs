@@ -171,6 +171,13 @@ fn finish_reasons_are_an_open_list_in_which_half_an_answer_is_told_by_stems() {
         (FailureClass::Transient, &["incomplete", "not_finished", "error: upstream", "rate_limit"]),
         (FailureClass::Transient, &["time_limit", "internal_error", "model_error", "preempted"]),
         (
+            FailureClass::Transient,
+            &["engine_overloaded", "out_of_memory", "kv_cache_full", "USER_CANCEL"],
+        ),
+        (FailureClass::Transient, &["MALFORMED_FUNCTION_CALL"]),
+        (FailureClass::CutByLength, &["repetition_truncation", "repetition"]),
+        (filtered, &["LANGUAGE"]),
+        (
             filtered,
             &["content_filter", "content_filter: RECITATION", "content_filter: PROHIBITED_CONTENT"],
         ),
@@ -184,6 +191,9 @@ fn finish_reasons_are_an_open_list_in_which_half_an_answer_is_told_by_stems() {
             assert_eq!(class(200, &body), class_expected, "{finish}");
         }
     }
+    // The model would do so again.
+    let body = choice("\"MALFORMED_FUNCTION_CALL\"", "");
+    assert_eq!(class(200, &body), FailureClass::Empty);
     // Gemini leaves the message out where it filters.
     let body = r#"{"choices":[{"index":0,"finish_reason":"content_filter: PROHIBITED_CONTENT"}]}"#;
     assert_eq!(class(200, body), filtered);
