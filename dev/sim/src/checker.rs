@@ -228,10 +228,14 @@ impl Checker {
             self.pace.is_doubted(self.suspects.questions[0]);
         }
         if self.answers > 0 {
-            let suspects = std::mem::take(&mut self.suspects).questions;
-            self.held.extend(&suspects);
-            self.once_more.extend(suspects);
+            self.asks_suspects_once_more();
         }
+    }
+
+    fn asks_suspects_once_more(&mut self) {
+        let suspects = std::mem::take(&mut self.suspects).questions;
+        self.held.extend(&suspects);
+        self.once_more.extend(suspects);
     }
 
     /// Takes that a service that was in doubt has refused every try.
@@ -492,7 +496,11 @@ impl Checker {
     /// An answer clears those that were refused, in a life that had had answers only if it was asked for
     /// after the first of them.
     fn suspects_are_refuted(&mut self, flight: &InFlight) {
-        if self.suspects.since_ms.is_none_or(|since| flight.sent_ms >= since) {
+        let since_ms = self.suspects.since_ms;
+        if since_ms.is_none_or(|since| flight.sent_ms >= since) {
+            if since_ms.is_some() && self.suspects.are_forbidden {
+                self.asks_suspects_once_more();
+            }
             self.suspects_are_refused();
         }
     }

@@ -173,7 +173,7 @@ impl Dispatch {
             }
             return false;
         };
-        if self.asks_in_flight.is_empty() && !cx.is_ending() {
+        if self.asks_in_flight.is_empty() {
             let failure = failure.clone();
             if self.proof() == Proof::Now {
                 self.doubt(cx, failure);
@@ -198,7 +198,12 @@ impl Dispatch {
         if self.proof() != Proof::Now {
             return;
         }
-        for Suspect { held, .. } in self.systemic_failure.clear() {
+        let suspects = self.systemic_failure.clear();
+        self.ask_once_more(now, suspects);
+    }
+
+    fn ask_once_more(&mut self, now: Time, suspects: Vec<Suspect>) {
+        for Suspect { held, .. } in suspects {
             let index = held.question.index;
             self.groups.hold(now, &held.question, &self.ready);
             self.active.insert(index, held);
@@ -226,9 +231,17 @@ impl Dispatch {
         }
     }
 
-    /// What the model has written, be it half or nothing, proves settings and key.
+    /// What the model has written, be it half or nothing, proves settings and key. A reply that is about
+    /// those came from another server than the answers, and its question is asked once more.
     pub(crate) fn refute_systemic_failure(&mut self, cx: &mut Context<'_>, sent_at: Time) {
-        let refused = self.systemic_failure.answered(sent_at);
+        let has_answered = self.systemic_failure.since.is_some();
+        let is_odd = |suspect: &Suspect| {
+            let is_of_key = suspect.failure.class == FailureClass::Forbidden;
+            is_of_key || suspect.failure.class == FailureClass::Refused(Refusal::Address)
+        };
+        let refuted = self.systemic_failure.answered(sent_at).into_iter();
+        let (odd, refused) = refuted.partition(|suspect| has_answered && is_odd(suspect));
+        self.ask_once_more(cx.now, odd);
         self.reject_all(cx, refused);
     }
 

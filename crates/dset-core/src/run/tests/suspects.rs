@@ -370,7 +370,7 @@ fn a_wrong_address_ends_the_run_and_marks_no_row_however_few_rows_there_are() {
 }
 
 #[test]
-fn one_page_for_people_among_answers_is_asked_again_and_a_404_after_one_is_its_questions() {
+fn one_page_for_people_among_answers_is_asked_again_and_a_404_that_comes_twice_is_its_questions() {
     let mut bench = Bench::new(rules(4), 4);
     bench.reply(0, misdirected(Some(200)));
     for question in 1..4 {
@@ -386,6 +386,7 @@ fn one_page_for_people_among_answers_is_asked_again_and_a_404_after_one_is_its_q
     bench.reply(0, answer());
     bench.reply(1, misdirected(Some(404)));
     bench.reply(2, answer());
+    bench.reply(1, misdirected(Some(404)));
     assert!(matches!(bench.why(), EndReason::Complete));
     assert_eq!(bench.marked_rows(), [3]);
 }
@@ -546,5 +547,20 @@ fn a_proxy_that_wants_another_password_is_an_outage_once_there_were_answers_and_
         run_by_the_clock(&mut bench, |_, _| reading.clone());
         assert!(matches!(bench.why(), EndReason::Unreachable(_)), "{:?}", bench.why());
         assert_eq!(bench.marked_rows().len(), 1, "{cause}");
+    }
+}
+
+#[test]
+fn a_404_or_403_of_one_bad_server_among_good_ones_costs_one_more_ask_and_no_row() {
+    for reading in [not_found(), failure(FailureClass::Forbidden)] {
+        let mut bench = Bench::new(rules(8), 400);
+        let mut asked = 0;
+        run_by_the_clock(&mut bench, |_, _| {
+            asked += 1;
+            if asked % 20 == 7 { reading.clone() } else { answer() }
+        });
+        assert!(matches!(bench.why(), EndReason::Complete), "{:?}", bench.why());
+        assert!(bench.marked_rows().len() <= 2, "{:?}", bench.marked_rows());
+        assert!((415..430).contains(&bench.sent), "{}", bench.sent);
     }
 }
