@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use dset_core::item::question::Question;
 use dset_core::money::Expenses;
-use dset_core::run::{EndReason, Ending, Notice, Snapshot};
+use dset_core::run::{EndReason, Ending, Notice, RateBound, Snapshot};
 use dset_core::settings::JobSpec;
 use dset_core::time::Time;
 use dset_engine::observer::{LocalFailure, Observer};
@@ -76,7 +76,7 @@ impl Plain {
     }
 
     /// Writes where the run stands.
-    fn progress(&self, snapshot: &Snapshot) -> String {
+    fn progress(&self, now: Time, snapshot: &Snapshot) -> String {
         let ledger = &snapshot.ledger;
         let per_minute = self.stats.answered as f64 / self.began.elapsed().as_secs_f64() * 60.0;
         let eta = match ledger.pending as f64 / per_minute * 60.0 {
@@ -87,12 +87,15 @@ impl Plain {
         };
         let budget = snapshot.budget.as_ref().map(money::budget_short);
         let budget = budget.map(|words| format!(", {words}")).unwrap_or_default();
+        let is_bound = snapshot.rate_bound == Some(RateBound::User) && snapshot.in_flight == 0;
+        let next = snapshot.send_at.filter(|_| is_bound);
         format!(
-            "Progress {}/{}, {} retrying, {} failed, {per_minute:.0}/min{eta}{budget}",
+            "Progress {}/{}, {} retrying, {} failed, {per_minute:.0}/min{eta}{budget}{}",
             ledger.answered,
             ledger.questions,
             snapshot.retrying,
             ledger.failed(),
+            next_question(now, next),
         )
     }
 
@@ -109,6 +112,14 @@ impl Plain {
         }
         words
     }
+}
+
+/// When something is asked again, where the user's own limit leaves nothing to do before.
+fn next_question(now: Time, at: Option<Time>) -> String {
+    let words = |at: Time| {
+        format!(", next question in {}, to keep to a limit per minute", span(at.since(now)))
+    };
+    at.filter(|at| !at.has_come(now)).map(words).unwrap_or_default()
 }
 
 fn timed(now: Time, line: &str) -> String {
@@ -209,11 +220,11 @@ impl Observer for Plain {
             return;
         }
         self.progress_at = Instant::now();
-        self.print_at(now, &self.progress(snapshot));
+        self.print_at(now, &self.progress(now, snapshot));
     }
 
     fn status(&mut self, now: Time, snapshot: &Snapshot) {
-        self.print(now, &self.progress(snapshot));
+        self.print(now, &self.progress(now, snapshot));
     }
 
     fn local_failure(&mut self, now: Time, trouble: &LocalFailure) {
@@ -295,5 +306,20 @@ impl Display for Plain {
             last.extend(closing.hints().iter().map(|hint| timed(now, &format!("Hint: {hint}"))));
         }
         self.writer.end(for_stderr(&(last.join("\n") + "\n")), Some(DRAIN_TIMEOUT));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_waits_for_the_users_own_limit_says_for_how_long() {
+        let at = |seconds: u64| Time { monotonic_ms: seconds * 1_000, unix_ms: 0 };
+        assert_eq!(
+            next_question(at(5), Some(at(50))),
+            ", next question in 45s, to keep to a limit per minute"
+        );
+        assert_eq!(next_question(at(5), Some(at(5))) + &next_question(at(5), None), "");
     }
 }

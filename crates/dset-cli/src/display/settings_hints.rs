@@ -8,11 +8,11 @@ use url::Url;
 use super::text::quoted;
 
 /// What an address that is wrong, or may be, was probably meant to be.
-pub(crate) fn of_address(settings: &JobSpec, failure: &Failure) -> Vec<String> {
+pub(crate) fn of_address(settings: &JobSpec, failure: &Failure, unmarked: &str) -> Vec<String> {
     let (model, base_url) = place(settings, failure);
     let mut hints = address(&model.preset, base_url, failure);
     if let Some(last) = hints.last_mut() {
-        last.push_str("; no row was marked");
+        last.push_str(&format!("; {unmarked}"));
     }
     hints
 }

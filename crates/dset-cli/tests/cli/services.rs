@@ -126,16 +126,19 @@ fn a_place_that_refuses_what_the_other_answers_marks_no_row() {
 }
 
 #[test]
-fn a_key_that_one_place_refuses_drops_nothing_that_another_is_paid_for() {
+fn a_key_that_one_place_refuses_is_told_and_the_other_place_answers_everything() {
     let folder = Folder::with(&questions(12));
     let service = Service::start(MockSettings { latency_ms: 500, ..MockSettings::default() });
     let refusing = Service::with(&["Question=401"]);
     let places = ["--base-url", &service.url(), "--base-url", &refusing.url()];
     let arguments = [&["run", "--key", "none", "-c", "8"][..], &places].concat();
-    folder.dset(&arguments).exits(4);
-    let answered = service.stats().asked;
-    assert!(answered > 0);
-    assert_eq!(folder.agreed().len() as u64, answered, "what was paid for is kept");
+    folder.dset(&arguments).exits(0).says("does not answer: ");
+    assert_eq!((folder.agreed().len(), service.stats().asked), (12, 12));
+    let refusing_both = Folder::with(&questions(12));
+    let places = ["--base-url", &refusing.url(), "--base-url", &refusing.url()];
+    let arguments = [&["run", "--key", "none", "-c", "8"][..], &places].concat();
+    refusing_both.dset(&arguments).exits(4);
+    assert!(!refusing_both.read("q.csv").contains("ERROR"));
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl Summary<'_> {
             _ if is_address_failure(failure) => (
                 "no API answers at this address".into(),
                 why,
-                settings_hints::of_address(settings, failure),
+                settings_hints::of_address(settings, failure, marked_words(ledger)),
             ),
             FailureClass::Empty => (
                 format!("{name} gives no answer to any question"),
@@ -101,13 +101,9 @@ impl Summary<'_> {
             _ => (
                 format!("{name} refuses these settings"),
                 why,
-                vec![match (settings_hints::of_settings(settings, failure), ledger.rejected) {
-                    (Some(cure), _) => cure,
-                    (None, 0) => "Change the setting that it names; no row was marked".into(),
-                    _ => "Change the setting that it names; rows that say ERROR are asked again, and \
-                          no others were marked"
-                        .into(),
-                }],
+                vec![settings_hints::of_settings(settings, failure).unwrap_or_else(|| {
+                    format!("Change the setting that it names; {}", marked_words(ledger))
+                })],
             ),
         }
     }
@@ -203,9 +199,31 @@ impl Summary<'_> {
 }
 
 /// Which rows were marked, where no question can be answered as things are.
+fn marked_words(ledger: &Ledger) -> &'static str {
+    match ledger.failed() {
+        0 => "no row was marked",
+        _ => "rows that say ERROR are asked again, and no others were marked",
+    }
+}
+
 fn unmarked(ledger: &Ledger) -> String {
     match ledger.failed() {
         0 => "No row was marked; the same command asks them all".into(),
         _ => "Rows that say ERROR are asked again, and no others were marked".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_row_is_said_to_be_unmarked_where_some_are_marked() {
+        let marked =
+            |rejected, gave_up| marked_words(&Ledger { rejected, gave_up, ..Ledger::default() });
+        assert_eq!(marked(0, 0), "no row was marked");
+        for (rejected, gave_up) in [(1, 0), (0, 1)] {
+            assert!(marked(rejected, gave_up).starts_with("rows that say ERROR are asked again"));
+        }
     }
 }
