@@ -285,15 +285,13 @@ impl Dispatch {
         back: &ReturnedAsk,
         failure: &Failure,
     ) -> bool {
-        let may_be_the_place = match failure.class {
+        let may_be_the_place = matches!(
+            failure.class,
             FailureClass::Empty
-            | FailureClass::OtherApi
-            | FailureClass::Forbidden
-            | FailureClass::Refused(Refusal::Request | Refusal::Question | Refusal::Address) => {
-                true
-            }
-            _ => false,
-        };
+                | FailureClass::OtherApi
+                | FailureClass::Forbidden
+                | FailureClass::Refused(Refusal::Request | Refusal::Question | Refusal::Address)
+        );
         if !may_be_the_place || !self.router.are_several() || self.outage.is_some() {
             return false;
         }
