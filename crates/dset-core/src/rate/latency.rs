@@ -11,6 +11,11 @@ const TIMES: u32 = 10;
 const TIMES_SLOWEST: u32 = 3;
 /// And never before this: a service that restarts or queues comes back within a minute.
 const STALL_TIMEOUT_MIN: Duration = Duration::from_secs(60);
+/// Where the 99th percentile is not known, the least number of answers of which the slowest tells
+/// anything, its multiple, and a time in which even a long line of thought comes to its end.
+const ANSWERS_FEW: u64 = 10;
+const TIMES_SLOWEST_OF_FEW: u32 = 20;
+const STALL_TIMEOUT_OF_FEW: Duration = Duration::from_secs(5 * 60);
 /// Buckets an octave; an answer is known to within a quarter of its time.
 const BUCKETS_PER_OCTAVE: u32 = 4;
 const BUCKETS: usize = 128;
@@ -48,37 +53,69 @@ impl Latency {
     /// Returns how long 99 of a hundred answers take at most, once enough are known.
     #[must_use]
     pub fn percentile_99(&self) -> Option<Duration> {
+        self.percentile_99_with(std::iter::empty())
+    }
+
+    /// The same, with those that are still waited for as slower than they have been waited for: the
+    /// hard questions of a young run are all among them. Unknown where they alone are more than one
+    /// in a hundred.
+    fn percentile_99_with(&self, waits: impl Iterator<Item = Duration>) -> Option<Duration> {
         if self.count < ANSWERS_MIN {
             return None;
         }
-        let mut rest = self.count / 100;
-        let slowest = self.buckets.iter().enumerate().rev().find(|&(_, &count)| {
-            let found = count > rest;
-            rest = rest.saturating_sub(count);
-            found
-        });
-        let (bucket, _) = slowest?;
-        let ms = ((bucket + 1) as f64 / f64::from(BUCKETS_PER_OCTAVE)).exp2();
-        // Whole milliseconds, as moments are: an alarm for this must not come before it.
-        Some(Duration::from_millis(ms as u64))
+        let mut bucket = BUCKETS;
+        let mut slower = 0;
+        while (slower + self.buckets[bucket - 1]) * 100 <= self.count {
+            bucket -= 1;
+            slower += self.buckets[bucket];
+        }
+        let waits: Vec<Duration> =
+            waits.take_while(|wait| *wait > bucket_end(bucket - 1)).collect();
+        let all = self.count + waits.len() as u64;
+        let is_slowest = |bucket: usize| {
+            let out = waits.iter().filter(|wait| **wait > bucket_end(bucket)).count() as u64;
+            let slower: u64 = self.buckets[bucket + 1..].iter().sum();
+            (slower + out) * 100 <= all
+        };
+        let last = self.buckets.iter().rposition(|&count| count > 0)?;
+        (bucket - 1..=last).find(|&bucket| is_slowest(bucket)).map(bucket_end)
     }
 
-    /// Returns how long an ask of which nothing has come is waited for, once enough is known.
+    /// Returns how long an ask of which nothing has come is waited for, once enough is known;
+    /// `waits` are those of all of which nothing has come, the longest first.
     #[must_use]
-    pub fn stall_timeout(&self) -> Option<Duration> {
-        let usual = self.percentile_99()? * TIMES;
-        Some(usual.max(self.slowest * TIMES_SLOWEST).max(STALL_TIMEOUT_MIN))
+    pub fn stall_timeout(&self, waits: impl Iterator<Item = Duration>) -> Option<Duration> {
+        if self.count < ANSWERS_FEW {
+            return None;
+        }
+        Some(match self.percentile_99_with(waits) {
+            Some(usual) => {
+                (usual * TIMES).max(self.slowest * TIMES_SLOWEST).max(STALL_TIMEOUT_MIN)
+            }
+            None => (self.slowest * TIMES_SLOWEST_OF_FEW).max(STALL_TIMEOUT_OF_FEW),
+        })
     }
+}
+
+/// What the answers of a bucket took at most.
+fn bucket_end(bucket: usize) -> Duration {
+    let ms = ((bucket + 1) as f64 / f64::from(BUCKETS_PER_OCTAVE)).exp2();
+    // Whole milliseconds, as moments are: an alarm for this must not come before it.
+    Duration::from_millis(ms as u64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn after(answers: impl Iterator<Item = u64>) -> Option<Duration> {
+    fn with(answers: impl Iterator<Item = u64>, waits: &[u64]) -> Option<Duration> {
         let mut latency = Latency::default();
         answers.for_each(|ms| latency.answered(Duration::from_millis(ms)));
-        latency.stall_timeout()
+        latency.stall_timeout(waits.iter().map(|ms| Duration::from_millis(*ms)))
+    }
+
+    fn after(answers: impl Iterator<Item = u64>) -> Option<Duration> {
+        with(answers, &[])
     }
 
     #[test]
@@ -92,8 +129,29 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_hung_within_a_minute_or_before_a_hundred_answers() {
-        assert_eq!(after((0..99).map(|_| 5)), None);
+    fn of_few_answers_twenty_times_the_slowest_and_never_within_five_minutes() {
+        assert_eq!(after((0..9).map(|_| 5)), None);
+        assert_eq!(after((0..10).map(|_| 5)), Some(STALL_TIMEOUT_OF_FEW));
+        let slow = after((0..99).map(|n| if n == 50 { 30_000 } else { 4_000 }));
+        assert_eq!(slow, Some(Duration::from_secs(600)));
         assert_eq!(after((0..100).map(|_| 5)), Some(STALL_TIMEOUT_MIN));
+    }
+
+    #[test]
+    fn while_more_than_one_in_a_hundred_are_waited_for_as_long_none_of_them_is_hung() {
+        let quick = || (0..500).map(|_| 400);
+        assert_eq!(with(quick(), &[60_000; 5]), Some(STALL_TIMEOUT_MIN));
+        assert_eq!(with(quick(), &[60_000; 6]), Some(STALL_TIMEOUT_OF_FEW));
+        assert_eq!(with(quick(), &[400; 64]), Some(STALL_TIMEOUT_MIN), "they are on time");
+        let hard = || (0..500).map(|n| if n % 50 == 0 { 75_000 } else { 400 });
+        let known = with(hard(), &[80_000; 3]).unwrap();
+        assert!((750..900).contains(&known.as_secs()), "{known:?}");
+    }
+
+    #[test]
+    fn an_ask_on_its_way_counts_as_slower_than_it_has_been_waited_for() {
+        let spread = || (1..=1000_u64).map(|n| n * 100);
+        let (alone, others) = (with(spread(), &[]).unwrap(), with(spread(), &[99_500; 4]).unwrap());
+        assert!(alone <= others, "{alone:?} {others:?}");
     }
 }

@@ -359,7 +359,7 @@ impl Machine {
         let sending = if sends { dispatch.send_at(&mut cx) } else { None };
         // What is due already was tried just now and waits for an event, such as a free slot.
         let (abandon_at, marks_at) = (self.shutdown.abandon_at, self.custody.marks.wake_at());
-        let at = [sending, abandon_at, marks_at, self.dispatch.stalled_at()];
+        let at = [sending, abandon_at, marks_at, self.dispatch.stalled_at(now)];
         let at = at.into_iter().flatten().filter(|at| !at.has_come(now)).min();
         if at.is_some() && at != self.wake_at {
             self.wake_at = at;

@@ -329,9 +329,21 @@ impl Router {
         self.endpoints.iter().all(|lane| is_out(lane) || !has_work(lane.spec.model))
     }
 
-    /// Returns how long an ask at this place is waited for of which nothing has come.
-    pub(crate) fn stall_timeout(&self, lane: EndpointIndex) -> Option<Duration> {
-        self.endpoints[lane].latency.stall_timeout()
+    /// Returns how long an ask at this place is waited for of which nothing has come: by its own
+    /// answers, or where those are too few as long as at the slowest other place of its model.
+    /// `waits` are those of all such asks, the longest first.
+    pub(crate) fn stall_timeout(
+        &self,
+        lane: EndpointIndex,
+        waits: impl Iterator<Item = (EndpointIndex, Duration)> + Clone,
+    ) -> Option<Duration> {
+        let of = |lane: EndpointIndex| {
+            let here = waits.clone().filter(move |(at, _)| *at == lane).map(|(_, wait)| wait);
+            self.endpoints[lane].latency.stall_timeout(here)
+        };
+        let model = self.endpoints[lane].spec.model;
+        let others = || self.lanes_of(model).into_iter().filter(|at| *at != lane).filter_map(of);
+        of(lane).or_else(|| others().max())
     }
 
     /// Returns `at`, or when the first place of these models may be asked if that is later; `None`

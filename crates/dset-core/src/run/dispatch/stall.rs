@@ -1,11 +1,14 @@
 //! Asks that are dropped, and those of which nothing comes.
 
+use std::time::Duration;
+
 use super::Dispatch;
 use crate::answer::{Failure, FailureClass, ParsedReply};
 use crate::rate::ResponseSignal;
 use crate::run::Effect;
 use crate::run::ask::AskId;
 use crate::run::context::{Context, PaidAsk};
+use crate::run::dispatch::router::EndpointIndex;
 use crate::run::gate::payee::Bill;
 use crate::time::Time;
 
@@ -32,7 +35,7 @@ impl Dispatch {
             cause: "no answer",
             status: None,
             message: format!(
-                "nothing came for {} s, ten times as long as answers of this run take",
+                "nothing came for {} s, many times as long as answers of this run take",
                 hung_after.as_secs()
             ),
             wait: None,
@@ -46,14 +49,15 @@ impl Dispatch {
 
     /// Drops asks of which nothing has come for far longer than answers take.
     pub(crate) fn abandon_stalled(&mut self, cx: &mut Context<'_>) {
-        let Some(at) = self.stalled_at().filter(|at| at.has_come(cx.now)) else { return };
+        let Some(at) = self.stalled_at(cx.now).filter(|at| at.has_come(cx.now)) else { return };
+        let timeouts: Vec<_> =
+            (0..self.router.count()).map(|lane| self.stall_timeout(cx.now, lane)).collect();
         for (&ask, flight) in &mut self.asks_in_flight {
             // None that was sent later can have hung yet.
             if flight.sent.at.monotonic_ms > at.monotonic_ms {
                 break;
             }
-            let hung_after = self.router.stall_timeout(flight.endpoint);
-            let hung_after = hung_after.filter(|_| flight.may_stall());
+            let hung_after = timeouts[flight.endpoint].filter(|_| flight.may_stall());
             let Some(hung_after) = hung_after.filter(|span| cx.now.since(flight.sent.at) >= *span)
             else {
                 continue;
@@ -69,7 +73,7 @@ impl Dispatch {
 
     /// When the first ask on its way will have hung: one of each place, because each place has its
     /// own measure and asks are in the order in which they were sent.
-    pub(crate) fn stalled_at(&self) -> Option<Time> {
+    pub(crate) fn stalled_at(&self, now: Time) -> Option<Time> {
         let mut first: Option<Time> = None;
         let mut seen = Vec::new();
         for flight in self.asks_in_flight.values().filter(|flight| flight.may_stall()) {
@@ -77,7 +81,7 @@ impl Dispatch {
                 continue;
             }
             seen.push(flight.endpoint);
-            if let Some(span) = self.router.stall_timeout(flight.endpoint) {
+            if let Some(span) = self.stall_timeout(now, flight.endpoint) {
                 let at = flight.sent.at.after(span);
                 first = Some(first.map_or(at, |first| if at.has_come(first) { at } else { first }));
             }
@@ -86,5 +90,12 @@ impl Dispatch {
             }
         }
         first
+    }
+
+    /// How long an ask at this place is waited for of which nothing has come.
+    fn stall_timeout(&self, now: Time, lane: EndpointIndex) -> Option<Duration> {
+        let silent = self.asks_in_flight.values().filter(|flight| !flight.has_begun);
+        let waits = silent.map(|flight| (flight.endpoint, now.since(flight.sent.at)));
+        self.router.stall_timeout(lane, waits)
     }
 }

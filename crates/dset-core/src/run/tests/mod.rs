@@ -4,6 +4,7 @@ mod outage;
 mod places;
 mod prefixes;
 mod shared;
+mod stall;
 mod suspects;
 mod throttled;
 mod tries;
@@ -357,7 +358,7 @@ fn a_light_probe_that_hangs_holds_up_no_retry() {
 
 #[test]
 fn an_ask_of_which_nothing_comes_is_dropped_and_tried_again_and_a_slow_one_is_waited_for() {
-    let mut bench = Bench::new(rules(8), 400);
+    let mut bench = Bench::new(rules(8), 150);
     let (hung, slow) = (bench.asks[0], bench.asks[1]);
     bench.event(Event::Progressed { ask: slow.0, tokens: 0 });
     for question in 2..150 {
