@@ -105,6 +105,11 @@ impl<'a> Server<'a> {
             let wait = self.service.says.retry_after.then_some(CHANCE_WAIT);
             return Admission::Refused { wait, named: None };
         }
+        if self.service.trouble.overloaded > 0.0
+            && self.chance.f64() < self.service.trouble.overloaded
+        {
+            return Admission::Overloaded;
+        }
         let input = self.service.tokens.input;
         self.counters.iter_mut().for_each(|counter| counter.refill(now));
         if let Some(full) = self.counters.iter().find(|c| !c.has_room(now, self.in_service, input))

@@ -95,6 +95,8 @@ pub(crate) struct ServiceFaults {
     /// The share of asks that are refused for no reason of theirs, as by a router over several
     /// services of which one is full.
     pub(crate) refused: f64,
+    /// The share that is met with 529, however few there are at once.
+    pub(crate) overloaded: f64,
     /// From when to when every connection is reset, also those that wait for an answer.
     pub(crate) dead_s: Option<(f64, f64)>,
 }

@@ -221,6 +221,13 @@ fn chances() -> Vec<Service> {
         bounds: vec![Bound::Steady(goodput), Bound::SteadyRefused(refused_most)],
         ..of
     };
+    let busy = |of: Service, name, about, overloaded| Service {
+        name,
+        about,
+        trouble: ServiceFaults { overloaded, ..ServiceFaults::default() },
+        bounds: vec![Bound::Steady(90.0)],
+        ..of
+    };
     let far = || at_once("", "", &[(0.0, 500)]);
     let near = |limit| Service {
         latency: Latency::Uniform(0.2, 0.4),
@@ -232,8 +239,10 @@ fn chances() -> Vec<Service> {
     let hundred = || near(Limit::AtOnce(&[(0.0, 100)]));
     let waits = Service { says: RETRY_AFTER, ..hundred() };
     let moves = near(Limit::AtOnce(&[(0.0, 100), (90.0, 50), (150.0, 100)]));
-    let queue = near(Limit::Slots(64));
-    let mut r2q = by_chance(queue, "R2q", "64 slots and a queue, 2 % by chance", 0.02, 90.0, 3.5);
+    let queue = || near(Limit::Slots(64));
+    let mut o5q = busy(queue(), "O5q", "64 slots, a queue, 5 % overloaded by chance", 0.05);
+    o5q.bounds.push(Bound::SteadyLatency(1.5));
+    let mut r2q = by_chance(queue(), "R2q", "64 slots and a queue, 2 % by chance", 0.02, 90.0, 3.5);
     r2q.bounds.push(Bound::SteadyLatency(1.5));
     vec![
         by_chance(hundred(), "R1", "100 at once, 1 % refused by chance", 0.01, 90.0, 2.5),
@@ -243,6 +252,11 @@ fn chances() -> Vec<Service> {
         by_chance(moves, "R2m", "100, 50, 100 at once, 2 % by chance", 0.02, 85.0, 4.0),
         by_chance(near(BUCKET), "R2b", "6000/min, 2 % by chance", 0.02, 90.0, 6.5),
         r2q,
+        busy(hundred(), "O5", "100 at once, 5 % overloaded by chance", 0.05),
+        busy(hundred(), "O15", "100 at once, 15 % overloaded by chance", 0.15),
+        busy(far(), "O5f", "S1, 5 % overloaded by chance", 0.05),
+        busy(near(Limit::Overload(100)), "O5w", "529 above 100 at once, 5 % by chance", 0.05),
+        o5q,
         by_chance(far(), "R2f", "S1, 2 % refused by chance", 0.02, 85.0, 4.0),
         by_chance(far(), "R5f", "S1, 5 % refused by chance", 0.05, 80.0, 7.5),
     ]

@@ -343,6 +343,9 @@ impl ConcurrencyLimit {
     /// The service is overloaded: a tenth less, and no look above until answers have paid for it.
     pub(crate) fn yield_a_tenth(&mut self) {
         let width = (0.9 * self.width).max(1.0);
+        if self.mode == Mode::Queue {
+            return self.set(width);
+        }
         self.take(self.ceil.min(width));
         self.credit = self.credit.min(0.0);
     }

@@ -89,9 +89,7 @@ impl Latency {
             return None;
         }
         Some(match self.percentile_99_with(waits) {
-            Some(usual) => {
-                (usual * TIMES).max(self.slowest * TIMES_SLOWEST).max(STALL_TIMEOUT_MIN)
-            }
+            Some(usual) => (usual * TIMES).max(self.slowest * TIMES_SLOWEST).max(STALL_TIMEOUT_MIN),
             None => (self.slowest * TIMES_SLOWEST_OF_FEW).max(STALL_TIMEOUT_OF_FEW),
         })
     }

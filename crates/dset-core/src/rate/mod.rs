@@ -136,6 +136,7 @@ pub struct RateController {
     trial: Option<Trial>,
     replies: OverloadDetector,
     random_rejection: RandomRejectionFilter,
+    random_overload: RandomRejectionFilter,
     epoch: u32,
     /// Episodes of refusals since an ask that was sent after the last of them was answered.
     streak: u32,
@@ -178,7 +179,8 @@ impl RateController {
             closed: None,
             trial: None,
             replies: OverloadDetector::default(),
-            random_rejection: RandomRejectionFilter::default(),
+            random_rejection: RandomRejectionFilter::of_refusals(),
+            random_overload: RandomRejectionFilter::of_overload(),
             epoch: 0,
             streak: 0,
             in_flight_then: 0.0,
@@ -369,6 +371,7 @@ impl RateController {
         self.rate.interrupted();
         self.replies = OverloadDetector::default();
         self.random_rejection.interrupted();
+        self.random_overload.interrupted();
         if self.concurrency.mode() == Mode::Queue {
             self.experiments = Some(Experiments::new(ms(now), self.latency_ms, self.in_flight));
         } else if !self.rate.is_on() {

@@ -198,12 +198,8 @@ impl RateController {
         if self.closed.is_some() || self.is_out {
             return false;
         }
-        let state = match () {
-            () if self.rate.is_on() => RateState::Paced,
-            () if self.concurrency.is_probing() => RateState::Probing,
-            () => RateState::Plain,
-        };
-        match self.random_rejection.refused(now, sent.order, f64::from(sent.n), state) {
+        let (order, n, state) = (sent.order, f64::from(sent.n), self.rate_state());
+        match self.random_rejection.refused(now, order, n, state) {
             RejectionCause::Limit => false,
             RejectionCause::Random => true,
             RejectionCause::RandomSince(width) => {
@@ -214,6 +210,33 @@ impl RateController {
                 self.epoch += 1;
                 true
             }
+        }
+    }
+
+    /// Returns true if the service is overloaded as often at any width; then none is yielded, and what
+    /// was yielded is climbed back to.
+    fn is_random_overload(&mut self, now: Ms, sent: &Ticket) -> bool {
+        if self.closed.is_some() || self.is_out {
+            return false;
+        }
+        let (order, n, state) = (sent.order, f64::from(sent.n), self.rate_state());
+        match self.random_overload.refused(now, order, n, state) {
+            RejectionCause::Limit => false,
+            RejectionCause::Random => true,
+            RejectionCause::RandomSince(width) => {
+                let beyond = !self.rate.is_on() && self.refused_count == 0;
+                self.concurrency.climb_again(self.in_flight as f64 + 1.0, width, beyond);
+                self.epoch += 1;
+                true
+            }
+        }
+    }
+
+    fn rate_state(&self) -> RateState {
+        match () {
+            () if self.rate.is_on() => RateState::Paced,
+            () if self.concurrency.is_probing() => RateState::Probing,
+            () => RateState::Plain,
         }
     }
 
@@ -322,7 +345,9 @@ impl RateController {
     pub(super) fn overloaded(&mut self, now: Time, sent: &Ticket, wait: Option<Duration>) {
         self.note_refusal(now, wait);
         self.replies.on_response(true);
-        if sent.epoch == self.epoch && !self.is_out && self.closed.is_none() {
+        if self.is_random_overload(ms(now), sent) {
+            // It would be so with fewer at once, too.
+        } else if sent.epoch == self.epoch && !self.is_out && self.closed.is_none() {
             if self.concurrency.is_probing() {
                 self.epoch += 1;
                 self.concurrency.step_back(ms(now));

@@ -19,7 +19,10 @@ const FEW: f64 = 2.0;
 const ENOUGH: u32 = 3;
 /// if the share that is refused is within these bounds: probes past the limit of others are refused
 /// more seldom, and a service that is full more often.
-const SHARE: std::ops::RangeInclusive<f64> = 0.007..=0.15;
+const SHARE_MIN: f64 = 0.007;
+const SHARE_MAX: f64 = 0.15;
+/// A service that says that it is overloaded means everybody, and not the asks of this run.
+const SHARE_MAX_OVERLOADED: f64 = 0.3;
 /// What an ask that is let in makes good of the refusals in excess, in terms of the share. At a
 /// limit more than half is refused: hence the upper bound.
 const MADE_GOOD: f64 = 4.0;
@@ -28,6 +31,8 @@ const MADE_GOOD_BOUNDS: std::ops::RangeInclusive<f64> = 0.05..=0.3;
 /// limit is in flight.
 const EXCESS: f64 = 4.0;
 const EXCESS_LOOKING: f64 = 2.5;
+/// An overload is met by a cut of a tenth, and is no sign of how many are let in: more certainty.
+const EXCESS_OVERLOADED: f64 = 8.0;
 /// What finding the limit costs of the probe budget: some refusals were taken as random before.
 const COST: f64 = 3.0;
 /// Refusals over which the share is averaged.
@@ -63,9 +68,18 @@ pub(crate) enum RateState {
     Paced,
 }
 
+/// How much is taken as random.
+#[derive(Debug, Clone, Copy)]
+struct Tolerance {
+    share_max: f64,
+    excess: f64,
+    excess_looking: f64,
+}
+
 /// Separates random refusals from those of a limit.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct RandomRejectionFilter {
+    tolerance: Tolerance,
     /// The order of the last ask that was refused.
     last: u64,
     decline: Option<Decline>,
@@ -98,6 +112,35 @@ struct Share {
 }
 
 impl RandomRejectionFilter {
+    /// Of refusals that say that this client asks too much.
+    pub(crate) fn of_refusals() -> RandomRejectionFilter {
+        RandomRejectionFilter::new(Tolerance {
+            share_max: SHARE_MAX,
+            excess: EXCESS,
+            excess_looking: EXCESS_LOOKING,
+        })
+    }
+
+    /// Of those that say that the service has too much to do.
+    pub(crate) fn of_overload() -> RandomRejectionFilter {
+        RandomRejectionFilter::new(Tolerance {
+            share_max: SHARE_MAX_OVERLOADED,
+            excess: EXCESS_OVERLOADED,
+            excess_looking: EXCESS,
+        })
+    }
+
+    fn new(tolerance: Tolerance) -> RandomRejectionFilter {
+        RandomRejectionFilter {
+            tolerance,
+            last: 0,
+            decline: None,
+            share: None,
+            barred_until: 0.0,
+            barred_ms: 0.0,
+        }
+    }
+
     /// Returns true if a share of the asks is known to be refused at random.
     pub(crate) fn is_on(&self) -> bool {
         self.share.is_some()
@@ -125,7 +168,7 @@ impl RandomRejectionFilter {
         self.last = self.last.max(order);
         self.share.take_if(|share| gap as f64 > OVER * share.distance);
         let Some(share) = &mut self.share else { return self.decline(now, order, n, gap, state) };
-        if share.allows(gap as f64, n, state) {
+        if share.allows(gap as f64, n, state, self.tolerance) {
             return RejectionCause::Random;
         }
         if share.width.is_some() {
@@ -166,7 +209,7 @@ impl RandomRejectionFilter {
         }
         decline.below += 1;
         let share = f64::from(decline.refused) / (order - decline.since).max(1) as f64;
-        if decline.below <= ENOUGH || !SHARE.contains(&share) {
+        if decline.below <= ENOUGH || !(SHARE_MIN..=self.tolerance.share_max).contains(&share) {
             return RejectionCause::Limit;
         }
         let width = decline.width;
@@ -189,12 +232,13 @@ impl Share {
     }
 
     /// Returns true if a refusal, `gap` asks after the last, is not too many.
-    fn allows(&mut self, gap: f64, n: f64, state: RateState) -> bool {
+    fn allows(&mut self, gap: f64, n: f64, state: RateState, tolerance: Tolerance) -> bool {
+        let Tolerance { excess, excess_looking, .. } = tolerance;
         let (least, most) = MADE_GOOD_BOUNDS.into_inner();
         let good = (MADE_GOOD / self.distance).clamp(least, most);
-        self.excess = ((self.excess - gap * good).max(0.0) + 1.0).min(EXCESS);
+        self.excess = ((self.excess - gap * good).max(0.0) + 1.0).min(excess);
         self.width.take_if(|width| n >= REACHED * *width);
-        if self.excess >= if state == RateState::Probing { EXCESS_LOOKING } else { EXCESS } {
+        if self.excess >= if state == RateState::Probing { excess_looking } else { excess } {
             return false;
         }
         let distance = self.distance + (gap - self.distance) / MEMORY;
@@ -221,7 +265,7 @@ mod tests {
 
     #[test]
     fn refusals_that_stand_alone_far_below_what_was_let_in_are_chance() {
-        let mut chance = RandomRejectionFilter::default();
+        let mut chance = RandomRejectionFilter::of_refusals();
         let causes = led_down(&mut chance, &[100, 95, 90, 84, 82, 80, 78], RateState::Plain);
         assert_eq!(causes[..6], [RejectionCause::Limit; 6]);
         assert_eq!(causes[6], RejectionCause::RandomSince(100.0));
@@ -240,10 +284,10 @@ mod tests {
             (&[100, 98, 96, 97, 96, 98, 97, 96], RateState::Plain),
             (&[100, 90, 80, 70, 60, 50, 40, 30], RateState::Probing),
         ] {
-            let causes = led_down(&mut RandomRejectionFilter::default(), numbers, state);
+            let causes = led_down(&mut RandomRejectionFilter::of_refusals(), numbers, state);
             assert!(causes.iter().all(|cause| *cause == RejectionCause::Limit), "{causes:?}");
         }
-        let mut chance = RandomRejectionFilter::default();
+        let mut chance = RandomRejectionFilter::of_refusals();
         for order in 0..100 {
             let n = 100.0 - order as f64;
             assert_eq!(chance.refused(0.0, order, n, RateState::Plain), RejectionCause::Limit);
@@ -253,7 +297,7 @@ mod tests {
     #[test]
     fn more_refusals_than_chance_has_are_of_a_limit_and_on_the_way_up_a_mistake() {
         for (n, is_mistake) in [(99.0, false), (85.0, true)] {
-            let mut chance = RandomRejectionFilter::default();
+            let mut chance = RandomRejectionFilter::of_refusals();
             led_down(&mut chance, &[100, 95, 90, 84, 82, 80, 78], RateState::Plain);
             let causes =
                 [150, 151, 152, 153, 154].map(|o| chance.refused(0.0, o, n, RateState::Plain));

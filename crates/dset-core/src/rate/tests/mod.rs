@@ -303,6 +303,19 @@ fn refusals_by_chance_are_no_ceiling_and_the_real_one_is_found() {
 }
 
 #[test]
+fn an_overload_that_comes_as_often_at_any_width_changes_none() {
+    // A hundred at once of 314 ms each.
+    for overloaded in [0.05, 0.15] {
+        for seed in 1..5 {
+            let service = Service { overloaded, latency: (300.0, 0.3), ..hundred() };
+            let seen = run(service, seed, 90);
+            let rate = seen.per_second(30..90);
+            assert!(rate >= 0.9 * 318.0, "{overloaded} {seed}: {:?}", seen.answers);
+        }
+    }
+}
+
+#[test]
 fn a_dead_service_is_found_again_and_resets_change_nothing() {
     for seed in 1..4 {
         let service = Service { resets: 0.01, dead: 20_000..25_000, ..hundred() };

@@ -32,6 +32,8 @@ pub(super) struct Service {
     pub(super) resets: f64,
     /// The share that is refused for no reason of its own.
     pub(super) chance: f64,
+    /// The share that is met with 529, however few there are at once.
+    pub(super) overloaded: f64,
     pub(super) dead: std::ops::Range<u64>,
 }
 
@@ -48,6 +50,7 @@ impl Default for Service {
             round_trip: 2,
             resets: 0.0,
             chance: 0.0,
+            overloaded: 0.0,
             dead: 0..0,
         }
     }
@@ -164,6 +167,11 @@ impl Sim {
                 client,
                 Event::Back(sent, ResponseSignal::Neutral, false, None, false),
             );
+        }
+        if self.service.overloaded > 0.0 && self.roll() < self.service.overloaded {
+            let back = now + self.service.round_trip;
+            let overloaded = ResponseSignal::Overloaded { wait: None };
+            return self.at(back, client, Event::Back(sent, overloaded, false, None, false));
         }
         let width = self.service.width.iter().rev().find(|(from, _)| *from <= now);
         let width = width.map_or(usize::MAX, |(_, width)| *width);
