@@ -20,6 +20,9 @@ const REFUSALS_MIN: u32 = 5;
 const PROBE_FIRST: Duration = Duration::from_secs(2);
 const PROBE_GROWTH: f64 = 1.6;
 const PROBE_MAX: Duration = Duration::from_secs(60);
+/// How long an ask is waited for at least where only other places have answered: this one may be far
+/// slower.
+const STALL_TIMEOUT_ELSEWHERE: Duration = Duration::from_secs(5 * 60);
 
 /// A place where a model is asked.
 #[derive(Debug, Clone)]
@@ -330,7 +333,7 @@ impl Router {
     }
 
     /// Returns how long an ask at this place is waited for of which nothing has come: by its own
-    /// answers, or where those are too few as long as at the slowest other place of its model.
+    /// answers, or where those are too few by those of the other places of its model.
     /// `waits` are those of all such asks, the longest first.
     pub(crate) fn stall_timeout(
         &self,
@@ -343,7 +346,7 @@ impl Router {
         };
         let model = self.endpoints[lane].spec.model;
         let others = || self.lanes_of(model).into_iter().filter(|at| *at != lane).filter_map(of);
-        of(lane).or_else(|| others().max())
+        of(lane).or_else(|| others().max().map(|elsewhere| elsewhere.max(STALL_TIMEOUT_ELSEWHERE)))
     }
 
     /// Returns `at`, or when the first place of these models may be asked if that is later; `None`

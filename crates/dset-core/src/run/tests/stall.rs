@@ -41,7 +41,7 @@ fn what_hangs_of_a_short_run_is_dropped_after_minutes_and_before_the_timeout() {
     let mut bench = Bench::new(rules(8), 20);
     bench.answer_all(|_, (_, question)| question > 2);
     let at_s = bench.dropped_at_s();
-    assert!((300..310).contains(&at_s), "{at_s}");
+    assert!((600..610).contains(&at_s), "{at_s}");
 }
 
 #[test]
@@ -50,5 +50,5 @@ fn a_place_that_never_answers_is_held_against_the_others_of_its_model() {
     bench.answer_all(|bench, (ask, _)| bench.endpoints[&ask] == 1);
     assert!(bench.at(0) > 0);
     let at_s = bench.dropped_at_s();
-    assert!((60..330).contains(&at_s), "{at_s}");
+    assert!((300..330).contains(&at_s), "{at_s}");
 }
