@@ -69,7 +69,8 @@ fn known(service: Service, goodput: f64, refused: f64) -> Service {
 
 /// Every service, by the numbers of the study that the pace comes from; X are further ones.
 pub(crate) fn all() -> Vec<Service> {
-    [widths(), rates(), queues(), troubles(), further(), chances(), stated()].concat()
+    [widths(), rates(), queues(), troubles(), further(), chances(), stated(), smooth(), narrow()]
+        .concat()
 }
 
 fn widths() -> Vec<Service> {
@@ -275,5 +276,65 @@ fn stated() -> Vec<Service> {
         window("H1", "10 each second, headers", 10.0, 1.0),
         window("H2", "20 each 10 s, headers", 20.0, 10.0),
         window("H3", "600 each minute, headers", 600.0, 60.0),
+    ]
+}
+
+/// Rates that are kept to the ask, as by a gateway that allows no burst: most of a burst is refused
+/// though as many at once would be no matter.
+fn smooth() -> Vec<Service> {
+    let rate = |name, about, per_second, depth, latency_s, goodput, refused| Service {
+        latency: Latency::Uniform(0.7 * latency_s, 1.3 * latency_s),
+        seconds: 6 * 60,
+        steady_from_s: 60,
+        bounds: vec![Bound::Steady(goodput), Bound::SteadyRefused(refused)],
+        ..service(
+            name,
+            about,
+            Limit::Requests { per_minute: 60.0 * per_second, burst_s: depth / per_second },
+        )
+    };
+    let says = |says, of| Service { says, ..of };
+    let both = Advertised { retry_after: true, ..HEADERS };
+    let mut queue = rate("M20q", "M20 before 16 slots and a queue", 20.0, 1.0, 2.0, 90.0, 5.0);
+    queue.limits.push(Limit::Slots(16));
+    queue.bounds.push(Bound::SteadyLatency(6.0));
+    vec![
+        rate("M5", "5/s, no burst, 10 s", 5.0, 1.0, 10.0, 80.0, 5.0),
+        rate("M5s", "5/s, no burst, 1 s", 5.0, 1.0, 1.0, 80.0, 5.0),
+        rate("M20", "20/s, no burst, 3 s", 20.0, 1.0, 3.0, 80.0, 5.0),
+        rate("M1", "1/s, no burst, 10 s", 1.0, 1.0, 10.0, 80.0, 5.0),
+        rate("M1s", "1/s, no burst, 0.5 s", 1.0, 1.0, 0.5, 80.0, 5.0),
+        rate("M02", "12/min, no burst, 2 s", 0.2, 1.0, 2.0, 70.0, 10.0),
+        rate("M5b", "5/s, 3 at once, 10 s", 5.0, 3.0, 10.0, 80.0, 5.0),
+        rate("M5c", "5/s, 5 at once, 3 s", 5.0, 5.0, 3.0, 60.0, 5.0),
+        says(RETRY_AFTER, rate("M5r", "M5, Retry-After", 5.0, 1.0, 10.0, 80.0, 5.0)),
+        says(both, rate("M5h", "M5, headers and Retry-After", 5.0, 1.0, 5.0, 80.0, 5.0)),
+        queue,
+    ]
+}
+
+/// Few at once and long answers: not to be taken for a rate.
+fn narrow() -> Vec<Service> {
+    let width = |name, about, schedule, latency_s, goodput, refused| Service {
+        latency: Latency::Uniform(0.7 * latency_s, 1.3 * latency_s),
+        seconds: 10 * 60,
+        steady_from_s: 60,
+        bounds: vec![Bound::Steady(goodput), Bound::SteadyRefused(refused)],
+        ..at_once(name, about, schedule)
+    };
+    vec![
+        width("N1", "1 at once, 10 s", &[(0.0, 1)], 10.0, 95.0, 8.0),
+        width("N2", "2 at once, 3 s", &[(0.0, 2)], 3.0, 95.0, 5.0),
+        width("N4", "4 at once, 5 s", &[(0.0, 4)], 5.0, 74.0, 5.0),
+        width("N4s", "4 at once, 1 s", &[(0.0, 4)], 1.0, 70.0, 4.0),
+        width(
+            "N1w",
+            "1 at once, 500 from the first second on",
+            &[(0.0, 1), (1.0, 500)],
+            10.0,
+            90.0,
+            2.0,
+        ),
+        width("N7", "7 at once, 20 s", &[(0.0, 7)], 20.0, 85.0, 6.0),
     ]
 }

@@ -6,17 +6,20 @@
 //! configuration: `concurrency_limit` finds how many at once a service takes, `climb` how quickly it is
 //! gone there, `silence` what was let in, `queueing` that more are of no use, `request_rate` what it takes
 //! in a time, `advertised` keeps to what it says itself. All of them are in force at once; the smaller
-//! wins. `random_rejection` tells which refusals say nothing.
+//! wins. `random_rejection` tells which refusals say nothing, `look` and `rate_search` find a rate that
+//! allows no burst.
 
 mod advertised;
 mod climb;
 mod concurrency_limit;
 pub mod latency;
 mod limit_snapshot;
+mod look;
 mod on_refusal;
 pub mod outage;
 mod queueing;
 mod random_rejection;
+mod rate_search;
 mod request_rate;
 pub mod retry;
 pub mod shared_bucket;
@@ -32,6 +35,7 @@ use crate::provider::RateLimits;
 use crate::rate::advertised::AdvertisedLimits;
 use crate::rate::concurrency_limit::{ConcurrencyLimit, Mode};
 pub use crate::rate::limit_snapshot::{LimitSnapshot, PeerState, limits_from_peers};
+use crate::rate::look::Look;
 use crate::rate::on_refusal::{ClosedGate, OverloadDetector, Trial};
 use crate::rate::queueing::{Experiments, QueueingDetector, Verdict};
 use crate::rate::random_rejection::RandomRejectionFilter;
@@ -134,6 +138,7 @@ pub struct RateController {
     advertised: AdvertisedLimits,
     closed: Option<ClosedGate>,
     trial: Option<Trial>,
+    look: Look,
     replies: OverloadDetector,
     random_rejection: RandomRejectionFilter,
     random_overload: RandomRejectionFilter,
@@ -151,6 +156,10 @@ pub struct RateController {
     refused_count: u64,
     refusal_ms: f64,
     latency_ms: f64,
+    /// The same of the first answers, before there could be a queue.
+    early_latency_ms: f64,
+    /// When the last ask was sent that was answered.
+    let_in_at: Ms,
     looked_at: Option<Ms>,
     paused_until: Option<Time>,
     /// The short pause of a paced rate after a refusal.
@@ -178,6 +187,7 @@ impl RateController {
             advertised: AdvertisedLimits::default(),
             closed: None,
             trial: None,
+            look: Look::default(),
             replies: OverloadDetector::default(),
             random_rejection: RandomRejectionFilter::of_refusals(),
             random_overload: RandomRejectionFilter::of_overload(),
@@ -191,6 +201,8 @@ impl RateController {
             refused_count: 0,
             refusal_ms: REFUSAL_MS_FIRST,
             latency_ms: LATENCY_MS_FIRST,
+            early_latency_ms: LATENCY_MS_FIRST,
+            let_in_at: 0.0,
             looked_at: None,
             paused_until: None,
             rate_resumes_at: 0.0,
@@ -220,9 +232,17 @@ impl RateController {
             let opens_at = closed.opens_at(self.quiet());
             return if opens_at > at { not_before(now, opens_at) } else { Permit::Now };
         }
+        if let Some(decided_at) = self.look_decided_at() {
+            return not_before(now, decided_at);
+        }
         if self.in_flight >= self.slots() {
             let rises_at = self.concurrency.rises_at(at, self.in_flight, self.quiet());
-            return rises_at.map_or(Permit::NotYet, |rises_at| not_before(now, rises_at));
+            let next = [rises_at, self.looks_at()].into_iter().flatten().reduce(f64::min);
+            return match next {
+                Some(_) if self.looks_at().is_some_and(|looks_at| looks_at <= at) => Permit::Now,
+                Some(next) => not_before(now, next),
+                None => Permit::NotYet,
+            };
         }
         if let Some(decided_at) = self.trial_decided_at() {
             return not_before(now, decided_at);
@@ -239,6 +259,7 @@ impl RateController {
     /// Takes the sending of an ask, also of one that was sent without `may_send` (a probe).
     pub fn sent(&mut self, now: Time) -> Ticket {
         self.time_passed(now);
+        self.note_look(ms(now));
         self.in_flight += 1;
         self.sent_count += 1;
         self.sent_at = ms(now);
@@ -246,7 +267,7 @@ impl RateController {
             trial.sent();
         }
         self.advertised.take();
-        self.rate.take();
+        self.rate.take(ms(now));
         let mut block = NO_BLOCK;
         if self.is_out {
             // A probe of an outage says nothing about closures or queues.
@@ -267,6 +288,8 @@ impl RateController {
         let at = ms(now);
         if self.is_probe(sent) {
             self.reopen(at);
+        } else if self.is_look(sent) {
+            self.look_let_in(at);
         } else if sent.epoch == self.epoch {
             self.concurrency.accepted(at, sent.n as usize);
         }
@@ -283,6 +306,9 @@ impl RateController {
             ResponseSignal::Neutral => {
                 self.on_probe_inconclusive(now, sent);
                 self.replies.failed();
+                if self.is_look(sent) {
+                    self.look_is_over();
+                }
             }
         }
     }
@@ -305,7 +331,12 @@ impl RateController {
         }
         if self.is_probe(sent) {
             self.reopen(at);
+        } else if self.is_look(sent) {
+            self.look_let_in(at);
         }
+        self.rate.answered(f64::from(sent.n));
+        self.let_in_at = self.let_in_at.max(ms(sent.at));
+        self.note_early_latency();
         self.detect_queueing(at, sent, latency);
     }
 
@@ -324,6 +355,7 @@ impl RateController {
                 self.concurrency.climb_mut().even(reach);
             }
             match self.queueing.answered(sent.block, sent.order, latency) {
+                Some(Verdict::Worth(reach)) if self.rate.is_smooth() => self.widen_to(reach),
                 Some(Verdict::Worth(reach)) => self.concurrency.climb_mut().judged(reach),
                 Some(Verdict::Queues(width)) => {
                     self.concurrency.queue_at(width);
@@ -338,6 +370,9 @@ impl RateController {
     /// Returns true if blocks of answers are judged. A pause after a refusal would look like a
     /// queue.
     fn is_judging(&self) -> bool {
+        if self.rate.is_smooth() {
+            return self.concurrency.mode() != Mode::Queue;
+        }
         let is_smooth =
             self.refused_count == 0 || self.random_rejection.is_on() && !self.rate.waits();
         is_smooth && self.concurrency.mode() == Mode::Start && self.concurrency.found().is_none()

@@ -42,6 +42,8 @@ const TRIALS: u32 = 8;
 /// How many silences an answer must take, at least: with shorter answers, what they free meanwhile
 /// would be a burst.
 const TRIAL_OF_LATENCY: f64 = 10.0;
+/// Refused with nothing in flight, an ask is let in again after so long at least.
+const LET_IN_MS_MIN: f64 = 50.0;
 /// Where the climb begins after a wait that the service asked for: a bucket has no more by then.
 const AFTER_A_WAIT: f64 = 0.5;
 /// How long nothing but refusals, with nothing in flight that could succeed or one let through at a
@@ -163,6 +165,11 @@ impl RateController {
         self.refusal_ms += (round_trip - self.refusal_ms) / super::REFUSAL_MEMORY;
         let accepted_before = (sent.order - 1).saturating_sub(self.refused_count) as f64;
         self.refused_count += 1;
+        if self.is_look(sent) {
+            self.look_is_over();
+            self.note_throughout(now);
+            return;
+        }
         if named.is_none() && self.is_random_rejection(at, sent) {
             self.replies.on_response(false);
             self.note_throughout(now);
@@ -195,7 +202,8 @@ impl RateController {
 
     /// Returns true if a refusal is one that comes at any width; then nothing follows from it.
     fn is_random_rejection(&mut self, now: Ms, sent: &Ticket) -> bool {
-        if self.closed.is_some() || self.is_out {
+        // At a rate that is kept to the ask refusals stand alone, and at any number at once.
+        if self.closed.is_some() || self.is_out || self.rate.is_smooth() {
             return false;
         }
         let (order, n, state) = (sent.order, f64::from(sent.n), self.rate_state());
@@ -262,7 +270,14 @@ impl RateController {
         if sent.epoch < self.epoch {
             if !self.rate.is_on() {
                 self.concurrency.lower_to(in_flight);
+                self.plan_look(now, self.paused_until.map_or(0.0, ms));
             }
+            return;
+        }
+        if self.rate.is_searching() {
+            self.epoch += 1;
+            self.rate.search_refused(now, ms(sent.at), accepted_before);
+            self.lower_rate(now, wait);
             return;
         }
         self.epoch += 1;
@@ -293,6 +308,7 @@ impl RateController {
         } else {
             self.concurrency.take_below(in_flight);
             self.try_slots();
+            self.plan_look(now, self.paused_until.map_or(0.0, ms));
             if wait.is_some() && named.is_none() {
                 self.concurrency.climb_from(AFTER_A_WAIT * in_flight);
             }
@@ -384,10 +400,14 @@ impl RateController {
             first: !self.last_named && closed.probed == 1,
         };
         let was_on = self.rate.is_on();
+        let probe_at = closed.probe.map_or(now, |(_, at)| at);
         if !self.random_rejection.is_on()
             && self.rate.reopened(now, shown, self.answered_count as f64)
         {
             self.widen_for_rate();
+        } else if shown.drained && !self.random_rejection.is_on() && self.rate.is_unknown() {
+            let interval = (probe_at - self.let_in_at).max(LET_IN_MS_MIN);
+            self.search_rate(now, probe_at, interval);
         } else if was_on && self.rate.end_if_wrong(now) {
             self.concurrency.take_below(in_flight);
         }

@@ -7,6 +7,7 @@
 //! rate, whatever the bucket's depth is.
 
 use super::Ms;
+use crate::rate::rate_search::RateSearch;
 
 /// How fast votes fade, where the service never named a wait: resets and random bursts must not
 /// add up to a rate.
@@ -21,6 +22,12 @@ const MEASURED_ASKS_MIN: f64 = 30.0;
 /// Where far fewer are in flight in the end than in the beginning, in terms of what was let in
 /// between, what those took after they were let in (tokens) spoils the measurement.
 const DRAINED_MAX: f64 = 0.5;
+/// A pace below which so few asks go in a unit of time that it must be longer: the climb above what was
+/// measured is refused once in three of them.
+const UNIT_ASKS: f64 = 30.0;
+/// A bucket that is empty again after so many, and so often in a row, has no depth to speak of.
+const FEW: f64 = 4.0;
+const FEW_TIMES: u32 = 3;
 /// A measurement older than this is replaced and not averaged.
 const MEASURED_STALE_MS: f64 = 120_000.0;
 /// After it was found to be a width, no rate is tried for this time.
@@ -29,6 +36,8 @@ const BARRED_MS: f64 = 300_000.0;
 const EPISODES: usize = 6;
 /// What "the same" is.
 const SAME_SHARE: f64 = 0.006;
+/// And by how much more may have been let in: answers that are on their way back left room.
+const LET_IN_SHARE: f64 = 0.05;
 /// The rate sent in terms of the measured rate: begins a little below and then climbs, slowly
 /// at first.
 /// 0.002 finds a raised rate sooner but trebles the refusals of fixed windows.
@@ -112,10 +121,19 @@ pub(crate) struct RequestRate {
     trials: u32,
     barred_until: Ms,
     episodes: [f64; EPISODES],
+    /// The most at once of which one was let in, since each of the episodes.
+    let_in: [f64; EPISODES],
     refused_at: Ms,
     /// When the pause that is being gathered over ends.
     gathers_until: Ms,
     pacer: Pacer,
+    search: Option<RateSearch>,
+    /// How many had been let in when it was last empty, and how often in a row that was only a few
+    /// since the time before.
+    emptied_at: f64,
+    few_in_a_row: u32,
+    /// It is kept to the ask: nothing gathers, not even in a pause.
+    is_smooth: bool,
 }
 
 impl RequestRate {
@@ -131,10 +149,59 @@ impl RequestRate {
             trials: 0,
             barred_until: 0.0,
             episodes: [f64::NAN; EPISODES],
+            let_in: [0.0; EPISODES],
             refused_at: 0.0,
             gathers_until: 0.0,
             pacer: Pacer::default(),
+            search: None,
+            emptied_at: 0.0,
+            few_in_a_row: 0,
+            is_smooth: false,
         }
+    }
+
+    /// Begins to search a rate that takes one ask in each `interval`.
+    pub(crate) fn search(&mut self, now: Ms, sent_at: Ms, interval: Ms) {
+        self.search = Some(RateSearch::new(sent_at, interval));
+        self.is_on = true;
+        self.is_smooth = true;
+        self.trials = 0;
+        self.votes = self.votes.max(ENOUGH);
+        self.votes_at = now;
+        self.episodes = [f64::NAN; EPISODES];
+        self.mark = None;
+        self.pacer = Pacer::starting(sent_at);
+    }
+
+    pub(crate) fn is_searching(&self) -> bool {
+        self.search.is_some()
+    }
+
+    /// Returns true if it is kept to the ask.
+    pub(crate) fn is_smooth(&self) -> bool {
+        self.is_smooth
+    }
+
+    /// Returns true if it is a rate, of which nothing was measured, and which lets in a few at a time.
+    pub(crate) fn is_unknown(&self) -> bool {
+        let is_smooth = self.few_in_a_row >= FEW_TIMES;
+        !self.is_on && is_smooth && self.votes >= ENOUGH && self.measured.is_none()
+    }
+
+    /// Takes a refusal during the search.
+    pub(crate) fn search_refused(&mut self, now: Ms, sent_at: Ms, accepted: f64) {
+        let Some(search) = &mut self.search else { return };
+        if let Some(found) = search.refused(sent_at, accepted) {
+            self.measured = Some((found, now));
+            self.mark = Some((sent_at, accepted, 0.0));
+            self.search = None;
+        }
+    }
+
+    /// Asks per millisecond that are paced, or were measured.
+    pub(crate) fn paced_per_ms(&self) -> f64 {
+        let measured = self.measured().unwrap_or(0.0);
+        self.search.map_or(measured, |search| search.pace())
     }
 
     pub(crate) fn is_on(&self) -> bool {
@@ -153,6 +220,8 @@ impl RequestRate {
     /// Leaves the pacer: what was refused was no rate.
     pub(crate) fn end(&mut self) {
         self.is_on = false;
+        self.is_smooth = false;
+        self.search = None;
         self.votes = 0.0;
         self.mark = None;
     }
@@ -179,8 +248,13 @@ impl RequestRate {
     /// Takes the start of an episode of refusals: an ask sent at `sent_at` as the `n`-th at once
     /// was refused after `accepted` had been let in. Measures the rate.
     pub(crate) fn emptied(&mut self, now: Ms, sent_at: Ms, n: f64, accepted: f64) {
+        let is_few = accepted - self.emptied_at <= FEW;
+        self.few_in_a_row = if is_few { self.few_in_a_row + 1 } else { 0 };
+        self.emptied_at = accepted;
         self.episodes.rotate_left(1);
         self.episodes[EPISODES - 1] = n;
+        self.let_in.rotate_left(1);
+        self.let_in[EPISODES - 1] = 0.0;
         if let Some((since, then, n_then)) = self.mark {
             let (ms, asks) = (sent_at - since, accepted - then);
             if ms < MEASURED_MS_MIN || asks < MEASURED_ASKS_MIN {
@@ -255,20 +329,33 @@ impl RequestRate {
 
     /// Leaves the pacer if this is a width after all.
     pub(crate) fn end_if_wrong(&mut self, now: Ms) -> bool {
-        let wrong = self.is_on && (self.votes <= 0.0 || self.is_a_width());
+        let is_voted_down = self.votes <= 0.0 && !self.is_smooth;
+        let wrong = self.is_on && (is_voted_down || self.is_a_width());
         if wrong {
             self.is_on = false;
+            self.is_smooth = false;
+            self.search = None;
             self.votes = 0.0;
             self.barred_until = now + BARRED_MS;
         }
         wrong
     }
 
-    /// At a limit of width, paced refusals always come at the same number at once.
+    /// Takes an answer to an ask that was sent as the `n`-th at once.
+    pub(crate) fn answered(&mut self, n: f64) {
+        self.let_in[EPISODES - 1] = self.let_in[EPISODES - 1].max(n);
+    }
+
+    /// At a limit of width, paced refusals always come at the same number at once, which is more than
+    /// one, and no more are let in.
     fn is_a_width(&self) -> bool {
         let least = self.episodes.iter().copied().fold(f64::INFINITY, f64::min);
         let most = self.episodes.iter().copied().fold(0.0, f64::max);
-        !self.episodes.iter().any(|n| n.is_nan()) && most - least <= SAME_SHARE * most + 1.0
+        let let_in = self.let_in.iter().copied().fold(0.0, f64::max);
+        !self.episodes.iter().any(|n| n.is_nan())
+            && least > 1.0
+            && most - least <= SAME_SHARE * most + 1.0
+            && let_in - least <= LET_IN_SHARE * least + 1.0
     }
 
     /// What was measured across an outage is no rate.
@@ -293,8 +380,12 @@ impl RequestRate {
     }
 
     fn pace(&self, now: Ms, latency: Ms) -> Option<f64> {
+        if let Some(search) = self.search {
+            return Some(search.pace());
+        }
         let (rate, _) = self.measured.filter(|_| self.is_on)?;
-        let x = (now - self.refused_at) / (2.0 * latency).clamp(3_000.0, 60_000.0);
+        let unit = (2.0 * latency).clamp(3_000.0, 60_000.0).max(UNIT_ASKS / rate);
+        let x = (now - self.refused_at) / unit;
         if self.trials > 0 {
             return Some(rate * PACE_FIRST * x.min(TRIAL_DOUBLINGS).exp2());
         }
@@ -305,6 +396,7 @@ impl RequestRate {
     pub(crate) fn ready_at(&mut self, now: Ms, latency: Ms) -> Option<Ms> {
         let per_ms = self.pace(now, latency)?;
         let depth = match self.pacer.at < self.gathers_until {
+            _ if self.is_smooth => 0.0,
             true => GATHERED_MS_MAX,
             false => DEPTH_MS,
         };
@@ -312,9 +404,12 @@ impl RequestRate {
         self.pacer.ready_at(now, per_ms)
     }
 
-    pub(crate) fn take(&mut self) {
+    pub(crate) fn take(&mut self, now: Ms) {
         if self.is_on {
             self.pacer.take();
+        }
+        if let Some(search) = &mut self.search {
+            search.sent(now);
         }
     }
 }

@@ -26,6 +26,9 @@ impl RateController {
         if is_silent {
             self.trial = self.trial.and_then(Trial::let_in);
         }
+        if self.look_decided_at().is_some_and(|decided_at| decided_at <= at) {
+            self.look_let_in(at);
+        }
         match &self.closed {
             Some(closed) if closed.probe.is_some() && closed.opens_at(quiet) <= at => {
                 self.reopen(at);

@@ -14,6 +14,10 @@ use crate::time::Time;
 const WINDOW_MS: i64 = 61_000;
 /// What was not sent in time may be sent at once, up to this part of a minute's share.
 const BURST_MS: f64 = 1_000.0;
+/// Asks are caught up on only where a timer was late, or where so many go that a service can hardly
+/// keep them apart; it may keep the limit to the ask.
+const LATE_MS: f64 = 50.0;
+const CLOSE_MS: f64 = 125.0;
 /// No more than this part of the limit is kept back for answers longer than usual.
 const MARGIN_SHARE: f64 = 0.25;
 /// The latest answers from which the tokens of the next ones are predicted.
@@ -133,7 +137,7 @@ impl SlidingWindowLimit {
             0 => 0,
             n => self.sent[n - 1] + WINDOW_MS - now_ms,
         };
-        full.max((self.due_ms - BURST_MS - now.monotonic_ms as f64).ceil() as i64)
+        full.max((self.due_ms - now.monotonic_ms as f64).ceil() as i64)
     }
 
     fn tokens_wait_ms(&mut self, now: Time) -> Option<i64> {
@@ -216,7 +220,10 @@ impl SlidingWindowLimit {
     /// Keeps the next ask apart from one that was sent then.
     fn spread(&mut self, sent_ms: f64) {
         if let Some(most) = self.limits.asks {
-            self.due_ms = self.due_ms.max(sent_ms) + WINDOW_MS as f64 / f64::from(most.max(1));
+            let apart_ms = WINDOW_MS as f64 / f64::from(most.max(1));
+            let caught_up_ms = if apart_ms < CLOSE_MS { BURST_MS } else { LATE_MS };
+            let was_idle = sent_ms - self.due_ms > caught_up_ms;
+            self.due_ms = if was_idle { sent_ms } else { self.due_ms } + apart_ms;
         }
         if let Some(most) = self.limits.tokens {
             // Before the first answer the reserve alone keeps asks apart.
@@ -283,6 +290,19 @@ mod tests {
             assert!(most_in_a_minute(&sent) <= most as usize, "{most}");
             assert!(sent.len() as f64 >= f64::from(most) * 6.0 * 0.98, "{most}: {}", sent.len());
         }
+    }
+
+    #[test]
+    fn asks_are_kept_apart_from_the_first_on_and_after_a_rest() {
+        let limits = MinuteLimits { asks: Some(240), tokens: None };
+        let mut minute = SlidingWindowLimit::new(limits);
+        let mut sent = drive(&mut minute, 10, 1);
+        minute.on_sent(at(30_000));
+        assert_eq!(minute.wait(at(30_001)), Some(Duration::from_millis(254)));
+        minute.on_sent(at(30_300));
+        assert_eq!(minute.wait(at(30_300)), Some(Duration::from_millis(209)), "it was late");
+        sent.dedup_by(|later, earlier| *later - *earlier >= 250);
+        assert_eq!(sent.len(), 1, "{sent:?}");
     }
 
     #[test]

@@ -393,3 +393,54 @@ fn a_width_that_was_taken_for_a_rate_is_found_out_by_equal_numbers() {
     rate.waited(90_000.0);
     assert!(!rate.begin_if_clear(90_000.0), "for some minutes no rate is tried");
 }
+
+/// Five a second and no burst, each of ten seconds.
+fn smooth() -> Service {
+    let (bucket, latency) = (Some((5.0, 1.0)), (10_000.0, 0.2));
+    Service { bucket, latency, round_trip: 60, ..Service::default() }
+}
+
+#[test]
+fn a_rate_that_allows_no_burst_is_no_width() {
+    for waits in [false, true] {
+        let seen = run(Service { waits, ..smooth() }, 1, 120);
+        let rate = seen.per_second(60..120);
+        assert!(rate > 4.3, "waits {waits}: {:?}", seen.answers);
+        assert!(seen.refused < 60, "waits {waits}: {}", seen.refused);
+    }
+}
+
+#[test]
+fn a_rate_that_allows_no_burst_and_answers_at_once_is_found_too() {
+    let seen = run(Service { bucket: Some((1.0, 1.0)), latency: (500.0, 0.2), ..smooth() }, 1, 240);
+    assert!(seen.per_second(60..240) > 0.8, "{:?}", seen.answers);
+    assert!(seen.refused < 60, "{}", seen.refused);
+}
+
+#[test]
+fn a_rate_without_bursts_is_kept_over_an_outage_and_by_the_next_run() {
+    let seen = run(Service { dead: 60_000..70_000, ..smooth() }, 1, 240);
+    assert!(seen.per_second(120..240) > 4.3, "{:?}", seen.answers);
+    let learnt = LimitSnapshot {
+        ceiling: Some(68),
+        rate_per_minute: Some(290.0),
+        paced: true,
+        at_unix_ms: 0,
+    };
+    let mut pace = pace(10_000);
+    pace.restore(at(0), &learnt, Duration::from_secs(1));
+    let mut sim = Sim::new(smooth(), 1);
+    sim.join(0, pace);
+    let seen = sim.run(240);
+    assert!(seen.per_second(60..240) > 4.3, "{:?}", seen.answers);
+    assert!(seen.refused < 60, "{}", seen.refused);
+}
+
+#[test]
+fn one_ask_is_the_price_of_knowing_that_a_width_is_none_of_a_rate() {
+    for width in [1, 3] {
+        let narrow = Service { width: vec![(0, width)], latency: (10_000.0, 0.0), ..smooth() };
+        let seen = run(Service { bucket: None, ..narrow }, 1, 9);
+        assert_eq!(seen.refused as usize, 16 - width + 1, "{width}");
+    }
+}
