@@ -297,7 +297,7 @@ fn smooth() -> Vec<Service> {
     let both = Advertised { retry_after: true, ..HEADERS };
     let mut queue = rate("M20q", "M20 before 16 slots and a queue", 20.0, 1.0, 2.0, 90.0, 5.0);
     queue.limits.push(Limit::Slots(16));
-    queue.bounds.push(Bound::SteadyLatency(6.0));
+    queue.bounds.push(Bound::SteadyLatency(2.5));
     vec![
         rate("M5", "5/s, no burst, 10 s", 5.0, 1.0, 10.0, 80.0, 5.0),
         rate("M5s", "5/s, no burst, 1 s", 5.0, 1.0, 1.0, 80.0, 5.0),
@@ -332,7 +332,7 @@ fn narrow() -> Vec<Service> {
             "1 at once, 500 from the first second on",
             &[(0.0, 1), (1.0, 500)],
             10.0,
-            90.0,
+            85.0,
             2.0,
         ),
         width("N7", "7 at once, 20 s", &[(0.0, 7)], 20.0, 85.0, 6.0),
