@@ -3,7 +3,14 @@
 import { files } from './files.js';
 
 /** An answer that is no success, in words. */
-export class Refused extends Error {}
+export class Refused extends Error {
+  constructor(words, status) { super(words); this.status = status; }
+}
+
+const GONE = '`dset view` no longer answers. Start it again, and open the address that it writes.';
+
+/** Between two looks, while something changes and while nothing does. */
+const SOON = 300, LATER = 1000;
 
 async function get(path, signal) {
   let response;
@@ -11,13 +18,13 @@ async function get(path, signal) {
     response = await fetch('api/v1/' + path, { signal, credentials: 'same-origin' });
   } catch (error) {
     if (error.name === 'AbortError') throw error;
-    throw new Refused('`dset view` no longer answers. Start it again, and open the address that it writes.');
+    throw new Refused(GONE);
   }
   if (response.ok) return response.json();
   const body = await response.text();
   let words = body;
   try { words = JSON.parse(body).error; } catch { /* it is plain text */ }
-  throw new Refused(words || 'the server says ' + response.status);
+  throw new Refused(words || 'the server says ' + response.status, response.status);
 }
 
 const server = {
@@ -39,14 +46,31 @@ const server = {
       method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(review),
       // What is typed last before the page is left arrives, too.
       keepalive: review.note === undefined || review.note.length < 10_000,
-    });
+    }).catch(() => { throw new Refused(GONE); });
     if (!response.ok) throw new Refused((await response.json()).error);
   },
-  /** Calls `changed` with the overview, now and whenever it changes. */
-  watch(changed) {
-    const events = new EventSource('api/v1/events');
-    events.addEventListener('overview', event => changed(JSON.parse(event.data)));
-    return events;
+  /** Calls `changed` with the overview, now and whenever it changes, and `failed` with what is wrong while
+   *  it cannot be had. Nothing is held open: a browser has six connections to a server, for all tabs. */
+  watch(changed, failed) {
+    let told = '', timer = 0, wait = LATER, isAsking = false;
+    async function ask() {
+      clearTimeout(timer);
+      if (isAsking || document.hidden) return;
+      isAsking = true;
+      try {
+        const seen = await get('overview'), now = JSON.stringify(seen);
+        failed(null);
+        wait = now === told ? LATER : SOON;
+        if (now !== told) { told = now; changed(seen); }
+      } catch (error) {
+        wait = LATER;
+        failed(error);
+      }
+      isAsking = false;
+      timer = setTimeout(ask, wait);
+    }
+    document.addEventListener('visibilitychange', ask);
+    ask();
   },
 };
 

@@ -50,10 +50,13 @@ export let overview = null;
 
 function route() {
   const { said } = address();
-  const wanted = said.has('n') ? record : (PAGES.find(([view]) => view === (said.get('view') ?? '')) ?? PAGES[0])[2];
+  const [, name, of] = PAGES.find(([view]) => view === (said.get('view') ?? '')) ?? PAGES[0];
+  const wanted = said.has('n') ? record : of;
   if (page?.of !== wanted) {
     page?.leave?.();
     main.replaceChildren();
+    // The title of a record is its question.
+    if (wanted !== record) main.append(h('h1', { class: 'unseen' }, name));
     page = { of: wanted, keys: {}, ...wanted(main) };
     main.focus({ preventScroll: true });
   }
@@ -67,13 +70,15 @@ const search = h('input', {
 });
 const parts = {
   run: h('span', { class: 'run' }),
-  nav: h('nav', { 'aria-label': 'Pages' }),
+  links: PAGES.map(([, name]) => h('a', {}, name)),
+  stale: h('p', { class: 'stale', role: 'status', hidden: true }),
   progress: h('div', { class: 'progress' }),
 };
 head.append(
   h('a', { class: 'mark', href: './' }, h('img', { src: 'icon.svg', alt: '' }), 'dset'),
-  parts.run, parts.progress, parts.nav,
+  parts.run, parts.progress, h('nav', { 'aria-label': 'Pages' }, parts.links),
   h('form', { class: 'search', role: 'search', onsubmit: searched }, search, h('kbd', { 'aria-hidden': 'true' }, '/')),
+  parts.stale,
 );
 
 function searched(event) {
@@ -88,12 +93,12 @@ function searched(event) {
 function drawHead() {
   const { said, filter } = address();
   if (document.activeElement !== search) search.value = filter.get('q') ?? '';
-  fill(parts.nav, PAGES.map(([view, name]) => {
-    const to = new URLSearchParams(filter);
+  parts.links.forEach((link, at) => {
+    const to = new URLSearchParams(filter), [view] = PAGES[at];
     if (view) to.set('view', view);
-    const here = !said.has('n') && (said.get('view') ?? '') === view;
-    return h('a', { href: linkTo(to), 'aria-current': here && 'page' }, name);
-  }));
+    link.setAttribute('href', linkTo(to));
+    if (!said.has('n') && (said.get('view') ?? '') === view) link.setAttribute('aria-current', 'page'); else link.removeAttribute('aria-current');
+  });
   if (!overview) return;
   const { answered, failed, records, input } = overview;
   parts.run.textContent = input;
@@ -133,6 +138,8 @@ document.body.append(help);
 addEventListener('keydown', event => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const into = event.target.closest?.('input, textarea, select, [contenteditable]');
+  // A group of radio buttons keeps its arrows.
+  if (into?.type === 'radio' && event.key.startsWith('Arrow')) return;
   if (into && into.type !== 'radio' && into.type !== 'checkbox') {
     if (event.key === 'Escape') { into.blur(); main.querySelector('.scroll')?.focus(); }
     return;
@@ -152,6 +159,11 @@ api.watch(seen => {
   const before = overview;
   overview = seen;
   drawHead();
-  if (!before) page?.known?.(); else if (before.revision !== seen.revision) page?.changed?.();
+  if (!before) page?.known?.(); else if (before.revision !== seen.revision || before.running !== seen.running) page?.changed?.();
+}, error => {
+  const words = error && 'What is shown is no longer new: ' + error.message;
+  parts.stale.hidden = !words;
+  if (parts.stale.textContent !== (words ?? '')) parts.stale.textContent = words ?? '';
 });
 addEventListener('error', () => say('Something on this page failed. Reload it to go on.'));
+addEventListener('unhandledrejection', event => { if (event.reason?.name !== 'AbortError') say(event.reason?.message ?? 'Something on this page failed. Reload it to go on.'); });
