@@ -10,13 +10,20 @@ export function h(tag, attributes = {}, ...children) {
     else if (name === 'value') element.value = value;
     else element.setAttribute(name, value === true ? '' : value);
   }
-  element.append(...children.flat(9).filter(child => child !== null && child !== undefined && child !== false));
+  add(element, children);
   return element;
+}
+
+/** Appends one by one: a call takes only so many arguments. */
+function add(element, children) {
+  for (const child of children.flat(9)) if (child !== null && child !== undefined && child !== false) element.append(child);
 }
 
 /** Puts these in the place of what an element holds. */
 export function fill(element, ...children) {
-  element.replaceChildren(...children.flat(9).filter(child => child !== null && child !== undefined && child !== false));
+  const all = document.createDocumentFragment();
+  add(all, children);
+  element.replaceChildren(all);
 }
 
 const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
@@ -45,13 +52,13 @@ const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u20
  *  seen and does nothing. */
 export function visible(text) {
   if (!CONTROLS.test(text)) return [text];
-  return text.split(new RegExp('(' + CONTROLS.source + ')')).map(part => {
-    if (part.length !== 1 || !CONTROLS.test(part)) return part;
-    if (part === '\r') return '';
-    const code = part.charCodeAt(0);
-    const sign = code < 32 ? String.fromCharCode(0x2400 + code) : 'U+' + code.toString(16).toUpperCase().padStart(4, '0');
-    return h('span', { class: 'control' }, sign);
-  });
+  return text.replaceAll('\r', '').split(new RegExp('((?:' + CONTROLS.source + ')+)')).map((part, at) =>
+    at % 2 ? h('span', { class: 'control' }, Array.from(part, sign).join('')) : part);
+}
+
+function sign(control) {
+  const code = control.charCodeAt(0);
+  return code < 32 ? String.fromCharCode(0x2400 + code) : 'U+' + code.toString(16).toUpperCase().padStart(4, '0');
 }
 
 /** A snippet with what was looked for marked. */
@@ -86,3 +93,13 @@ export function say(words) {
   clearTimeout(silence);
   silence = setTimeout(() => { place.textContent = ''; }, 4000);
 }
+
+let held = false, released = [];
+addEventListener('pointerdown', () => { held = true; });
+for (const name of ['pointerup', 'pointercancel', 'blur']) addEventListener(name, () => setTimeout(() => {
+  held = false;
+  for (const done of released.splice(0)) done();
+}));
+
+/** Waits until no button of the mouse is held: a click needs the same element from its beginning to its end. */
+export const atRest = () => held && new Promise(done => released.push(done));

@@ -2,29 +2,65 @@
 
 import { api } from './api.js';
 import { address, go, linkTo, overview } from './app.js';
-import { bytes, count, dollars, fill, h, keep, plural, say, seconds, stateWord, time, visible } from './dom.js';
+import { atRest, bytes, count, dollars, fill, h, keep, plural, say, seconds, stateWord, time, visible } from './dom.js';
 import { differences } from './diff.js';
 import { raw, rendered } from './text.js';
 
 export function record(main) {
-  let seen = null, asked = null, number = null;
+  let seen = null, seenAt = null, asked = null, arrived = null, saving = Promise.resolve(), unsaved = 0, again = false, isReading = false, isStale = false;
   const page = h('article', { class: 'record' }, h('p', { class: 'quiet' }, 'Reading…'));
   main.append(page);
 
   const isRaw = () => address().said.has('raw');
   const toggled = name => { const { said } = address(); if (said.has(name)) said.delete(name); else said.set(name, '1'); return said; };
 
-  async function load() {
-    const { said, filter } = address();
+  /** The record of the address, and whether it is the one that is shown. */
+  const wanted = () => { const { said, filter } = address(); return said.get('n') + '?' + filter; };
+  const isShown = () => seen !== null && seenAt === wanted();
+
+  function load() {
     asked?.abort();
-    asked = new AbortController();
+    const control = asked = new AbortController();
+    isReading = true;
+    isStale = false;
+    arrived = read(control, wanted()).finally(() => {
+      if (control !== asked) return;
+      isReading = false;
+      if (isStale) load();
+    });
+  }
+
+  async function read(control, at) {
+    const { said, filter } = address();
     try {
-      seen = await api.question(said.get('n'), filter.toString(), asked.signal);
-      draw();
+      const found = await api.question(said.get('n'), filter.toString(), control.signal);
+      await atRest();
+      if (control === asked && !control.signal.aborted) take(found, at);
     } catch (error) {
-      if (error.name === 'AbortError') return;
-      fill(page, h('div', { class: 'empty' }, h('h2', {}, 'There is no such question'), h('p', {}, error.message), h('p', {}, h('a', { href: linkTo(filter) }, 'To the list'))));
+      if (error.name === 'AbortError' || control !== asked) return;
+      // What is shown stays, with what is typed in it.
+      if (isShown()) { say(error.message); return; }
+      seen = null;
+      const title = error.status === 404 ? 'There is no such question' : 'The question cannot be shown';
+      fill(page, h('div', { class: 'empty' }, h('h2', {}, title), h('p', {}, error.message), h('p', {}, h('a', { href: linkTo(filter) }, 'To the list'))));
     }
+  }
+
+  const texts = one => JSON.stringify([one.question, one.attempts]);
+
+  /** Draws what differs from what is shown, but not under somebody who writes. */
+  function take(found, at) {
+    if (seen && seenAt === at) {
+      if (texts(found) === texts(seen)) {
+        seen = { ...found, question: seen.question, attempts: seen.attempts };
+        drawWays();
+        return;
+      }
+      again = unsaved > 0 || (page.contains(document.activeElement) && document.activeElement.tagName === 'TEXTAREA');
+      if (again) return;
+    }
+    [seen, seenAt] = [found, at];
+    draw();
   }
 
   function way(to, words, key) {
@@ -35,29 +71,57 @@ export function record(main) {
     return h('a', { class: 'button', href: linkTo(said), title: 'Key: ' + key }, words);
   }
 
+  /** Where the list stood, or the place of this question in it. */
+  function back() {
+    const { said, filter } = address(), at = said.get('at') ?? (isShown() && seen.place > 1 ? seen.place - 1 : null);
+    if (at !== null) filter.set('at', at);
+    return filter;
+  }
+
+  const ways = h('nav', { class: 'ways', 'aria-label': 'Questions' });
+  let waysDrawn = '';
+
+  function drawWays() {
+    const { question, previous, next, place, count: all } = seen, { said } = address();
+    const now = JSON.stringify([question.question, previous, next, place, all, location.search]);
+    if (now === waysDrawn && ways.isConnected) return;
+    waysDrawn = now;
+    const focused = ways.contains(document.activeElement) && document.activeElement.title;
+    fill(ways,
+      h('a', { class: 'button', href: linkTo(back()), title: 'Key: Esc' }, '‹ List'),
+      way(previous, 'Previous', 'k'), way(next, 'Next', 'j'),
+      h('span', {}, place ? count(place) + ' of ' + count(all) : 'not among what is filtered'),
+      h('span', { class: 'spread' }, 'Question ' + count(question.question) + ', row ' + count(question.row)),
+      question.answers.filter(one => one.state === 'answered').length > 1 && h('button', { type: 'button', 'aria-pressed': String(said.has('diff')), title: 'Key: d', onclick: () => go(toggled('diff'), { instead: true }) }, 'Differences'),
+      h('button', { type: 'button', 'aria-pressed': String(isRaw()), title: 'Key: r', onclick: () => go(toggled('raw'), { instead: true }) }, 'Raw'));
+    if (focused) ways.querySelector('[title="' + focused + '"]')?.focus();
+  }
+
+  let shownAt = null;
+
+  /** Draws all; of the same record what was open stays open, and the focus where it was. */
   function draw() {
-    const { question, attempts, previous, next, place, count: all } = seen;
-    const { said, filter } = address(), several = question.answers.length > 1;
-    if (said.has('at')) filter.set('at', said.get('at'));
-    fill(page,
-      h('nav', { class: 'ways', 'aria-label': 'Questions' },
-        h('a', { class: 'button', href: linkTo(filter), title: 'Key: Esc' }, '‹ List'),
-        way(previous, 'Previous', 'k'), way(next, 'Next', 'j'),
-        h('span', {}, place ? count(place) + ' of ' + count(all) : 'not among what is filtered'),
-        h('span', { class: 'spread' }, 'Question ' + count(question.question) + ', row ' + count(question.row)),
-        question.answers.filter(one => one.state === 'answered').length > 1 && h('button', { type: 'button', 'aria-pressed': String(said.has('diff')), title: 'Key: d', onclick: () => go(toggled('diff'), { instead: true }) }, 'Differences'),
-        h('button', { type: 'button', 'aria-pressed': String(isRaw()), title: 'Key: r', onclick: () => go(toggled('raw'), { instead: true }) }, 'Raw')),
+    const { question, attempts } = seen;
+    const several = question.answers.length > 1, isSame = shownAt === seenAt;
+    const focusable = () => [...page.querySelectorAll('a, button, input, textarea, summary, h1, .answers > .card')];
+    const named = one => one.closest('.card')?.getAttribute('aria-label') + ' ' + (one.name || one.title || one.tagName + one.textContent.trim()) + (one.value ?? '');
+    const focused = isSame && page.contains(document.activeElement) && named(document.activeElement);
+    const open = isSame ? [...page.querySelectorAll('details')].filter(one => one.open).map(one => named(one.firstChild)) : [];
+    shownAt = seenAt;
+    drawWays();
+    fill(page, ways,
       h('h1', { class: 'question', dir: 'auto', tabindex: '0' }, visible(question.text)),
       h('div', { class: 'answers' }, question.answers.map(answerCard)),
       attempts.length > 0 && h('section', { class: 'stack' }, h('div', { class: 'card' },
         h('h2', {}, 'Asks that failed'),
-        h('div', { class: 'table-wrap' }, h('table', { class: 'plain' },
+        h('div', { class: 'table-wrap', tabindex: '0', role: 'group', 'aria-label': 'Asks that failed' }, h('table', { class: 'plain' },
           h('thead', {}, h('tr', {}, ['When', ...(several ? ['Answer'] : []), 'Cause', 'Status', 'Seconds', 'What the service said', ''].map(title => h('th', { scope: 'col' }, title)))),
           h('tbody', {}, attempts.map(attempt => h('tr', {},
-            h('td', {}, time(attempt.at)), several && h('td', {}, [attempt.model, attempt.sample ? 'sample ' + attempt.sample : null].filter(Boolean).join(' · ')), h('td', {}, attempt.cause), h('td', {}, attempt.status ?? 'no reply'),
+            h('td', { class: 'short' }, time(attempt.at)), several && h('td', {}, [attempt.model, attempt.sample ? 'sample ' + attempt.sample : null].filter(Boolean).join(' · ')), h('td', {}, attempt.cause), h('td', { class: 'short' }, attempt.status ?? 'no reply'),
             h('td', { class: 'number' }, seconds(attempt.seconds)), h('td', {}, visible(attempt.message)),
             h('td', {}, attempt.has_reply && h('a', { href: api.replyUrl(attempt.id), download: 'reply-' + attempt.id + '.txt' }, 'Reply'))))))))));
-    number = question.question;
+    for (const one of page.querySelectorAll('details')) one.open ||= open.includes(named(one.firstChild));
+    if (focused) focusable().find(one => named(one) === focused)?.focus({ preventScroll: true });
   }
 
   function fact(words, value) {
@@ -68,11 +132,11 @@ export function record(main) {
     const title = [answer.model ?? 'unknown model', answer.sample || (overview?.samples ?? 1) > 1 ? 'sample ' + answer.sample : null].filter(Boolean).join(' · ');
     const head = h('header', {}, h('h2', {}, title), h('span', { class: 'state ' + answer.state }, stateWord(answer.state), answer.cause ? ': ' + answer.cause : ''));
     if (answer.state !== 'answered') {
-      return h('section', { class: 'card', 'aria-label': title }, head, answer.tries ? null : h('p', { class: 'quiet' }, nothingYet(answer)), tries(answer, true));
+      return h('section', { class: 'card', 'aria-label': title, tabindex: '-1' }, head, answer.tries ? null : h('p', { class: 'quiet' }, nothingYet(answer)), tries(answer, true));
     }
     const { metadata: known } = answer;
     const asWritten = isRaw();
-    return h('section', { class: 'card', 'aria-label': title, 'data-answer': answer.id },
+    return h('section', { class: 'card', 'aria-label': title, 'data-answer': answer.id, tabindex: '-1' },
       head,
       h('ul', { class: 'facts' },
         fact('tokens', count(known.output_tokens)), fact('of them thinking', count(known.reasoning_tokens || null)), fact('sent', count(known.input_tokens)),
@@ -102,7 +166,8 @@ export function record(main) {
 
   /** A text as a file: the server's, or made of what is here where there is none. */
   function saved(answer, text, words) {
-    const name = text + '-' + number + '.txt';
+    const { question, answers } = seen.question;
+    const name = [text, question, ...(answers.length > 1 ? [answer.model, answer.sample || null] : [])].filter(part => part !== null && part !== undefined).join('-').replace(/[^\w.-]+/g, '_') + '.txt';
     if (api.isStatic && !answer.answer_length && !answer.reasoning_length) {
       return h('button', { type: 'button', onclick: () => keep(new Blob([answer[text]], { type: 'text/plain' }), name) }, words);
     }
@@ -129,20 +194,29 @@ export function record(main) {
     try { await navigator.clipboard.writeText(text); say('Copied.'); } catch { say('The browser does not let this page copy.'); }
   }
 
-  // Only what changed is sent: the page may have been read before an earlier change was kept.
-  async function save(answer, change) {
-    try {
-      await api.review(answer.id, change);
-      Object.assign(answer, change);
-      say('Kept in review.db.');
-    } catch (error) {
-      say('Not kept: ' + error.message);
-    }
-    // What is on its way may have been read before this change.
-    changed();
+  // Only what changed is sent: the page may have been read before an earlier change was kept. One goes
+  // behind the other, so that the last one stays.
+  function save(answer, change) {
+    unsaved++;
+    saving = saving.then(async () => {
+      try {
+        await api.review(answer.id, change);
+        Object.assign(answer, change);
+        say('Kept in review.db.');
+      } catch (error) {
+        say('Not kept: ' + error.message);
+        return false;
+      } finally { unsaved--; }
+      // What is on its way may have been read before this change.
+      changed();
+      return true;
+    });
+    return saving;
   }
 
-  function changed() { if (!page.contains(document.activeElement) || document.activeElement.tagName !== 'TEXTAREA') load(); }
+  function changed() {
+    if (isReading) isStale = true; else if (unsaved === 0) load();
+  }
 
   function review(answer, at) {
     if (api.isStatic) {
@@ -159,33 +233,93 @@ export function record(main) {
     stars.dataset.rate = at;
     stars.rate = rate;
     draw();
-    return h('div', { class: 'review' }, stars,
-      h('textarea', { 'aria-label': 'Note', placeholder: 'A note', rows: 1, value: answer.note, onchange: event => save(answer, { note: event.target.value }) }));
+    return h('div', { class: 'review' }, stars, noteOf(answer));
   }
 
-  const step = to => { if (to === null || to === undefined) return; const { said } = address(); said.set('n', to); said.delete('at'); go(said); };
+  const notes = new Set();
+
+  /** A field that keeps what is typed a moment later, and when it is left, however. */
+  function noteOf(answer) {
+    let kept = answer.note ?? '', timer = 0;
+    const flush = async () => {
+      clearTimeout(timer);
+      const note = field.value, before = kept;
+      if (note === kept) return;
+      kept = note;
+      if (!await save(answer, { note }) && kept === note) kept = before;
+    };
+    const field = h('textarea', {
+      'aria-label': 'Note', placeholder: 'A note', rows: 1, value: answer.note, onchange: flush,
+      oninput: () => { clearTimeout(timer); timer = setTimeout(flush, 700); },
+      onblur: () => { if (again) { again = false; changed(); } },
+    });
+    notes.add({ field, flush });
+    return field;
+  }
+
+  /** Sends what is typed. */
+  function flushNotes() {
+    for (const note of notes) { note.flush(); if (!note.field.isConnected) notes.delete(note); }
+  }
+  const hidden = () => { if (document.hidden) flushNotes(); };
+  addEventListener('pagehide', flushNotes);
+  document.addEventListener('visibilitychange', hidden);
+
+  function step(to, at = null) {
+    if (to === null) return;
+    const { said } = address();
+    said.set('n', to);
+    if (at === null) said.delete('at'); else said.set('at', at);
+    go(said);
+  }
+
+  // A key is for the record of the address: it waits until that is shown, behind the keys before it.
+  let pressed = Promise.resolve(), waiting = 0;
+  const here = act => event => {
+    if (waiting && event.repeat) return;
+    waiting++;
+    pressed = pressed.then(() => arrived).then(() => { if (isShown()) return act(event); })
+      .catch(error => say(error.message)).finally(() => { waiting--; });
+  };
+
+  async function nextFailure() {
+    const { said, filter } = address(), at = said.get('at'), of = seenAt;
+    for (let from = at === null ? seen.place ?? 0 : Number(at) + 1; ;) {
+      const { place } = await api.failure(filter.toString(), from);
+      if (place === null) { say('No further record here has failed.'); return; }
+      const { records: [found] } = await api.records(filter.toString(), place, 1);
+      if (wanted() !== of) return;
+      if (found.question !== seen.question.question) { step(found.question, place); return; }
+      from = place + 1;
+    }
+  }
+
+  const next = here(() => step(seen.next)), previous = here(() => step(seen.previous));
   const keys = {
-    j: () => step(seen?.next), k: () => step(seen?.previous), ArrowRight: () => step(seen?.next), ArrowLeft: () => step(seen?.previous),
+    j: next, k: previous, ArrowRight: next, ArrowLeft: previous, f: here(nextFailure),
     d: () => go(toggled('diff'), { instead: true }),
     r: () => go(toggled('raw'), { instead: true }),
     o: () => { const all = [...page.querySelectorAll('.answers details')]; const open = all.some(one => !one.open); all.forEach(one => { one.open = open; }); },
-    Escape: () => { const { said, filter } = address(); if (said.has('at')) filter.set('at', said.get('at')); go(filter); },
-    async f() {
-      const { filter } = address();
-      const { place } = await api.failure(filter.toString(), seen?.place ?? 0);
-      if (place === null) { say('No further record here has failed.'); return; }
-      const { records: [found] } = await api.records(filter.toString(), place, 1);
-      step(found.question);
-    },
+    Escape: () => go(back()),
   };
-  for (let value = 1; value <= 5; value++) keys[value] = () => page.querySelector('[data-rate="0"], [data-rate]')?.rate(value);
+  // The answer that has the focus is rated, or else the first.
+  for (let value = 1; value <= 5; value++) keys[value] = here(event => { (page.contains(event.target) && event.target.closest('.answers > .card') || page).querySelector('[data-rate]')?.rate(value); });
 
   return {
-    show({ said }) {
-      if (seen && String(seen.question.question) === said.get('n')) draw(); else load();
+    show() {
+      if (!isShown()) { load(); return; }
+      asked?.abort();
+      asked = null;
+      isReading = false;
+      draw();
     },
     changed,
-    leave() { asked?.abort(); },
+    leave() {
+      asked?.abort();
+      flushNotes();
+      removeEventListener('pagehide', flushNotes);
+      document.removeEventListener('visibilitychange', hidden);
+    },
     keys,
   };
 }

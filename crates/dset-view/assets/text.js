@@ -3,7 +3,7 @@
 // it passes DOMPurify with a short list of elements; and the server's policy lets no script but the
 // page's own files run and nothing be fetched.
 
-import { h, visible } from './dom.js';
+import { fill, h, visible } from './dom.js';
 
 /** Characters that are rendered as Markdown; longer ones are shown as they are. */
 const RENDERED_MAX = 200_000;
@@ -99,6 +99,6 @@ function markControls(fragment) {
   while (walker.nextNode()) found.push(walker.currentNode);
   for (const node of found) {
     const parts = visible(node.data);
-    if (parts.length > 1) node.replaceWith(...parts);
+    if (parts.length > 1) { const all = document.createDocumentFragment(); fill(all, parts); node.replaceWith(all); }
   }
 }
