@@ -5,6 +5,12 @@ import { address, go, linkTo, overview } from './app.js';
 import { bytes, count, dollars, fill, h, plural, seconds, visible } from './dom.js';
 import { differences } from './diff.js';
 
+/** Characters of an answer that are sent, at most. */
+const SENT = 600;
+
+/** The beginning of an answer, cut between words. */
+const beginning = text => Array.from(text).length < SENT ? text : text.replace(/\S*$/, '') + '…';
+
 export function compare(main) {
   const page = h('div', { class: 'panels' });
   main.append(page);
@@ -45,7 +51,7 @@ export function compare(main) {
         h('button', { type: 'button', 'aria-pressed': String(!all), onclick: () => { if (all) said.delete('diff'); else said.set('diff', 'all'); go(said); } }, 'Only where they differ'))),
       h('section', { class: 'card wide' }, h('h2', {}, plural(seen.both, 'question') + ' answered by both'),
         (overview?.samples ?? 1) > 1 && h('p', { class: 'quiet' }, 'Of several samples the first, number 0, is compared.'),
-        h('div', { class: 'table-wrap' }, h('table', { class: 'plain' }, h('thead', {}, h('tr', {}, h('td', {}), h('th', { scope: 'col', class: 'number' }, one.model), h('th', { scope: 'col', class: 'number' }, other.model))),
+        h('div', { class: 'table-wrap', tabindex: '0', role: 'group', 'aria-label': 'Both models' }, h('table', { class: 'plain' }, h('thead', {}, h('tr', {}, h('td', {}), h('th', { scope: 'col', class: 'number' }, one.model), h('th', { scope: 'col', class: 'number' }, other.model))),
           h('tbody', {}, rows.map(([words, x, y]) => h('tr', {}, h('th', { scope: 'row' }, words), h('td', { class: 'number' }, x), h('td', { class: 'number' }, y)))))),
         h('p', { class: 'quiet' }, seen.rated ? plural(seen.rated, 'question') + ' rated on both sides, ' + plural(seen.ties, 'tie') + '.' : 'Nothing is rated on both sides yet: rate answers with 1 to 5 on their pages.')),
       h('section', { class: 'wide' }, list, more));
@@ -56,9 +62,11 @@ export function compare(main) {
     for (const pair of pairs) {
       const to = new URLSearchParams(address().filter);
       to.set('n', pair.question);
-      const [left, right] = pair.same ? [[pair.answers[0]], ['the same answer']] : differences(...pair.answers);
+      const [one, other] = pair.answers.map(beginning), isFurther = !pair.same && one === other;
+      const [left, right] = pair.same ? [visible(one), ['the same answer']] : differences(one, other);
       const side = (parts, rating) => h('div', {}, h('div', { class: 'text raw', dir: 'auto' }, parts), rating && h('p', { class: 'stars', title: rating + ' of 5' }, '★'.repeat(rating)));
       list.append(h('article', { class: 'card' }, h('h2', {}, h('a', { href: linkTo(to) }, count(pair.question) + '. ', visible(pair.text))),
+        isFurther && h('p', { class: 'quiet' }, 'They differ further on: open the question.'),
         h('div', { class: 'answers pair' }, side(left, pair.ratings[0]), side(right, pair.ratings[1]))));
     }
     if (!pairs.length && next === null && !list.children.length) list.append(h('div', { class: 'empty' }, h('p', {}, 'They do not differ anywhere.')));

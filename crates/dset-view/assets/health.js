@@ -1,8 +1,8 @@
 // Where the run stands: counts that balance, what it took, what failed and why; live while it goes on.
 
 import { api } from './api.js';
-import { address, linkTo } from './app.js';
-import { bytes, count, dollars, fill, h, plural, seconds, time } from './dom.js';
+import { address, linkTo, overview } from './app.js';
+import { atRest, bytes, count, dollars, fill, h, plural, seconds, time } from './dom.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const s = (tag, attributes) => { const element = document.createElementNS(SVG, tag); for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value); return element; };
@@ -49,6 +49,7 @@ export function health(main) {
     busy = true;
     try {
       const [status, stats, spread] = await Promise.all([api.status(), api.stats(), api.distributions(address().filter.toString())]);
+      await atRest();
       draw(status, stats, spread);
     } catch (error) {
       fill(page, h('div', { class: 'empty wide' }, h('p', {}, error.message)));
@@ -57,10 +58,10 @@ export function health(main) {
     if (again) { again = false; setTimeout(load, 1000); }
   }
 
-  function draw({ ledger, balances, running }, stats, spread) {
+  function draw({ ledger, balances, running, recent }, stats, spread) {
     const term = (name, value, kind = '') => h('div', { class: kind }, h('dt', {}, name), h('dd', {}, count(value)));
     const { spent } = stats;
-    const rate = spread.steps.at(-1);
+    const focused = page.contains(document.activeElement) && document.activeElement.getAttribute('href');
     const failed = Object.entries(stats.failed ?? {}).sort((a, b) => b[1] - a[1]);
     const asks = Object.entries(stats.failed_asks?.causes ?? {}).sort((a, b) => b[1] - a[1]);
     const tokens = stats.all.tokens;
@@ -68,7 +69,7 @@ export function health(main) {
       h('section', { class: 'card wide' },
         h('h2', {}, running ? 'A run is going on' : 'No run is going on'),
         h('dl', { class: 'ledger' },
-          term('questions', ledger.questions), term('answered', ledger.answered, 'good'),
+          term((overview?.models.length ?? 1) * (overview?.samples ?? 1) > 1 ? 'answers wanted' : 'questions', ledger.questions), term('answered', ledger.answered, 'good'),
           ledger.presumed ? term('taken as answered', ledger.presumed) : null,
           term('rejected', ledger.rejected, ledger.rejected ? 'bad' : ''), term('gave up', ledger.gave_up, ledger.gave_up ? 'bad' : ''), term('pending', ledger.pending)),
         h('p', { class: 'quiet' }, balances ? 'The first is the sum of the others: it balances.' : 'The first is NOT the sum of the others.')),
@@ -87,9 +88,10 @@ export function health(main) {
         asks.length > 0 && [h('h2', { class: 'below' }, 'Asks that failed'), h('table', { class: 'plain' }, h('tbody', {}, asks.map(([cause, n]) => h('tr', {}, h('td', {}, cause), h('td', { class: 'number' }, count(n))))))]),
       spread.steps.length > 1 && h('figure', { class: 'card wide' }, h('h2', {}, 'Answers over time'),
         bars(spread.steps.map(step => step.answers), 'Answers over time', spread.steps.map(step => plural(step.answers, 'answer') + ' from ' + time(step.at * 1000))),
-        h('figcaption', {}, h('span', {}, time(spread.steps[0].at * 1000)), h('span', {}, 'a bar is ' + plural(spread.step_seconds, 'second') + (running && rate ? ', lately ' + count(rate.answers * 60 / spread.step_seconds) + ' a minute' : '')), h('span', {}, time(rate.at * 1000)))),
+        h('figcaption', {}, h('span', {}, time(spread.steps[0].at * 1000)), h('span', {}, 'a bar is ' + plural(spread.step_seconds, 'second') + (running && recent ? ', ' + count(recent.answers) + ' in the last minute' : '')), h('span', {}, time(spread.steps.at(-1).at * 1000)))),
       spread.numbers.filter(one => WORDS[one.name]).map(distribution));
+    if (focused) page.querySelector('a[href="' + CSS.escape(focused) + '"]')?.focus({ preventScroll: true });
   }
 
-  return { show: load, changed: load, keys: {} };
+  return { show: load, known: load, changed: load, keys: {} };
 }

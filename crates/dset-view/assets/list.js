@@ -2,13 +2,15 @@
 
 import { api } from './api.js';
 import { address, go, overview } from './app.js';
-import { bytes, count, dollars, fill, h, plural, say, seconds, snippet, stateWord, time } from './dom.js';
+import { atRest, bytes, count, dollars, fill, h, plural, say, seconds, snippet, stateWord, time } from './dom.js';
 
 const ROW = 52;
 const CHUNK = 100;
 const CHUNKS_KEPT = 60;
 // Browsers cut off elements beyond some 16 million pixels.
 const HEIGHT_MAX = 8e6;
+/** The least width of question and answer beside columns that were chosen. */
+const TEXTS_REM = 12;
 
 const FACET_NAMES = { state: 'State', cause: 'Cause', check: 'Check not passed', model: 'Model', sample: 'Sample', finish_reason: 'Finish reason', attempts: 'Asks', rating: 'Rating' };
 const NOTHING = { cause: 'none', check: 'none', model: 'unknown', finish_reason: 'unknown', attempts: 'no answer', rating: 'not rated' };
@@ -56,7 +58,7 @@ export function list(main) {
     h('section', { class: 'records', 'aria-label': 'Records' }, h('div', { class: 'bar-row' }, countOf, chips, columnBox), grid, empty)));
 
   let filter = '', total = 0, revision = 0, selected = 0, top = 0, lastTop = 0;
-  let chunks = new Map(), asked = new Map(), columns = [], columnsSaid, facetsAsked = null, settle = 0, drawn = 0;
+  let chunks = new Map(), asked = new Map(), rows = new Map(), columns = [], columnsSaid, facetsAsked = null, facetsOf = null, settle = 0, drawn = 0;
 
   const height = () => scroll.clientHeight || 600;
   const whole = () => total * ROW;
@@ -65,7 +67,10 @@ export function list(main) {
   function layOut() {
     const width = grid.clientWidth || innerWidth, own = chosen();
     columns = COLUMNS.filter(column => column.always || (own ? own.includes(column.name) : width >= (column.name === 'model' && overview?.models.length > 1 ? 620 : column.from)));
-    const template = columns.map(column => column.width).join(' ');
+    const template = columns.map(column => own && column.name === 'texts' ? 'minmax(' + TEXTS_REM + 'rem, 1fr)' : column.width).join(' ');
+    // What was chosen for a wide window is not squeezed into a narrow one.
+    const least = columns.reduce((sum, column) => sum + 1 + (parseFloat(column.width) || TEXTS_REM), 1.2);
+    grid.style.setProperty('--least', own ? least + 'rem' : '0');
     grid.style.setProperty('--columns', template);
     headRow.style.gridTemplateColumns = template;
     const { filter: said } = address();
@@ -101,6 +106,12 @@ export function list(main) {
       box.hidden = !box.hidden;
       button.setAttribute('aria-expanded', String(!box.hidden));
     } }, 'Columns');
+    columnBox.onkeydown = event => {
+      if (event.key !== 'Escape' || box.hidden) return;
+      event.stopPropagation();
+      button.click();
+      button.focus();
+    };
     fill(columnBox, button, box);
   }
 
@@ -113,9 +124,19 @@ export function list(main) {
     const view = height(), from = Math.max(0, Math.floor(top / ROW)), to = Math.min(total, Math.ceil((top + view) / ROW));
     spacer.style.height = Math.max(0, span() - view) + 'px';
     windowOf.style.height = view + 'px';
-    const rows = [];
-    for (let at = from; at < to; at++) rows.push(row(at));
-    windowOf.replaceChildren(...rows);
+    const before = rows;
+    rows = new Map();
+    for (let at = from; at < to; at++) {
+      const now = JSON.stringify([chunks.get(Math.floor(at / CHUNK))?.[at % CHUNK] ?? null, address().said.get('columns'), columns.map(column => column.name)]);
+      const old = before.get(at);
+      rows.set(at, old?.now === now ? old : { now, element: row(at) });
+      if (old && old.now !== now) old.element.replaceWith(rows.get(at).element);
+      const { element } = rows.get(at);
+      if (!element.isConnected) windowOf.append(element);
+      element.setAttribute('aria-selected', String(at === selected));
+      element.style.transform = 'translateY(' + (at * ROW - top) + 'px)';
+    }
+    for (const [at, { element }] of before) if (!rows.has(at)) element.remove();
     grid.setAttribute('aria-rowcount', total + 1);
     grid.setAttribute('aria-activedescendant', 'row-' + selected);
     want(from, to);
@@ -123,11 +144,10 @@ export function list(main) {
 
   function row(at) {
     const record = chunks.get(Math.floor(at / CHUNK))?.[at % CHUNK];
-    const element = h('div', { class: 'tr', role: 'row', id: 'row-' + at, 'aria-rowindex': at + 2, 'aria-selected': String(at === selected), onclick: () => { select(at); open(); } },
+    const element = h('div', { class: 'tr', role: 'row', id: 'row-' + at, 'aria-rowindex': at + 2, onclick: () => { select(at); open(); } },
       record ? columns.map(column => { const cell = column.cell(record); cell.setAttribute('role', 'gridcell'); return cell; })
         : columns.map(column => h('div', { class: 'td waiting', role: 'gridcell' }, column.name === 'texts' ? '…' : '')));
-    element.style.gridTemplateColumns = columns.map(column => column.width).join(' ');
-    element.style.transform = 'translateY(' + (at * ROW - top) + 'px)';
+    element.style.gridTemplateColumns = grid.style.getPropertyValue('--columns');
     return element;
   }
 
@@ -142,6 +162,7 @@ export function list(main) {
     asked.set(chunk, control);
     try {
       const page = await api.records(of, chunk * CHUNK, CHUNK, control.signal);
+      await atRest();
       if (of !== filter) return;
       asked.delete(chunk);
       if (page.revision !== revision) { chunks = new Map(); revision = page.revision; }
@@ -185,29 +206,44 @@ export function list(main) {
   async function drawFacets() {
     facetsAsked?.abort();
     facetsAsked = new AbortController();
+    const of = filter;
     try {
       const { facets: found } = await api.facets(filter, facetsAsked.signal);
+      await atRest();
+      if (of !== filter) return;
       const { filter: said } = address();
-      const focused = document.activeElement?.dataset?.facet;
-      fill(facets, found.filter(facet => facet.values.length > 1 || said.has(facet.name) || facet.name === 'state').map(facet => {
-        const on = said.getAll(facet.name);
-        const values = facet.values.slice(0, 40);
+      const shown = found.filter(facet => facet.values.length > 1 || said.has(facet.name) || facet.name === 'state').map(facet => {
+        const on = said.getAll(facet.name), values = facet.values.slice(0, 40);
         for (const value of on) if (!values.some(one => (one.value ?? '') === value)) values.push({ value, count: 0 });
-        return h('section', {}, h('h2', {}, FACET_NAMES[facet.name] ?? facet.name), values.map(one => {
-          const value = one.value ?? '', pressed = on.includes(value);
-          const words = facet.name === 'state' ? stateWord(value) : value || NOTHING[facet.name];
-          return h('button', { type: 'button', 'aria-pressed': String(pressed), 'data-facet': facet.name + '=' + value, onclick: () => toggle(facet.name, value, pressed) },
-            h('span', { class: facet.name === 'state' ? 'state ' + value : '', title: words }, words), h('span', { class: 'number' }, count(one.count)));
-        }));
-      }));
-      if (focused) facets.querySelector('[data-facet="' + CSS.escape(focused) + '"]')?.focus();
+        return { name: facet.name, values: values.map(one => ({ value: one.value ?? '', count: one.count, pressed: on.includes(one.value ?? '') })) };
+      });
+      const keyOf = (name, value) => name + '=' + value;
+      const all = shown.flatMap(({ name, values }) => values.map(one => ({ ...one, key: keyOf(name, one.value) })));
+      const buttons = new Map([...facets.querySelectorAll('[data-facet]')].map(button => [button.dataset.facet, button]));
+      // The same values stay where they are, with other counts.
+      if (all.length !== buttons.size || !all.every(one => buttons.has(one.key)) || facetsOf !== filter) {
+        const focused = document.activeElement?.dataset?.facet;
+        facetsOf = filter;
+        fill(facets, shown.map(({ name, values }) => h('section', {}, h('h2', {}, FACET_NAMES[name] ?? name), values.map(({ value }) => {
+          const words = name === 'state' ? stateWord(value) : value || NOTHING[name];
+          const button = h('button', { type: 'button', 'data-facet': keyOf(name, value), onclick: () => toggle(name, value) },
+            h('span', { class: name === 'state' ? 'state ' + value : '', title: words }, words), h('span', { class: 'number' }));
+          buttons.set(button.dataset.facet, button);
+          return button;
+        }))));
+        if (focused) buttons.get(focused)?.focus();
+      }
+      for (const { key, count: n, pressed } of all) {
+        buttons.get(key).setAttribute('aria-pressed', String(pressed));
+        buttons.get(key).lastChild.textContent = count(n);
+      }
     } catch (error) {
       if (error.name !== 'AbortError') fill(facets, h('p', { class: 'quiet' }, error.message));
     }
   }
 
-  function toggle(name, value, pressed) {
-    const { filter: said } = address();
+  function toggle(name, value) {
+    const { filter: said } = address(), pressed = said.getAll(name).includes(value);
     const rest = [...said].filter(([n, v]) => n !== name || v !== value);
     if (!pressed) rest.push([name, value]);
     go(new URLSearchParams(rest));
