@@ -156,9 +156,10 @@ export const files = {
   },
   async question(number, filter) {
     const detail = await question(number);
-    if (!detail) throw new Error('This folder does not have it.');
-    const order = (await wanted(filter)).map(one => one.question), place = order.indexOf(Number(number));
-    return { ...detail, previous: place > 0 ? order[place - 1] : null, next: place < 0 ? null : order.slice(place).find(other => other !== Number(number)) ?? null, place: place < 0 ? null : place + 1, count: order.length };
+    if (!detail) throw Object.assign(new Error('This folder does not have it.'), { status: 404 });
+    // A question stands where the first of its records does.
+    const order = (await wanted(filter)).map(one => one.question), place = order.indexOf(Number(number)), questions = [...new Set(order)], at = questions.indexOf(Number(number));
+    return { ...detail, previous: questions[at - 1] ?? null, next: at < 0 ? null : questions[at + 1] ?? null, place: place < 0 ? null : place + 1, count: order.length };
   },
   async distributions(filter) {
     const records = (await wanted(filter)).filter(known), [step_seconds, steps] = overTime(records);

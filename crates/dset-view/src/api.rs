@@ -8,6 +8,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use dset_engine::os::lock::{Running, running};
 use dset_engine::store::ReviewChange;
 use dset_engine::view::browse::BrowseError;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -95,6 +96,7 @@ pub(crate) fn overview_of(viewer: &Viewer) -> Result<Value, ApiError> {
         "version": env!("CARGO_PKG_VERSION"),
         "input": settings.input,
         "output": settings.output,
+        "running": matches!(running(&settings.output), Running::Yes(_)),
     });
     let seen = json!(viewer.browser.overview()?);
     if let (Some(object), Value::Object(seen)) = (overview.as_object_mut(), seen) {

@@ -314,7 +314,42 @@ fn what_is_cut_while_somebody_looks_is_shown_as_such() {
     assert_eq!(viewer.get("overview")["answered"], 2);
     let tried = &viewer.get("questions/4")["question"]["answers"][0]["tries"][0];
     assert_eq!(tried["verdicts"][0]["check"], "whole", "{tried}");
+    assert_eq!(viewer.get("overview")["running"], true);
     going.kill();
+    until("its end is seen", || viewer.get("overview")["running"] == false);
+}
+
+#[test]
+fn a_folder_that_is_deleted_and_asked_anew_is_read_anew() {
+    let folder = Folder::with(&questions(5));
+    Service::friendly().run(&folder, &[]).exits(0);
+    let viewer = Viewer::of(&folder);
+    assert_eq!(viewer.get("overview")["answered"], 5);
+    std::fs::remove_dir_all(folder.path("dset_generator")).unwrap();
+    Service::friendly().run(&folder, &["-n", "2"]).exits(0);
+    assert_eq!(viewer.get("overview")["answered"], 2);
+    assert_eq!(viewer.get("records?state=answered")["records"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn one_comes_through_all_questions_in_any_order() {
+    let folder = asked();
+    let viewer = Viewer::of(&folder);
+    for order in ["seconds", "-seconds", "-question", "output_tokens", "-cost"] {
+        let first = &viewer.get(&format!("records?sort={order}&limit=1"))["records"][0];
+        let mut way = vec![first["question"].as_u64().unwrap()];
+        let next =
+            |of: u64, to: &str| viewer.get(&format!("questions/{of}?sort={order}"))[to].as_u64();
+        while let Some(next) = next(*way.last().unwrap(), "next").filter(|_| way.len() < 9) {
+            way.push(next);
+        }
+        let mut all = way.clone();
+        all.sort_unstable();
+        assert_eq!(all, [1, 2, 3, 4], "{order}: {way:?}");
+        for pair in way.windows(2) {
+            assert_eq!(next(pair[1], "previous"), Some(pair[0]), "{order}: {way:?}");
+        }
+    }
 }
 
 #[test]

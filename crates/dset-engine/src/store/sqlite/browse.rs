@@ -18,8 +18,9 @@ const ANSWER_CHARS: u32 = 320;
 /// What changes when there is something new to see.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Pulse {
-    /// What all the rest is of: the generation, the runs, the settings that were decided.
-    pub(crate) basis: (u32, i64, i64),
+    /// What all the rest is of: the generation, the runs, the settings that were decided, when the store
+    /// began.
+    pub(crate) basis: (u32, i64, i64, i64),
     /// The last answer.
     pub(crate) answers: AnswerId,
     /// The last failed ask.
@@ -64,7 +65,7 @@ pub(crate) struct Excerpts {
 impl Store {
     /// Returns what tells one state of the store from a later one.
     pub(crate) fn pulse(&self) -> Result<Pulse, StoreError> {
-        let generation = self.edition()?;
+        let (birth, generation) = (self.birth()?, self.edition()?);
         let sql = "SELECT (SELECT ifnull(max(id), 0) FROM lives),
                      (SELECT ifnull(max(id), 0) FROM settings),
                      (SELECT ifnull(max(id), 0) FROM answers),
@@ -72,7 +73,7 @@ impl Store {
                      (SELECT count(*) FROM ended)";
         let pulse = self.reader.connection.query_row(sql, [], |row| {
             Ok(Pulse {
-                basis: (generation, row.get(0)?, row.get(1)?),
+                basis: (generation, row.get(0)?, row.get(1)?, birth),
                 answers: row.get(2)?,
                 attempts: row.get(3)?,
                 ended: row.get(4)?,

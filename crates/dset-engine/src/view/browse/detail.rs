@@ -37,6 +37,29 @@ fn is_for(record: &Record, of_row: &[Record], ask: &AttemptOfRow) -> bool {
     of_row.len() == 1 || record.key == beginning(&ask.key)
 }
 
+/// Returns the first place of a row in an order of records, and the rows before and behind it. A row
+/// stands where the first of its records does, so that no way goes in a circle.
+fn way(
+    order: &[u32],
+    row: u32,
+    rows: usize,
+    row_of: impl Fn(u32) -> u32,
+) -> (Option<usize>, Option<u32>, Option<u32>) {
+    let mut passed = vec![false; rows];
+    let (mut place, mut previous) = (None, None);
+    for (at, seen) in order.iter().map(|record| row_of(*record)).enumerate() {
+        if std::mem::replace(&mut passed[seen as usize], true) {
+            continue;
+        }
+        match place {
+            Some(_) => return (place, previous, Some(seen)),
+            None if seen == row => place = Some(at),
+            None => previous = Some(seen),
+        }
+    }
+    (place, previous.filter(|_| place.is_some()), None)
+}
+
 impl Browser {
     /// Returns the question of this number, from 1.
     pub fn detail(&self, number: u64, filter: &Filter) -> Result<Detail, BrowseError> {
@@ -46,11 +69,8 @@ impl Browser {
             let row = row.ok_or(BrowseError::NoSuch)?;
             let records = &loaded.columns.records;
             let order = self.order(store, loaded, filter)?;
-            let place = order.iter().position(|&at| records[at as usize].row == row);
-            let of = |at: &u32| u64::from(records[*at as usize].row) + 1;
-            let previous = place.and_then(|place| order[..place].iter().rev().map(of).next());
-            let behind = place.map_or(&order[..0], |place| &order[place..]);
-            let next = behind.iter().map(of).find(|other| *other != number);
+            let (place, previous, next) =
+                way(&order, row, loaded.columns.row_numbers.len(), |at| records[at as usize].row);
             let attempts =
                 store.attempts_at_row(loaded.columns.row_numbers[row as usize].into())?;
             let question = self.question(store, loaded, row, &attempts)?;
@@ -68,8 +88,8 @@ impl Browser {
             Ok(Detail {
                 question,
                 attempts: attempts.collect(),
-                previous,
-                next,
+                previous: previous.map(|row| u64::from(row) + 1),
+                next: next.map(|row| u64::from(row) + 1),
                 place: place.map(|place| place as u64 + 1),
                 count: order.len() as u64,
                 revision: loaded.revision,
@@ -192,4 +212,20 @@ fn shorten(answer: &mut Value, text: &str) {
         (whole.chars().take(TEXT_CHARS_MAX).collect(), whole.chars().count());
     answer[format!("{text}_length")] = json!(length);
     answer[text] = json!(cut);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::way;
+
+    #[test]
+    fn a_row_stands_where_its_first_record_does() {
+        let order = [2, 0, 2, 1, 0, 3];
+        let way = |row| way(&order, row, 4, |record| record);
+        assert_eq!(way(2), (Some(0), None, Some(0)));
+        assert_eq!(way(0), (Some(1), Some(2), Some(1)));
+        assert_eq!(way(1), (Some(3), Some(0), Some(3)));
+        assert_eq!(way(3), (Some(5), Some(1), None));
+        assert_eq!(way(9), (None, None, None));
+    }
 }
