@@ -233,7 +233,7 @@ fn not_accepted_any_more(
     rejudged: &Rejudged,
     (chosen, keep): (&[Option<QuestionId>], bool),
 ) -> Result<Vec<AnswerId>, JobError> {
-    let before = store.terms()?;
+    let before = store.terms_before(&accepting.terms)?;
     let RunPlan { plan, generation, .. } = plan;
     let is_new = before.as_ref().is_none_or(|before| {
         let now = &accepting.terms;

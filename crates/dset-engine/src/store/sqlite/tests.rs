@@ -329,3 +329,25 @@ fn a_redo_of_another_generation_or_that_was_done_since_is_not_open() {
     store.set_meta("edition", 1).unwrap();
     assert!(open(&store).is_empty());
 }
+
+#[test]
+fn answers_that_all_came_from_elsewhere_were_accepted_on_the_terms_of_their_job() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(folder.path()).unwrap();
+    let terms = |fingerprint: u8| {
+        let line = format!(
+            r#"{{"fingerprint":{:?},"on_fail":["retry"],"tries":4,"retry":"reasons"}}"#,
+            [fingerprint; 16]
+        );
+        serde_json::from_str::<dset_core::acceptance::Terms>(&line).unwrap()
+    };
+    let now = terms(1);
+    assert_eq!(store.terms_before(&now).unwrap(), None, "answers without runs were all accepted");
+    let life = LifeRow { started_at: 1, endpoint: "http://a".into(), ..LifeRow::default() };
+    store.take_life(&life, &std::collections::HashSet::new(), true).unwrap();
+    assert_eq!(store.terms_before(&now).unwrap(), Some(now.clone()));
+    store.begin_life(2, 1, "http://a").unwrap();
+    assert_eq!(store.terms_before(&now).unwrap(), None, "a run that held them against nothing");
+    store.save_terms(&terms(2)).unwrap();
+    assert_eq!(store.terms_before(&now).unwrap(), Some(terms(2)));
+}

@@ -150,6 +150,18 @@ impl Store {
             .map_or(Ok(None), |terms| self.terms_that_reject(terms))
     }
 
+    /// Returns the terms on which answers were accepted before a run with those of `now`: the same, where every run
+    /// was brought here from elsewhere, for they are runs of one job.
+    pub(crate) fn terms_before(&self, now: &Terms) -> Result<Option<Terms>, StoreError> {
+        if saved_terms(&self.reader.connection)?.is_none() {
+            let (lives, others) = (self.all_lives()?, self.lives_of_others()?);
+            if !lives.is_empty() && lives.iter().all(|life| others.contains(&life.id)) {
+                return Ok(Some(now.clone()));
+            }
+        }
+        self.terms()
+    }
+
     /// Returns these terms, of a run of before; `None` where it accepted all.
     pub(crate) fn terms_that_reject(&self, terms: Terms) -> Result<Option<Terms>, StoreError> {
         if !terms.are_of_whole_alone() || terms.enough.is_some() {
