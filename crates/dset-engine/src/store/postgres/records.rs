@@ -1,6 +1,6 @@
 //! Records of a run as the server has them, and how they get there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use dset_core::money::Amount;
 use tokio_postgres::Error;
@@ -8,7 +8,7 @@ use tokio_postgres::Error;
 use super::connection::Connected;
 use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
 use crate::store::roles::Write;
-use crate::store::sqlite::{LifeRow, SettingsRow};
+use crate::store::sqlite::{LifeRow, NewVerdicts, SettingsRow};
 
 /// Separates what is hashed here from whatever else is hashed with BLAKE3.
 const CONTEXT: &str = "dset 2026-11 what tells answers of a shared job apart";
@@ -25,7 +25,7 @@ pub(super) struct Session {
 }
 
 /// An answer for the server.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct AnswerRecord {
     identity: Vec<u8>,
     try_number: i32,
@@ -33,6 +33,21 @@ pub(super) struct AnswerRecord {
     settings: Vec<u8>,
     at: i64,
     entry: String,
+    has_passed: bool,
+}
+
+impl AnswerRecord {
+    /// Returns it as another try.
+    fn as_try(&self, number: i32) -> AnswerRecord {
+        let Ok(new) = serde_json::from_str::<NewAnswer>(&self.entry) else { return self.clone() };
+        let new = NewAnswer { try_number: number.unsigned_abs(), ..new };
+        AnswerRecord { try_number: number, entry: json(&new), ..self.clone() }
+    }
+
+    /// Tells whether it is the same, whichever try.
+    fn is_same(&self, other: &AnswerRecord) -> bool {
+        (&self.identity, self.at) == (&other.identity, other.at)
+    }
 }
 
 /// What is thought of an answer that the server has.
@@ -96,6 +111,7 @@ impl Records {
             settings: settings.map(|settings| settings.hash.clone()).unwrap_or_default(),
             at: new.answered_at,
             entry: json(new),
+            has_passed: has_passed(new),
         });
     }
 
@@ -194,7 +210,8 @@ pub(super) async fn begin_life(to: &mut Connected, session: &Session) -> Result<
 }
 
 /// Records all this in the transaction that is open. Where the shard has gone to another worker since, what
-/// was paid for is recorded all the same, and nothing else. Returns how many answers there were already.
+/// was paid for is recorded all the same, and nothing else. An answer in whose place there is another comes beside it;
+/// one that has passed every check, where those that are there have not, is the next try. Returns how many answers there were already.
 pub(super) async fn insert(
     to: &mut Connected,
     session: &Session,
@@ -223,14 +240,56 @@ pub(super) async fn insert(
     Ok(twice)
 }
 
+/// Tells whether an answer has passed every check, or none is made.
+fn has_passed(new: &NewAnswer) -> bool {
+    new.verdicts.as_ref().is_none_or(|verdicts| verdicts.list.is_none())
+}
+
+/// Tells whether an answer was judged, and has not passed.
+fn is_rejected(verdicts: Option<&NewVerdicts>) -> bool {
+    verdicts.is_some_and(|verdicts| verdicts.list.is_some() && !verdicts.are_unknown())
+}
+
 async fn insert_answers(
     to: &mut Connected,
     shard: i32,
     life: i64,
     answers: &[AnswerRecord],
 ) -> Result<u64, Error> {
-    if answers.is_empty() {
+    let mut others = insert_into(to, "answer", shard, life, answers.to_vec()).await?;
+    if others.is_empty() {
         return Ok(0);
+    }
+    let tries = tries_of(to, shard, &others).await?;
+    let of = |one: &AnswerRecord| tries.get(&one.identity);
+    // What is there from this very run came with a commit of which nobody knew that it had succeeded.
+    others.retain(|one| of(one).is_none_or(|tries| !tries.known.contains(&(life, one.at))));
+    let twice = others.len() as u64;
+    let (mut better, mut rest) = (Vec::new(), Vec::new());
+    for one in others {
+        match of(&one).filter(|tries| tries.are_rejected && one.has_passed) {
+            Some(tries) => better.push((one, tries.last + 1)),
+            None => rest.push(one),
+        }
+    }
+    let as_next = better.iter().map(|(one, next)| one.as_try(*next)).collect();
+    let refused = insert_into(to, "answer", shard, life, as_next).await?;
+    let is_refused = |one: &AnswerRecord| refused.iter().any(|other| other.is_same(one));
+    rest.extend(better.into_iter().map(|(one, _)| one).filter(is_refused));
+    insert_into(to, "paid_twice", shard, life, rest).await?;
+    Ok(twice)
+}
+
+/// Inserts answers into a table of them; returns those in whose place there is another.
+async fn insert_into(
+    to: &mut Connected,
+    table: &str,
+    shard: i32,
+    life: i64,
+    mut answers: Vec<AnswerRecord>,
+) -> Result<Vec<AnswerRecord>, Error> {
+    if answers.is_empty() {
+        return Ok(answers);
     }
     let identities: Vec<&[u8]> = answers.iter().map(|one| &one.identity[..]).collect();
     let tries: Vec<i32> = answers.iter().map(|one| one.try_number).collect();
@@ -238,27 +297,62 @@ async fn insert_answers(
     let settings: Vec<&[u8]> = answers.iter().map(|one| &one.settings[..]).collect();
     let times: Vec<i64> = answers.iter().map(|one| one.at).collect();
     let entries: Vec<&str> = answers.iter().map(|one| &*one.entry).collect();
-    // What is there from this very run came with a commit of which nobody knew that it had succeeded.
+    let sql = format!(
+        "INSERT INTO {table} (identity, try, key, shard, life, settings, at, entry)
+         SELECT identity, try, key, $1::integer, $2::bigint, settings, at, entry
+         FROM unnest($3::bytea[], $4::integer[], $5::bytea[], $6::bytea[], $7::bigint[], $8::text[])
+         AS new (identity, try, key, settings, at, entry)
+         ON CONFLICT DO NOTHING RETURNING identity, try, at"
+    );
     let rows = to
-        .query(
-            "WITH new AS (
-               SELECT * FROM unnest($3::bytea[], $4::integer[], $5::bytea[], $6::bytea[], $7::bigint[],
-               $8::text[]) AS new (identity, try, key, settings, at, entry)
-             ), taken AS (
-               INSERT INTO answer (identity, try, key, shard, life, settings, at, entry)
-               SELECT identity, try, key, $1::integer, $2::bigint, settings, at, entry FROM new
-               ON CONFLICT DO NOTHING RETURNING identity, try
-             )
-             INSERT INTO paid_twice (identity, try, key, shard, life, settings, at, entry)
-             SELECT new.identity, new.try, new.key, $1, $2, new.settings, new.at, new.entry FROM new
-             WHERE NOT EXISTS (SELECT 1 FROM taken t WHERE t.identity = new.identity AND t.try = new.try)
-             AND NOT EXISTS (SELECT 1 FROM answer a WHERE a.identity = new.identity AND a.try = new.try
-                             AND a.life = $2 AND a.at = new.at)
-             ON CONFLICT DO NOTHING RETURNING 1",
-            &[&shard, &life, &identities, &tries, &keys, &settings, &times, &entries],
-        )
+        .query(&sql, &[&shard, &life, &identities, &tries, &keys, &settings, &times, &entries])
         .await?;
-    Ok(rows.len() as u64)
+    let taken: HashSet<(&[u8], i32, i64)> =
+        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    answers.retain(|one| !taken.contains(&(&one.identity[..], one.try_number, one.at)));
+    Ok(answers)
+}
+
+/// The answers to one request that the server has.
+struct Tries {
+    last: i32,
+    /// Their runs, and when they came.
+    known: HashSet<(i64, i64)>,
+    /// All of them were judged, and none has passed.
+    are_rejected: bool,
+}
+
+async fn tries_of(
+    to: &mut Connected,
+    shard: i32,
+    answers: &[AnswerRecord],
+) -> Result<HashMap<Vec<u8>, Tries>, Error> {
+    let identities: Vec<&[u8]> = answers.iter().map(|one| &one.identity[..]).collect();
+    let keys: Vec<&[u8]> = answers.iter().map(|one| &one.key[..]).collect();
+    let sql = "SELECT identity, try, entry FROM verdict WHERE shard = $1 AND key = ANY($2) ORDER BY number";
+    let mut said: HashMap<(Vec<u8>, i32), NewVerdicts> = HashMap::new();
+    for row in to.query(sql, &[&shard, &keys]).await? {
+        if let Ok(verdicts) = serde_json::from_str(row.get(2)) {
+            said.insert((row.get(0), row.get(1)), verdicts);
+        }
+    }
+    let sql = "SELECT identity, try, coalesce(life, 0), at, entry FROM answer WHERE identity = ANY($1)";
+    let mut all = HashMap::new();
+    for row in to.query(sql, &[&identities]).await? {
+        let (identity, number): (Vec<u8>, i32) = (row.get(0), row.get(1));
+        let came = serde_json::from_str::<NewAnswer>(row.get(4)).ok();
+        let came = came.and_then(|came| came.verdicts);
+        let verdicts = said.get(&(identity.clone(), number)).or(came.as_ref());
+        let tries = all.entry(identity).or_insert_with(|| Tries {
+            last: 0,
+            known: HashSet::new(),
+            are_rejected: true,
+        });
+        tries.last = tries.last.max(number);
+        tries.known.insert((row.get(2), row.get(3)));
+        tries.are_rejected &= is_rejected(verdicts);
+    }
+    Ok(all)
 }
 
 /// Records what is thought of these answers, not of others under their keys.

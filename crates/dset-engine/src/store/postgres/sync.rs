@@ -72,9 +72,24 @@ pub(super) fn pull(
 ) -> Result<Brought, ServerFault> {
     let numbers = pull_numbers(server, store, shard)?;
     pull_bounds(server, store, shard, &numbers)?;
-    let mut unjudged = HashSet::new();
-    let mut brought = pull_answers(server, store, shard, &numbers, &mut unjudged)?;
     let of = of_shard(shard);
+    let sql = format!("SELECT key, try, at, shard FROM answer {of}");
+    let there = server.part(async |to| to.query_anew(&sql).await)?;
+    let shards: HashMap<AnswerMark, i32> =
+        there.iter().filter_map(|row| Some((mark(row)?, row.get(3)))).collect();
+    let there: HashSet<AnswerMark> = shards.keys().copied().collect();
+    let lacking = lacking(&there, &store.answer_marks()?);
+    let wanted = lacking.into_iter().map(|mark| (shards[&mark], mark)).collect();
+    let mut unjudged = HashSet::new();
+    let mut brought = pull_answers(server, store, wanted, &numbers, &mut unjudged)?;
+    brought.known = there.len() as u64 - brought.answers;
+    let own = store.answer_marks()?;
+    // Under these keys and tries there is another answer here.
+    let others: HashSet<([u8; 16], u32)> =
+        there.difference(&own).map(|(key, number, _)| (*key, *number)).collect();
+    let is_here = |key: &[u8], number: i32| {
+        <[u8; 16]>::try_from(key).is_ok_and(|key| !others.contains(&(key, number as u32)))
+    };
     let sql = format!(
         "SELECT DISTINCT ON (key, try) key, try, entry FROM verdict {of} ORDER BY key, try, number DESC"
     );
@@ -86,13 +101,15 @@ pub(super) fn pull(
             if !said.are_unknown() {
                 unjudged.remove(&(key.clone(), number));
             }
-            verdicts.push((key, number as u32, said));
+            if is_here(&key, number) {
+                verdicts.push((key, number as u32, said));
+            }
         }
         Ok(store.take_verdicts(&verdicts)?)
     })?;
     brought.unjudged = unjudged.len() as u64;
     pull_rows(server, &format!("SELECT key, try FROM aside {of}"), |rows| {
-        for row in rows {
+        for row in rows.iter().filter(|row| is_here(row.get(0), row.get(1))) {
             store.take_aside(row.get(0), row.get::<_, i32>(1) as u32)?;
         }
         Ok(())
@@ -112,18 +129,14 @@ pub(super) fn pull(
         Ok(store.commit(&writes).map(drop)?)
     })?;
     let sql = format!("SELECT life, entry FROM paid_twice {of} ORDER BY at");
-    let mut own = None;
     pull_rows(server, &sql, |rows| {
         let mut writes = Vec::new();
-        if own.is_none() {
-            own = Some(store.answer_marks()?);
-        }
         for row in rows {
             let entry: String = row.get(1);
             let answer: NewAnswer = serde_json::from_str(&entry).map_err(|e| damaged(&e))?;
             // Here it is the one that counts.
             let mark = (answer.key, answer.try_number, answer.answered_at);
-            if own.as_ref().is_some_and(|own| own.contains(&mark)) {
+            if own.contains(&mark) {
                 brought.paid_twice += 1;
                 continue;
             }
@@ -226,17 +239,37 @@ fn pull_bounds(
     Ok(())
 }
 
+/// Returns what is there and not here. An answer that has another try here than there is the same one.
+fn lacking(there: &HashSet<AnswerMark>, here: &HashSet<AnswerMark>) -> Vec<AnswerMark> {
+    let came = |(key, _, at): &AnswerMark| (*key, *at);
+    let elsewhere: HashSet<_> = here.difference(there).map(came).collect();
+    there.difference(here).filter(|mark| !elsewhere.contains(&came(mark))).copied().collect()
+}
+
+/// Takes these answers of these shards. One that has passed every check comes behind those that are here under its key,
+/// where all of them were judged and have not; of any other, that is here counts.
 fn pull_answers(
     server: &mut Server,
     store: &mut Store,
-    shard: Option<u32>,
+    mut wanted: Vec<(i32, AnswerMark)>,
     numbers: &Numbers,
     unjudged: &mut HashSet<(Vec<u8>, i32)>,
 ) -> Result<Brought, ServerFault> {
     let mut brought = Brought::default();
-    let of = of_shard(shard);
-    let sql = format!("SELECT life, settings, entry FROM answer {of} ORDER BY try, at, identity");
-    pull_rows(server, &sql, |rows| {
+    wanted.sort_unstable_by_key(|(_, (key, number, at))| (*number, *at, *key));
+    for part in wanted.chunks(PART) {
+        let shards: Vec<i32> = part.iter().map(|(shard, _)| *shard).collect();
+        let keys: Vec<&[u8]> = part.iter().map(|(_, (key, _, _))| &key[..]).collect();
+        let tries: Vec<i32> = part.iter().map(|(_, (_, number, _))| *number as i32).collect();
+        let times: Vec<i64> = part.iter().map(|(_, (_, _, at))| *at).collect();
+        let rows = server.part(async |to| {
+            let sql = "SELECT a.life, a.settings, a.entry
+                       FROM unnest($1::integer[], $2::bytea[], $3::integer[], $4::bigint[])
+                       AS wanted (shard, key, try, at)
+                       JOIN answer a ON a.shard = wanted.shard AND a.try = wanted.try
+                       AND a.at = wanted.at AND a.key = wanted.key ORDER BY a.try, a.at, a.identity";
+            to.query(sql, &[&shards, &keys, &tries, &times]).await
+        })?;
         let mut writes = Vec::new();
         for row in rows {
             let entry: String = row.get(2);
@@ -247,16 +280,18 @@ fn pull_answers(
             if new.verdicts.as_ref().is_some_and(NewVerdicts::are_unknown) {
                 unjudged.insert((new.key.to_vec(), new.try_number as i32));
             }
+            let mark = (new.key, new.try_number, new.answered_at);
+            if let Some(NewVerdicts { acceptance, list: None }) = &new.verdicts
+                && let Some(next) = store.try_behind_rejected(&mark, acceptance)?
+            {
+                new.try_number = next;
+            }
             let forgets = new.forgets();
             writes.push(Write::Answered(Box::new(new)));
             writes.extend(forgets);
         }
-        let ids = store.commit(&writes)?;
-        let taken = ids.iter().flatten().count();
-        brought.answers += taken as u64;
-        brought.known += (ids.len() - taken) as u64;
-        Ok(())
-    })?;
+        brought.answers += store.commit(&writes)?.iter().flatten().count() as u64;
+    }
     Ok(brought)
 }
 
@@ -353,11 +388,12 @@ fn settings_of(store: &Store) -> Result<HashMap<i64, SettingsRow>, StoreError> {
 
 /// Reads keys, tries and times.
 fn marks(rows: &[tokio_postgres::Row]) -> HashSet<AnswerMark> {
-    let read = |row: &tokio_postgres::Row| {
-        let key = <[u8; 16]>::try_from(row.get::<_, &[u8]>(0)).ok()?;
-        Some((key, row.get::<_, i32>(1) as u32, row.get(2)))
-    };
-    rows.iter().filter_map(read).collect()
+    rows.iter().filter_map(mark).collect()
+}
+
+fn mark(row: &tokio_postgres::Row) -> Option<AnswerMark> {
+    let key = <[u8; 16]>::try_from(row.get::<_, &[u8]>(0)).ok()?;
+    Some((key, row.get::<_, i32>(1) as u32, row.get(2)))
 }
 
 /// Brings to the server what this store has of a shard and the server lacks. An answer that came in the place of
@@ -374,6 +410,8 @@ pub(super) fn push(
         server.part(async |to| to.query(&sql, &[&(shard as i32)]).await)
     });
     let (answers, twice) = (marks(&answers?), marks(&twice?));
+    let own = store.answer_marks()?;
+    let lacking: HashSet<AnswerMark> = lacking(&own, &answers).into_iter().collect();
     let settings = settings_of(store)?;
     let mut lives: HashMap<Option<i64>, (Session, Records)> = HashMap::new();
     let of_life = |life: LifeRow| {
@@ -397,7 +435,7 @@ pub(super) fn push(
     };
     let mut pushed = Pushed::default();
     pushed.damaged = store.for_each_answer(
-        |mark| !answers.contains(mark) && !twice.contains(mark),
+        |mark| lacking.contains(mark) && !twice.contains(mark),
         |new| {
             let of = new.life.filter(|life| lives.contains_key(&Some(*life)));
             let (session, records) = lives.entry(of).or_insert_with(|| of_life(nobody.clone()));
@@ -435,11 +473,8 @@ pub(super) fn push(
         }
     }
     // Where the server has another answer, it is not that one which counts no more.
-    let others: HashSet<([u8; 16], u32)> = {
-        let own = store.answer_marks()?;
-        let others = answers.iter().filter(|mark| !own.contains(*mark));
-        others.map(|(key, number, _)| (*key, *number)).collect()
-    };
+    let others: HashSet<([u8; 16], u32)> =
+        answers.difference(&own).map(|(key, number, _)| (*key, *number)).collect();
     let aside = store.all_aside()?.into_iter();
     let aside = aside.filter(|(key, number, _)| !others.contains(&(*key, *number)));
     let (keys, tries): (Vec<Vec<u8>>, Vec<i32>) =

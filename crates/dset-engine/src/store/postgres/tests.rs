@@ -267,3 +267,78 @@ fn a_server_keeps_the_same_as_a_folders_store_and_what_comes_late_beside_it() {
     assert!(job.status().unwrap()[0].is_done);
     assert!(matches!(job.claim("x", Duration::ZERO, &at("x")).unwrap(), Claim::Done));
 }
+
+/// An answer with what a check says of it.
+fn judged(key: u8, try_number: u32, at: i64, text: &str, life: i64) -> Write {
+    let Write::Answered(mut new) = answer(key, try_number, at, text, life) else { unreachable!() };
+    let list = r#"[{"check":"lacks=BAD","outcome":"failed"}]"#;
+    let list = text.starts_with("bad").then(|| serde_json::from_str(list).unwrap());
+    new.verdicts = Some(crate::store::sqlite::NewVerdicts { acceptance: [1; 16], list });
+    Write::Answered(new)
+}
+
+/// The terms by which it was judged.
+fn terms() -> dset_core::acceptance::Terms {
+    let line = format!(
+        r#"{{"fingerprint":{:?},"on_fail":["retry"],"tries":4,"retry":"reasons"}}"#,
+        [1; 16]
+    );
+    serde_json::from_str(&line).unwrap()
+}
+
+#[test]
+fn an_accepted_answer_counts_everywhere_before_one_under_its_key_and_try_that_is_not() {
+    let Some((place, mut job)) = job_on_server("twins") else { return };
+    let at = |name: &str| place.path().join(name);
+    let shard = |name: &str| shard_folder(&at(name), 0);
+    let first = claimed(&mut job, Duration::ZERO);
+    let (mut slow, life) = recording(&job, &first, &shard("slow"), 1);
+    let second = claimed(&mut job, Duration::from_secs(10));
+    let (mut fast, other) = recording(&job, &second, &shard("fast"), 2);
+    let came = [
+        judged(1, 1, 11, "bad", other),
+        judged(2, 1, 12, "good", other),
+        judged(3, 1, 13, "bad", other),
+        judged(3, 2, 14, "good", other),
+    ];
+    commit(&mut *fast, &came);
+    let late = [
+        judged(1, 1, 21, "late, good", life),
+        judged(2, 1, 22, "bad, late", life),
+        judged(3, 1, 23, "late, good too", life),
+    ];
+    commit(&mut *slow, &late);
+    let once_more = commit(&mut *slow, &[judged(1, 1, 21, "late, good", life)]);
+    assert_eq!(once_more, [None]);
+    for (mut journal, name) in [(slow, "slow"), (fast, "fast")] {
+        journal.close().unwrap();
+        drop(journal);
+        Store::open(&shard(name)).unwrap().0.save_terms(&terms()).unwrap();
+    }
+    job.bring_all(&at("all")).unwrap();
+    let all = seen(&Store::open(&at("all")).unwrap().0);
+    let kept = [
+        "1 try 1: bad",
+        "1 try 2: late, good",
+        "2 paid twice 0",
+        "2 try 1: good",
+        "3 paid twice 0",
+        "3 try 1: bad",
+        "3 try 2: good",
+    ];
+    assert_eq!(all, kept);
+    // In the folder of each, what was accepted counts too, and nothing comes or goes twice.
+    for _ in 0..2 {
+        for name in ["slow", "fast"] {
+            let (_, pushed) = job.take_over(&second, &at(name)).unwrap();
+            assert_eq!(pushed, Pushed::default(), "{name}");
+        }
+        let slow = Store::open(&shard("slow")).unwrap().0;
+        let kept = ["1 try 1: late, good", "2 try 1: bad, late", "2 try 2: good", "3 try 1: late, good too", "3 try 2: good"];
+        assert_eq!(seen(&slow), kept);
+        let fast = Store::open(&shard("fast")).unwrap().0;
+        assert_eq!(seen(&fast), all);
+    }
+    job.bring_all(&at("all")).unwrap();
+    assert_eq!(seen(&Store::open(&at("all")).unwrap().0), all);
+}

@@ -305,6 +305,29 @@ impl Store {
         Ok(())
     }
 
+    /// Returns which try an accepted answer of elsewhere is here: the next one, where another has its place, and all under
+    /// its key were judged by the same checks and have not passed.
+    pub(crate) fn try_behind_rejected(
+        &self,
+        (key, try_number, _): &AnswerMark,
+        acceptance: &[u8; 16],
+    ) -> Result<Option<u32>, StoreError> {
+        let connection = &self.reader.connection;
+        keys::index(connection)?;
+        if keys::find_try(connection, key, *try_number)?.is_none() {
+            return Ok(None);
+        }
+        let sql = "SELECT max(k.try), min(v.list IS NOT NULL AND instr(v.list, '\"unknown\"') = 0)
+                   FROM (SELECT answer, 1 AS try FROM temp.key_index WHERE key = ?1
+                         UNION ALL SELECT answer, try FROM later_tries WHERE key = ?1) k
+                   LEFT JOIN verdicts v ON v.answer = k.answer AND v.acceptance = ?2";
+        let mut statement = connection.prepare_cached(sql)?;
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let (last, are_rejected): (u32, bool) =
+            statement.query_row(params![&key[..], &acceptance[..]], read)?;
+        Ok(are_rejected.then_some(last + 1))
+    }
+
     /// Returns every ask that failed.
     pub(crate) fn all_attempts(&self) -> Result<Vec<NewAttempt>, StoreError> {
         let sql = "SELECT life, at, row, question, key, attempt, seconds, cause, status, message,
