@@ -316,7 +316,7 @@ impl Worker<'_> {
         Ok(is_over.then(|| Exit::of(&ending, agreed)))
     }
 
-    fn ask(&self, job: &SharedJob, lease: &Lease, funds: WorkerFunds) -> Result<Asked, UserError> {
+    fn ask(&self, job: &mut SharedJob, lease: &Lease, funds: WorkerFunds) -> Result<Asked, UserError> {
         let Settings { spec, options, terminal, keys, key_from, state } = &self.settings;
         let part = job.file.part(&self.folder, lease.number, spec.clone());
         let part = part.map_err(explain::job_file)?;

@@ -98,13 +98,13 @@ pub(super) fn claim(
     })
 }
 
-/// Renews a lease before its run has begun; returns false if the shard is another's.
+/// Renews a lease before its run has begun; returns false if the shard was handed back, or is another's.
 pub(super) fn renew(server: &mut Server, lease: &Lease) -> Result<bool, ServerFault> {
     server.transact(async |to| {
         let rows = to
             .query(
                 "UPDATE shard SET leased_until = clock_timestamp() + $3::float8 * interval '1 second'
-                 WHERE number = $1 AND token = $2 RETURNING number",
+                 WHERE number = $1 AND token = $2 AND leased_until IS NOT NULL RETURNING number",
                 &[&(lease.number as i32), &lease.token, &lease.lasts.as_secs_f64()],
             )
             .await?;

@@ -3,7 +3,7 @@
 //! The server holds the job, its input, who has which shard, and everything that was paid for; a worker's own
 //! folder is its archive, from which outputs and reports are made. A record is durable here and there before
 //! the machine hears of it (`journal`). A shard belongs to a worker for as long as it renews its lease
-//! (`keeper`); who takes one over first brings the answers that are there (`sync`), then asks.
+//! (`keeper`, before its run `renewing`); who takes one over first brings the answers that are there (`sync`), then asks.
 
 mod address;
 mod connection;
@@ -15,6 +15,7 @@ mod limits;
 mod link;
 mod lost;
 mod records;
+mod renewing;
 mod sync;
 
 use std::collections::HashMap;
@@ -36,6 +37,7 @@ pub use self::leases::{Claim, Lease, SharedShard};
 pub use self::limits::{SharedLimits, SharedSpending};
 use self::link::Link;
 use self::records::Session;
+use self::renewing::Renewing;
 pub use self::sync::{Brought, Pushed};
 use crate::os::clock::unix_ms;
 use crate::os::lock::Lock;
@@ -49,6 +51,7 @@ use crate::view::expenses::{Pricing, own_billed};
 #[derive(Debug)]
 pub struct SharedJob {
     server: Server,
+    renewing: Option<Renewing>,
     /// What is asked.
     pub file: JobFile,
 }
@@ -90,7 +93,7 @@ impl SharedJob {
     pub fn open(address: Address) -> Result<SharedJob, ServerFault> {
         let mut server = job::server(&Arc::new(address))?;
         let file = job::open(&mut server)?;
-        Ok(SharedJob { server, file })
+        Ok(SharedJob { server, renewing: None, file })
     }
 
     /// Returns where its input is, which is brought into this folder where it is nowhere else.
@@ -138,20 +141,20 @@ impl SharedJob {
     }
 
     /// Brings the folder of a shard and the server to the same answers, before anything of it is asked.
-    /// Returns what was brought here, and what was brought there.
+    /// Returns what was brought here, and what was brought there. The lease is renewed meanwhile, and until the run that
+    /// works on the shard does so.
     pub fn take_over(
         &mut self,
         lease: &Lease,
         folder: &Path,
     ) -> Result<(Brought, Pushed), ServerFault> {
+        self.renewing = Some(Renewing::start(&self.server.address, lease)?);
         let folder = shard_folder(folder, lease.number);
         let (mut store, _lock) = open_store(&folder)?;
         let pushed =
             sync::push(&mut self.server, &store, lease.number, lease.token, &lease.holder)?;
         let brought = sync::pull(&mut self.server, &mut store, Some(lease.number))?;
         store.forget_unsent()?;
-        // It may have taken longer than the lease was to last.
-        leases::renew(&mut self.server, lease)?;
         Ok((brought, pushed))
     }
 
@@ -175,9 +178,10 @@ impl SharedJob {
 
     /// Returns what a run works on this shard with, and may spend.
     #[must_use]
-    pub fn work(&self, lease: &Lease, funds: WorkerFunds) -> SharedRun {
+    pub fn work(&mut self, lease: &Lease, funds: WorkerFunds) -> SharedRun {
         let address = Arc::clone(&self.server.address);
-        let work = Work { address, lease: lease.clone(), keeper: None, link: None };
+        let renewing = self.renewing.take();
+        let work = Work { address, lease: lease.clone(), renewing, keeper: None, link: None };
         SharedRun { work: Box::new(work), funds }
     }
 
@@ -211,6 +215,7 @@ impl SharedJob {
         ledger: Option<&Ledger>,
         billed: Option<Amount>,
     ) -> Result<(), ServerFault> {
+        self.renewing = None;
         leases::release(&mut self.server, lease, ledger, billed)
     }
 
@@ -237,6 +242,7 @@ fn open_store(folder: &Path) -> Result<(Store, Lock), ServerFault> {
 struct Work {
     address: Arc<Address>,
     lease: Lease,
+    renewing: Option<Renewing>,
     keeper: Option<Keeper>,
     link: Option<Arc<Link>>,
 }
@@ -268,6 +274,7 @@ impl SharedWork for Work {
     }
 
     fn report(&mut self, report: SharedReport) {
+        self.renewing = None;
         if let Some(keeper) = &self.keeper {
             keeper.report(report);
         }

@@ -134,7 +134,7 @@ fn a_folders_store_keeps_each_key_and_try_once_and_forgets_what_ended_when_it_is
 
 /// Records to a server as the holder of this lease.
 fn recording(
-    job: &SharedJob,
+    job: &mut SharedJob,
     lease: &Lease,
     path: &Path,
     started_at: i64,
@@ -194,7 +194,7 @@ fn what_another_worker_bought_while_the_server_was_away_is_sent_and_kept_beside_
     alone.commit(&[Write::SetAside(first), answer(1, 2, 8, "again", life)]).unwrap();
     drop(alone);
     let lease = claimed(&mut job, Duration::from_secs(10));
-    let (mut journal, other) = recording(&job, &lease, &at("other"), 2);
+    let (mut journal, other) = recording(&mut job, &lease, &at("other"), 2);
     commit(&mut *journal, &[answer(1, 1, 9, "theirs", other), answer(3, 1, 7, "c", other)]);
     // Nobody needs the text of what the server has; what cannot be read and the server lacks stays here.
     let damage = "UPDATE answers SET answer = x'00' WHERE answered_at IN (6, 7)";
@@ -225,7 +225,7 @@ fn a_server_keeps_the_same_as_a_folders_store_and_what_comes_late_beside_it() {
     };
 
     let first = claimed(&mut job, Duration::ZERO);
-    let (mut journal, life) = recording(&job, &first, &at("one"), 1);
+    let (mut journal, life) = recording(&mut job, &first, &at("one"), 1);
     record(&mut *journal, life);
     let mut twice: Vec<String> = KEPT.map(str::to_owned).into();
     twice.push("1 paid twice 0".to_owned());
@@ -239,7 +239,7 @@ fn a_server_keeps_the_same_as_a_folders_store_and_what_comes_late_beside_it() {
     // Another takes it over; the first does not know yet.
     let second = claimed(&mut job, Duration::from_secs(10));
     assert_eq!((second.number, second.token), (first.number, first.token + 1));
-    let (mut other, other_life) = recording(&job, &second, &at("two"), 2);
+    let (mut other, other_life) = recording(&mut job, &second, &at("two"), 2);
     commit(&mut *other, &[answer(5, 1, 20, "of the second", other_life)]);
     let late = [
         answer(5, 1, 21, "late", life),
@@ -292,9 +292,9 @@ fn an_accepted_answer_counts_everywhere_before_one_under_its_key_and_try_that_is
     let at = |name: &str| place.path().join(name);
     let shard = |name: &str| shard_folder(&at(name), 0);
     let first = claimed(&mut job, Duration::ZERO);
-    let (mut slow, life) = recording(&job, &first, &shard("slow"), 1);
+    let (mut slow, life) = recording(&mut job, &first, &shard("slow"), 1);
     let second = claimed(&mut job, Duration::from_secs(10));
-    let (mut fast, other) = recording(&job, &second, &shard("fast"), 2);
+    let (mut fast, other) = recording(&mut job, &second, &shard("fast"), 2);
     let came = [
         judged(1, 1, 11, "bad", other),
         judged(2, 1, 12, "good", other),
@@ -341,4 +341,32 @@ fn an_accepted_answer_counts_everywhere_before_one_under_its_key_and_try_that_is
     }
     job.bring_all(&at("all")).unwrap();
     assert_eq!(seen(&Store::open(&at("all")).unwrap().0), all);
+}
+
+#[test]
+fn a_lease_is_renewed_from_when_a_shard_is_taken_over_until_its_run_does() {
+    let Some((place, mut job)) = job_on_server("renewed") else { return };
+    let lasts = Duration::from_millis(60);
+    let lease = claimed(&mut job, lasts);
+    job.take_over(&lease, place.path()).unwrap();
+    let until = |job: &mut SharedJob| {
+        let sql = "SELECT leased_until::text FROM shard";
+        let rows = job.server.part(async |to| to.query(sql, &[]).await).unwrap();
+        rows[0].get::<_, Option<String>>(0)
+    };
+    let renewed = |before: Option<String>, job: &mut SharedJob| {
+        let began = Instant::now();
+        while until(job) == before {
+            assert!(began.elapsed() < Duration::from_secs(30), "not renewed");
+        }
+        until(job)
+    };
+    let first = until(&mut job);
+    let second = renewed(first, &mut job);
+    let run = job.work(&lease, WorkerFunds::default());
+    renewed(second, &mut job);
+    job.release(&lease, None, None).unwrap();
+    drop(run);
+    assert!(until(&mut job).is_none());
+    assert!(!leases::renew(&mut job.server, &lease).unwrap(), "handed back");
 }
