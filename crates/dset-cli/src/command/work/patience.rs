@@ -67,8 +67,8 @@ impl Patience {
         waited.unwrap_or_else(PoisonError::into_inner).0.is_none()
     }
 
-    /// Does something with the server, again and again while that is away; returns nothing if the worker is to
-    /// stop.
+    /// Does something with the server, which has let this worker begin, again and again while that is away, can only be
+    /// read, or lets nobody in; returns nothing if the worker is to stop.
     pub(super) fn for_server<T>(
         &self,
         mut work: impl FnMut() -> Result<T, ServerFault>,
@@ -85,7 +85,7 @@ impl Patience {
                     }
                     return Ok(Some(done));
                 }
-                Err(fault @ (ServerFault::Unreachable { .. } | ServerFault::Failed(_))) => {
+                Err(fault) if may_pass(&fault) => {
                     if away.is_none() {
                         away = Some(Instant::now());
                         display::warn(&format!("{fault}; waiting for it, nothing is lost"), None);
@@ -98,5 +98,37 @@ impl Patience {
             }
             wait = (wait * 2).min(WAIT.1);
         }
+    }
+}
+
+/// Tells whether a server that has worked may do so again: while another takes its place, or a password or rights are
+/// changed, it does not.
+fn may_pass(fault: &ServerFault) -> bool {
+    matches!(
+        fault,
+        ServerFault::Unreachable { .. }
+            | ServerFault::Failed(_)
+            | ServerFault::ReadOnly
+            | ServerFault::Refused { .. }
+            | ServerFault::NoRights { .. }
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_has_begun_waits_for_a_server_that_lets_nobody_write_or_in_for_a_while() {
+        let runtime = crate::command::shared::runtime().unwrap();
+        let patience = Patience { heard: Arc::default(), _runtime: runtime };
+        let (server, detail) = ("db".to_owned(), "no".to_owned());
+        let refused = ServerFault::Refused { server: server.clone(), detail: detail.clone() };
+        let mut faults =
+            vec![refused, ServerFault::NoRights { server: server.clone(), detail }, ServerFault::ReadOnly];
+        let done = patience.for_server(|| faults.pop().map_or(Ok(7), Err));
+        assert!(matches!(done, Ok(Some(7))));
+        let gone = || Err::<(), _>(ServerFault::NoJob { server: server.clone() });
+        assert!(patience.for_server(gone).is_err(), "what is no job stays none");
     }
 }
