@@ -176,11 +176,13 @@ impl SharedJob {
         Ok(pushed)
     }
 
-    /// Returns what a run works on this shard with, and may spend.
+    /// Returns what a run works on this shard with, and may spend. What that needs of connections it makes itself, and
+    /// this one is given back until it is over.
     #[must_use]
     pub fn work(&mut self, lease: &Lease, funds: WorkerFunds) -> SharedRun {
         let address = Arc::clone(&self.server.address);
         let renewing = self.renewing.take();
+        self.server.disconnect();
         let work = Work { address, lease: lease.clone(), renewing, keeper: None, link: None };
         SharedRun { work: Box::new(work), funds }
     }
