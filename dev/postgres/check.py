@@ -534,9 +534,9 @@ def journals_agree(server):
     address = server.address("journals").replace("me@", f"me:{PASSWORD}@")
     done = subprocess.run(["cargo", "test", "-q", "--workspace", "--lib", "--", "store::postgres::tests::"],
                           env={**os.environ, "DSET_TEST_SERVER": address}, capture_output=True, text=True)
-    held = done.stdout.count("5 passed")
+    held = done.stdout.count("6 passed")
     assert done.returncode == 0 and held == 1, done.stdout + done.stderr
-    return "5 tests, four of them over the server"
+    return "6 tests, five of them over the server"
 
 
 CHECKS = [one_rate_for_all, own_limit_of_a_worker, limit_in_the_merged_folder, connection_hangs, what_died_is_forgiven, failed_asked_again, full_disk, server_restarts, kills, one_limit_of_cost_for_all,

@@ -61,12 +61,16 @@ pub(crate) struct LimitsArgs {
 pub(super) fn run(args: &LimitsArgs) -> Result<Exit, UserError> {
     let environment = Environment::read(Path::new("."))?;
     let address = args.server.address(&environment)?.ok_or_else(missing)?;
-    let mut job = SharedJob::open(address).map_err(explain::server)?;
     let said = SharedLimits {
         asks: args.rpm.map(u64::from),
         tokens: args.tpm,
         cost: args.max_cost.map(|Dollars(cost)| cost),
     };
+    let open = match said != SharedLimits::default() || args.forgive_lost {
+        true => SharedJob::open,
+        false => SharedJob::open_to_read,
+    };
+    let mut job = open(address).map_err(explain::server)?;
     if said != SharedLimits::default() {
         job.change_limits(said).map_err(explain::server)?;
     }

@@ -177,7 +177,7 @@ fn from_server(args: &JobMergeArgs, output: &Path) -> Result<Option<Together>, U
     let environment = Environment::read(Path::new("."))?;
     let Some(address) = args.server.address(&environment)? else { return Ok(None) };
     let server = address.to_string();
-    let mut job = SharedJob::open(address).map_err(explain::server)?;
+    let mut job = SharedJob::open_to_read(address).map_err(explain::server)?;
     let shards = job.status().map_err(explain::server)?;
     let all = |shard: &SharedShard| {
         let part = job.file.shards.get(shard.number as usize);

@@ -20,7 +20,7 @@ pub(crate) fn show(
     is_json: bool,
 ) -> Result<Exit, UserError> {
     let name = address.to_string();
-    let mut job = SharedJob::open(address).map_err(explain::server)?;
+    let mut job = SharedJob::open_to_read(address).map_err(explain::server)?;
     let shards = job.status().map_err(explain::server)?;
     match is_json {
         true => page::json(as_json(&job.file, &shards)),

@@ -43,6 +43,15 @@ const RIGHTS: [(&str, &str); 13] = [
     ("ended", "SELECT, INSERT, UPDATE, DELETE"),
 ];
 
+/// What a job is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// To look at it, and to bring what it has.
+    Read,
+    /// To work on it.
+    Write,
+}
+
 /// Encodings that have every letter, or keep bytes as they come.
 const ENCODINGS: [&str; 2] = ["UTF8", "SQL_ASCII"];
 
@@ -89,11 +98,11 @@ fn check_encoding(found: String) -> Result<(), ServerFault> {
 }
 
 /// Checks the server, and tells whether there is a job.
-fn look(server: &mut Server) -> Result<bool, ServerFault> {
+fn look(server: &mut Server, access: Access) -> Result<bool, ServerFault> {
     let schema = server.address.schema.clone();
     let found = server.part(async |to| find(to, &schema).await)?;
     check_version(found.version, &found.version_words)?;
-    if found.is_copy {
+    if found.is_copy && access == Access::Write {
         return Err(ServerFault::ReadOnly);
     }
     check_encoding(found.encoding)?;
@@ -104,10 +113,10 @@ fn look(server: &mut Server) -> Result<bool, ServerFault> {
     }
 }
 
-/// Reads the job, once everything is checked that a worker needs.
-pub(super) fn open(server: &mut Server) -> Result<JobFile, ServerFault> {
+/// Reads the job, once everything is checked that this needs.
+pub(super) fn open(server: &mut Server, access: Access) -> Result<JobFile, ServerFault> {
     let name = server.address.to_string();
-    if !look(server)? {
+    if !look(server, access)? {
         return Err(ServerFault::NoJob { server: name });
     }
     let rows =
@@ -127,7 +136,8 @@ pub(super) fn open(server: &mut Server) -> Result<JobFile, ServerFault> {
     let schema = server.address.schema.clone();
     for (table, rights) in RIGHTS {
         let table_name = format!("\"{schema}\".{table}");
-        for right in rights.split(", ") {
+        let is_needed = |right: &&str| access == Access::Write || *right == "SELECT";
+        for right in rights.split(", ").filter(is_needed) {
             let rows = server.part(async |to| {
                 to.query("SELECT has_table_privilege($1, $2)", &[&table_name, &right]).await
             })?;
@@ -149,8 +159,8 @@ pub(super) fn put(
     folder: &Path,
     limits: &RunOptions,
 ) -> Result<bool, ServerFault> {
-    if look(server)? {
-        return match open(server)?.is_same(job) {
+    if look(server, Access::Write)? {
+        return match open(server, Access::Write)?.is_same(job) {
             true => Ok(true),
             false => Err(ServerFault::OtherJob { server: server.address.to_string() }),
         };

@@ -31,6 +31,7 @@ use dset_core::settings::{CostLimits, RunOptions};
 
 pub use self::address::Address;
 use self::connection::Server;
+use self::job::Access;
 use self::journal::SharedJournal;
 use self::keeper::Keeper;
 pub use self::leases::{Claim, Lease, SharedShard};
@@ -91,8 +92,18 @@ impl SharedJob {
     /// Opens a job. Fails where the server, the rights on it or the version of the job are not what a worker
     /// needs.
     pub fn open(address: Address) -> Result<SharedJob, ServerFault> {
+        SharedJob::open_for(address, Access::Write)
+    }
+
+    /// Opens a job to look at it, and to bring what it has: the right to read is enough, and so is a copy that can only
+    /// be read.
+    pub fn open_to_read(address: Address) -> Result<SharedJob, ServerFault> {
+        SharedJob::open_for(address, Access::Read)
+    }
+
+    fn open_for(address: Address, access: Access) -> Result<SharedJob, ServerFault> {
         let mut server = job::server(&Arc::new(address))?;
-        let file = job::open(&mut server)?;
+        let file = job::open(&mut server, access)?;
         Ok(SharedJob { server, renewing: None, file })
     }
 

@@ -60,6 +60,29 @@ fn ended(key: u8) -> Write {
     })
 }
 
+#[test]
+fn who_may_only_read_can_look_at_a_job_and_bring_it_and_not_work_on_it() {
+    let Some((place, mut job)) = job_on_server("reader") else { return };
+    let schema = job.server.address.schema.clone();
+    let role = schema.clone();
+    let sql = format!(
+        "CREATE ROLE \"{role}\" LOGIN PASSWORD 'word'; GRANT USAGE ON SCHEMA \"{schema}\" TO \"{role}\";
+         GRANT SELECT ON ALL TABLES IN SCHEMA \"{schema}\" TO \"{role}\""
+    );
+    job.server.part(async |to| to.run(&sql).await).unwrap();
+    let mut address = Address::clone(&job.server.address);
+    address.config.user(&role).password("word");
+    let fault = SharedJob::open(address.clone()).unwrap_err();
+    assert!(matches!(fault, ServerFault::NoRights { .. }), "{fault}");
+    let mut reader = SharedJob::open_to_read(address).unwrap();
+    assert_eq!(reader.status().unwrap().len(), 1);
+    reader.limits().unwrap();
+    reader.spending().unwrap();
+    reader.bring_all(&place.path().join("all")).unwrap();
+    let sql = format!("DROP OWNED BY \"{role}\"; DROP ROLE \"{role}\"");
+    job.server.part(async |to| to.run(&sql).await).unwrap();
+}
+
 /// What a store holds, in lines.
 fn seen(store: &Store) -> Vec<String> {
     let mut lines = Vec::new();
