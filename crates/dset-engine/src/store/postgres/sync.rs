@@ -15,6 +15,11 @@ use crate::store::{Store, StoreError};
 /// Records that are moved at once.
 const PART: usize = 2_000;
 
+/// Of what alias `a` of `answer` says: the server does not know what programs say of it.
+const IS_UNJUDGED: &str = r#"strpos(a.entry, '"unknown"') > 0
+    AND NOT EXISTS (SELECT 1 FROM verdict v WHERE v.identity = a.identity AND v.try = a.try
+                    AND v.shard = a.shard AND v.key = a.key AND strpos(v.entry, '"unknown"') = 0)"#;
+
 /// What was brought here.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Brought {
@@ -80,8 +85,7 @@ pub(super) fn pull(
     let there: HashSet<AnswerMark> = shards.keys().copied().collect();
     let lacking = lacking(&there, &store.answer_marks()?);
     let wanted = lacking.into_iter().map(|mark| (shards[&mark], mark)).collect();
-    let mut unjudged = HashSet::new();
-    let mut brought = pull_answers(server, store, wanted, &numbers, &mut unjudged)?;
+    let mut brought = pull_answers(server, store, wanted, &numbers)?;
     brought.known = there.len() as u64 - brought.answers;
     let own = store.answer_marks()?;
     // Under these keys and tries there is another answer here.
@@ -98,16 +102,18 @@ pub(super) fn pull(
         for row in rows {
             let (key, number, entry): (Vec<u8>, i32, String) = (row.get(0), row.get(1), row.get(2));
             let said: NewVerdicts = serde_json::from_str(&entry).map_err(|e| damaged(&e))?;
-            if !said.are_unknown() {
-                unjudged.remove(&(key.clone(), number));
-            }
             if is_here(&key, number) {
                 verdicts.push((key, number as u32, said));
             }
         }
         Ok(store.take_verdicts(&verdicts)?)
     })?;
-    brought.unjudged = unjudged.len() as u64;
+    let sql = match shard {
+        Some(shard) => format!("SELECT count(*) FROM answer a WHERE a.shard = {shard} AND {IS_UNJUDGED}"),
+        None => format!("SELECT count(*) FROM answer a WHERE {IS_UNJUDGED}"),
+    };
+    let unjudged = server.part(async |to| to.query_anew(&sql).await)?;
+    brought.unjudged = unjudged[0].get::<_, i64>(0) as u64;
     pull_rows(server, &format!("SELECT key, try FROM aside {of}"), |rows| {
         for row in rows.iter().filter(|row| is_here(row.get(0), row.get(1))) {
             store.take_aside(row.get(0), row.get::<_, i32>(1) as u32)?;
@@ -253,7 +259,6 @@ fn pull_answers(
     store: &mut Store,
     mut wanted: Vec<(i32, AnswerMark)>,
     numbers: &Numbers,
-    unjudged: &mut HashSet<(Vec<u8>, i32)>,
 ) -> Result<Brought, ServerFault> {
     let mut brought = Brought::default();
     wanted.sort_unstable_by_key(|(_, (key, number, at))| (*number, *at, *key));
@@ -277,9 +282,6 @@ fn pull_answers(
             (new.life, new.settings) = (numbers.life(row.get(0)), numbers.of_settings(row.get(1)));
             // Numbers of another store.
             (new.sets_aside, new.replaces) = (Vec::new(), Vec::new());
-            if new.verdicts.as_ref().is_some_and(NewVerdicts::are_unknown) {
-                unjudged.insert((new.key.to_vec(), new.try_number as i32));
-            }
             let mark = (new.key, new.try_number, new.answered_at);
             if let Some(NewVerdicts { acceptance, list: None }) = &new.verdicts
                 && let Some(next) = store.try_behind_rejected(&mark, acceptance)?
@@ -355,10 +357,7 @@ pub(super) fn push_verdicts(
     let shard = shard as i32;
     let open = server.part(async |to| {
         to.query(
-            r#"SELECT a.key, a.try, a.at FROM answer a WHERE a.shard = $1 AND strpos(a.entry, '"unknown"') > 0
-               AND NOT EXISTS (SELECT 1 FROM verdict v WHERE v.identity = a.identity AND v.try = a.try
-                               AND v.shard = $1 AND v.key = a.key
-                               AND strpos(v.entry, '"unknown"') = 0)"#,
+            &format!("SELECT a.key, a.try, a.at FROM answer a WHERE a.shard = $1 AND {IS_UNJUDGED}"),
             &[&shard],
         )
         .await
