@@ -91,6 +91,7 @@ pub(super) fn run(mut args: WorkArgs) -> Result<Exit, UserError> {
     let folder = args.layer.layer.output.take().unwrap_or_else(|| PathBuf::from("dset-work"));
     let own_input = args.layer.layer.input.take();
     let mut job = SharedJob::open(address).map_err(explain::server)?;
+    job.stop_when(patience.stop());
     let settings = Settings::read(&environment, args.layer, &job)?;
     let in_folder = |error| explain::job(JobError::folder(&folder, error));
     fs_err::create_dir_all(&folder).map_err(in_folder)?;
@@ -101,7 +102,10 @@ pub(super) fn run(mut args: WorkArgs) -> Result<Exit, UserError> {
         Some(input) => {
             job.file.check_input(&input, None).map(|()| input).map_err(explain::source)?
         }
-        None => job.input(&folder).map_err(explain::server)?,
+        None => match job.input(&folder) {
+            Err(_) if patience.is_stopped() => return Ok(patience.stopped()),
+            input => input.map_err(explain::server)?,
+        },
     };
     let worker = Worker {
         holder: holder(),
@@ -316,7 +320,12 @@ impl Worker<'_> {
         Ok(is_over.then(|| Exit::of(&ending, agreed)))
     }
 
-    fn ask(&self, job: &mut SharedJob, lease: &Lease, funds: WorkerFunds) -> Result<Asked, UserError> {
+    fn ask(
+        &self,
+        job: &mut SharedJob,
+        lease: &Lease,
+        funds: WorkerFunds,
+    ) -> Result<Asked, UserError> {
         let Settings { spec, options, terminal, keys, key_from, state } = &self.settings;
         let part = job.file.part(&self.folder, lease.number, spec.clone());
         let part = part.map_err(explain::job_file)?;

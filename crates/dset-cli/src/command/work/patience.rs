@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use dset_core::run::StopSignal;
 use dset_engine::store::ServerFault;
+use tokio::sync::watch;
 
 use crate::command::signals;
 use crate::display;
@@ -20,6 +21,8 @@ const WAIT: (Duration, Duration) = (Duration::from_millis(200), Duration::from_s
 struct Heard {
     stop: Mutex<Option<StopSignal>>,
     bell: Condvar,
+    /// The same for whoever waits for the server.
+    told: watch::Sender<bool>,
 }
 
 /// Listens to signals for as long as it lives.
@@ -44,8 +47,18 @@ impl Patience {
             let signal = listening.await;
             *told.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(signal);
             told.bell.notify_all();
+            told.told.send_replace(true);
         });
         Ok(Patience { heard, _runtime: runtime })
+    }
+
+    /// Says when the worker is to stop.
+    pub(super) fn stop(&self) -> watch::Receiver<bool> {
+        self.heard.told.subscribe()
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.signal().is_some()
     }
 
     fn signal(&self) -> Option<StopSignal> {
@@ -75,7 +88,7 @@ impl Patience {
     ) -> Result<Option<T>, UserError> {
         let (mut wait, mut away) = (WAIT.0, None::<Instant>);
         loop {
-            if self.signal().is_some() {
+            if self.is_stopped() {
                 return Ok(None);
             }
             match work() {
@@ -85,6 +98,7 @@ impl Patience {
                     }
                     return Ok(Some(done));
                 }
+                Err(_) if self.is_stopped() => return Ok(None),
                 Err(fault) if may_pass(&fault) => {
                     if away.is_none() {
                         away = Some(Instant::now());
@@ -124,8 +138,11 @@ mod tests {
         let patience = Patience { heard: Arc::default(), _runtime: runtime };
         let (server, detail) = ("db".to_owned(), "no".to_owned());
         let refused = ServerFault::Refused { server: server.clone(), detail: detail.clone() };
-        let mut faults =
-            vec![refused, ServerFault::NoRights { server: server.clone(), detail }, ServerFault::ReadOnly];
+        let mut faults = vec![
+            refused,
+            ServerFault::NoRights { server: server.clone(), detail },
+            ServerFault::ReadOnly,
+        ];
         let done = patience.for_server(|| faults.pop().map_or(Ok(7), Err));
         assert!(matches!(done, Ok(Some(7))));
         let gone = || Err::<(), _>(ServerFault::NoJob { server: server.clone() });

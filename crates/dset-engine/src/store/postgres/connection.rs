@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
@@ -21,6 +22,8 @@ const CONNECT_MAX: Duration = Duration::from_secs(10);
 const WORK_MAX: Duration = Duration::from_secs(15);
 /// The same for what moves a whole input or all answers, for each part of it.
 const PART_MAX: Duration = Duration::from_secs(120);
+/// And at most what is asked by somebody who is to stop, with the connection for it.
+const LAST_MAX: Duration = Duration::from_secs(5);
 
 /// What is asked of every connection: answers are durable when a commit returns, and a worker that is
 /// stopped in the middle holds up nobody for long.
@@ -34,6 +37,8 @@ pub(super) struct Server {
     pub(super) address: Arc<Address>,
     runtime: Runtime,
     connected: Option<Connected>,
+    /// Says when its user is to stop.
+    stop: Option<watch::Receiver<bool>>,
 }
 
 /// A connection.
@@ -73,7 +78,7 @@ impl Connected {
 impl Server {
     pub(super) fn new(address: Arc<Address>) -> Result<Server, ServerFault> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        Ok(Server { address, runtime, connected: None })
+        Ok(Server { address, runtime, connected: None, stop: None })
     }
 
     /// Does this in one transaction. After a fault it is not known whether it was done, and the next call
@@ -98,21 +103,43 @@ impl Server {
         self.within(PART_MAX, work)
     }
 
+    /// From when this says so, what is asked of the server just then ends without an answer, and what is asked after
+    /// that has a few seconds.
+    pub(super) fn stop_when(&mut self, stop: watch::Receiver<bool>) {
+        self.stop = Some(stop);
+    }
+
     fn within<T>(
         &mut self,
         most: Duration,
         work: impl AsyncFnOnce(&mut Connected) -> Result<T, Error>,
     ) -> Result<T, ServerFault> {
-        let Server { address, runtime, connected } = self;
+        let Server { address, runtime, connected, stop } = self;
         let mut taken = connected.take().filter(|known| !known.client.is_closed());
+        let is_last = stop.as_ref().is_some_and(|stop| *stop.borrow());
+        let until = match is_last {
+            true => LAST_MAX,
+            false => CONNECT_MAX + most,
+        };
         let done = runtime.block_on(async {
-            let to = match &mut taken {
-                Some(to) => to,
-                None => taken.insert(connect(address).await?),
+            let working = async {
+                let to = match &mut taken {
+                    Some(to) => to,
+                    None => taken.insert(connect(address).await?),
+                };
+                match tokio::time::timeout(most, work(to)).await {
+                    Ok(done) => done.map_err(|error| fault(address, &error)),
+                    Err(_) => Err(silent(address, most)),
+                }
             };
-            match tokio::time::timeout(most, work(to)).await {
-                Ok(done) => done.map_err(|error| fault(address, &error)),
-                Err(_) => Err(silent(address, most)),
+            tokio::select! {
+                done = tokio::time::timeout(until, working) => {
+                    done.unwrap_or_else(|_| Err(silent(address, until)))
+                }
+                () = told(stop.clone().filter(|_| !is_last)) => {
+                    let detail = "not waited for".to_owned();
+                    Err(ServerFault::Unreachable { server: address.to_string(), detail })
+                }
             }
         });
         if done.is_ok() {
@@ -125,6 +152,16 @@ impl Server {
     pub(super) fn disconnect(&mut self) {
         self.connected = None;
     }
+}
+
+/// Ends when this says so.
+async fn told(stop: Option<watch::Receiver<bool>>) {
+    if let Some(mut stop) = stop
+        && stop.wait_for(|is_said| *is_said).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 fn silent(address: &Address, after: Duration) -> ServerFault {
@@ -208,6 +245,26 @@ pub(super) fn check_version(number: u32, words: &str) -> Result<(), ServerFault>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_to_stop_does_not_wait_for_a_server_that_says_nothing() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address =
+            format!("postgres://me@{}/db?sslmode=disable", listener.local_addr().unwrap());
+        let mut server = Server::new(Arc::new(Address::parse(&address, None).unwrap())).unwrap();
+        let (say, stop) = watch::channel(false);
+        server.stop_when(stop);
+        let server_side = std::thread::spawn(move || {
+            let came = listener.accept();
+            say.send_replace(true);
+            came
+        });
+        let began = std::time::Instant::now();
+        let fault = server.part(async |_| Ok(())).unwrap_err();
+        assert!(matches!(fault, ServerFault::Unreachable { .. }), "{fault}");
+        assert!(began.elapsed() < CONNECT_MAX, "it was waited for");
+        drop(server_side.join().unwrap());
+    }
 
     #[test]
     fn a_server_that_is_too_old_is_refused_by_its_version() {

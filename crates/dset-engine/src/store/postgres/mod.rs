@@ -107,6 +107,12 @@ impl SharedJob {
         Ok(SharedJob { server, renewing: None, file })
     }
 
+    /// From when this says so, the server is waited for no more: what is on its way ends as if it were away, and what
+    /// comes after that has a few seconds.
+    pub fn stop_when(&mut self, stop: tokio::sync::watch::Receiver<bool>) {
+        self.server.stop_when(stop);
+    }
+
     /// Returns where its input is, which is brought into this folder where it is nowhere else.
     pub fn input(&mut self, folder: &Path) -> Result<PathBuf, ServerFault> {
         job::input(&mut self.server, &self.file, folder)

@@ -336,7 +336,8 @@ async fn tries_of(
             said.insert((row.get(0), row.get(1)), verdicts);
         }
     }
-    let sql = "SELECT identity, try, coalesce(life, 0), at, entry FROM answer WHERE identity = ANY($1)";
+    let sql =
+        "SELECT identity, try, coalesce(life, 0), at, entry FROM answer WHERE identity = ANY($1)";
     let mut all = HashMap::new();
     for row in to.query(sql, &[&identities]).await? {
         let (identity, number): (Vec<u8>, i32) = (row.get(0), row.get(1));

@@ -109,7 +109,9 @@ pub(super) fn pull(
         Ok(store.take_verdicts(&verdicts)?)
     })?;
     let sql = match shard {
-        Some(shard) => format!("SELECT count(*) FROM answer a WHERE a.shard = {shard} AND {IS_UNJUDGED}"),
+        Some(shard) => {
+            format!("SELECT count(*) FROM answer a WHERE a.shard = {shard} AND {IS_UNJUDGED}")
+        }
         None => format!("SELECT count(*) FROM answer a WHERE {IS_UNJUDGED}"),
     };
     let unjudged = server.part(async |to| to.query_anew(&sql).await)?;
@@ -357,7 +359,9 @@ pub(super) fn push_verdicts(
     let shard = shard as i32;
     let open = server.part(async |to| {
         to.query(
-            &format!("SELECT a.key, a.try, a.at FROM answer a WHERE a.shard = $1 AND {IS_UNJUDGED}"),
+            &format!(
+                "SELECT a.key, a.try, a.at FROM answer a WHERE a.shard = $1 AND {IS_UNJUDGED}"
+            ),
             &[&shard],
         )
         .await

@@ -357,7 +357,13 @@ fn an_accepted_answer_counts_everywhere_before_one_under_its_key_and_try_that_is
             assert_eq!(pushed, Pushed::default(), "{name}");
         }
         let slow = Store::open(&shard("slow")).unwrap().0;
-        let kept = ["1 try 1: late, good", "2 try 1: bad, late", "2 try 2: good", "3 try 1: late, good too", "3 try 2: good"];
+        let kept = [
+            "1 try 1: late, good",
+            "2 try 1: bad, late",
+            "2 try 2: good",
+            "3 try 1: late, good too",
+            "3 try 2: good",
+        ];
         assert_eq!(seen(&slow), kept);
         let fast = Store::open(&shard("fast")).unwrap().0;
         assert_eq!(seen(&fast), all);
