@@ -3,12 +3,14 @@
 //! The one place that reads the environment. Variables and files are read by the same grammar as
 //! flags, so that a setting is its flag.
 
+mod dot_env;
 mod key;
 mod terminal;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::ErrorKind;
 use std::mem;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +28,7 @@ use crate::keys_file::KeysFile;
 use crate::setting::{SEE_REFERENCE, Setting, ticked};
 use crate::spelling::meant;
 
+use dot_env::{DotEnv, HOW};
 pub(crate) use key::Key;
 pub(crate) use terminal::{LogFormat, SettingsLayer, TerminalLayer, TerminalOptions};
 
@@ -106,22 +109,9 @@ pub(crate) struct Environment {
     pub(crate) warnings: Vec<(String, Option<String>)>,
 }
 
-/// Names a line of `.env` that cannot be read by its number: the line itself may hold a key.
-fn unreadable(error: &dotenvy::Error, text: &[u8]) -> (String, Option<String>) {
-    let text = String::from_utf8_lossy(text);
-    let first = match error {
-        dotenvy::Error::LineParse(line, _) => line.lines().next(),
-        _ => None,
-    };
-    let number = first.and_then(|first| text.lines().position(|own| own.trim() == first.trim()));
-    let line = number.map_or("a line".to_owned(), |number| format!("line {}", number + 1));
-    let how = "Write it as `NAME=value`, a value with blanks or `#` in quotes";
-    (format!("{line} of .env cannot be read; it is left out"), Some(how.to_owned()))
-}
-
 impl Environment {
     pub(crate) fn read(folder: &Path) -> Result<Environment, UserError> {
-        let environment = Environment::without_files(folder);
+        let environment = Environment::without_files(folder)?;
         let user = environment.user_path();
         let user = user.map(|path| ConfigFile::read(&path)).transpose()?;
         environment.with_files(ConfigFile::read(&project_path(folder))?, user.unwrap_or_default())
@@ -133,24 +123,24 @@ impl Environment {
     }
 
     /// Reads what is no file of settings: those can be in need of mending.
-    pub(crate) fn without_files(folder: &Path) -> Environment {
+    pub(crate) fn without_files(folder: &Path) -> Result<Environment, UserError> {
         let real = Environment::process_variables();
-        let mut file = HashMap::new();
-        let mut warnings = Vec::new();
-        if let Ok(bytes) = fs_err::read(folder.join(".env")) {
-            // Editors on Windows put a byte order mark before the first name.
-            let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-            for entry in dotenvy::from_read_iter(text) {
-                match entry {
-                    Ok((name, value)) => drop(file.insert(name, value)),
-                    Err(error) => warnings.push(unreadable(&error, text)),
-                }
+        let path = folder.join(".env");
+        let DotEnv { values: file, unreadable } = match fs_err::read(&path) {
+            Ok(bytes) => DotEnv::parse(&bytes)?,
+            // A folder of this name is a virtual environment of Python.
+            Err(error) if error.kind() == ErrorKind::NotFound || path.is_dir() => DotEnv::default(),
+            Err(error) => {
+                return Err(UserError::new(Exit::Usage, "cannot read `.env`")
+                    .cause(one_line(&error.to_string()))
+                    .hint("Make it readable for you, or move it away"));
             }
-        }
+        };
+        let left_out = |line| format!("line {line} of .env cannot be read; it is left out");
+        let warned = unreadable.into_iter().map(|line| (left_out(line), Some(HOW.to_owned())));
         let mut environment = Environment { real, file, ..Environment::default() };
-        warnings.extend(environment.unknown_variables());
-        environment.warnings = warnings;
-        environment
+        environment.warnings = warned.chain(environment.unknown_variables()).collect();
+        Ok(environment)
     }
 
     /// Finds variables that look like settings and are none.

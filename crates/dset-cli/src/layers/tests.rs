@@ -8,7 +8,7 @@ pub(super) fn environment(real: &[(&str, &str)], file: &[(&str, &str)]) -> Envir
 }
 
 #[test]
-fn a_byte_order_mark_is_no_part_of_the_first_name() {
+fn a_dot_env_that_cannot_be_opened_is_an_error_and_a_folder_of_that_name_is_none() {
     let folder = tempfile::tempdir().unwrap();
     fs_err::write(folder.path().join(".env"), "\u{feff}A_KEY=one\nOTHER=two\n").unwrap();
     let environment = Environment::without_files(folder.path());

@@ -559,4 +559,8 @@ fn an_empty_key_and_a_line_of_dot_env_that_cannot_be_read_are_named_and_never_sh
         assert!(ran.err.contains(line), "{}", ran.err);
     }
     assert!(ran.err.contains("`NAME=value`") && !ran.err.contains("sk-of-mine"), "{}", ran.err);
+    folder.write(".env", "A='x\nDSET_MAX_COST=5\nDEEPSEEK_API_KEY=sk-of-mine\n");
+    let ran = folder.dset(&["run"]).exits(2);
+    let ran = ran.says("line 1 of .env opens a quote and does not close it");
+    assert!(!ran.err.contains("sk-of-mine"), "{}", ran.err);
 }

@@ -96,7 +96,7 @@ fn path(user: bool) -> Result<PathBuf, UserError> {
     if !user {
         return Ok(project_path(folder));
     }
-    Environment::without_files(folder).user_path().ok_or_else(|| {
+    Environment::without_files(folder)?.user_path().ok_or_else(|| {
         UserError::new(Exit::Usage, "there is no place for a file of your own")
             .cause("neither XDG_CONFIG_HOME nor HOME names a folder")
             .hint("Leave `--user` out to use dset.toml in this folder")
