@@ -29,7 +29,7 @@ pub(crate) fn read(
         let table = item.as_table_like();
         let table = table.ok_or_else(|| no_table(&place.at(line), &shown, "prices.my-model"))?;
         let rates = rates(place, table, &shown, line)?;
-        prices.push(OwnPrice { name: name.to_owned(), rates });
+        prices.push(OwnPrice::new(name, rates));
     }
     Ok(prices)
 }

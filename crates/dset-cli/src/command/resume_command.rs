@@ -258,8 +258,8 @@ impl LastRun<'_> {
     /// Returns the ways to say which models were asked and where, from the shortest to one that
     /// always holds.
     fn places(&self, providers: &Providers) -> Vec<Layer> {
-        let by_url = |url: Url| providers.by_url(&url);
-        let home = Url::parse(self.endpoint).ok().and_then(by_url);
+        let first = self.requests.first().map_or("", |request| &request.model);
+        let home = Url::parse(self.endpoint).ok().and_then(|url| providers.payee(&url, first));
         let names = |name: &dyn Fn(&RequestSettings) -> String| {
             Some(self.requests.iter().map(name).collect::<Vec<_>>())
         };

@@ -14,7 +14,7 @@ use std::io::ErrorKind;
 use std::mem;
 use std::path::{Path, PathBuf};
 
-use dset_core::money::Prices;
+use dset_core::money::{OwnPrice, Prices};
 use dset_core::provider::{PresetError, Providers, Table};
 use dset_core::settings::Layer;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -199,8 +199,18 @@ impl Environment {
     /// Returns the prices that hold: the folder's file outranks the user's own, which outranks the
     /// table of dset.
     pub(crate) fn prices(&self) -> Prices {
-        let own = self.project.prices.iter().chain(&self.user.prices);
-        Prices { own: own.cloned().collect(), ..Prices::default() }
+        let with_id = |name: &str| {
+            let (provider, model) = name.split_once('/')?;
+            let preset = self.providers.preset(provider).filter(|preset| preset.id != provider)?;
+            Some(format!("{}/{model}", preset.id))
+        };
+        let files = [&self.project.prices, &self.user.prices].into_iter().enumerate();
+        let own = files.flat_map(|(file, prices)| prices.iter().map(move |own| (file, own)));
+        let own = own.map(|(file, own)| {
+            let with_id = with_id(&own.name);
+            OwnPrice { with_id, file, ..own.clone() }
+        });
+        Prices { own: own.collect(), ..Prices::default() }
     }
 
     /// Returns where the user's own file of settings is, whether it is there or not.

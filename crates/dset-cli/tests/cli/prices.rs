@@ -199,6 +199,35 @@ fn a_reply_of_no_use_costs_what_the_service_says_or_what_the_model_costs_that_it
 }
 
 #[test]
+fn a_price_is_of_the_service_that_is_asked_and_not_of_another_at_its_host() {
+    let folder = Folder::with(&questions(4));
+    let services = [(); 2].map(|()| Service::start(MockSettings::default()));
+    let [aa, bb] = services.each_ref().map(Service::url);
+    let price = |name: &str, dollars: u32| {
+        format!("[prices.\"{name}\"]\ninput = {dollars}\noutput = {dollars}\n")
+    };
+    folder.write(
+        "dset.toml",
+        format!(
+            "[provider.aa]\nbase-url = \"{aa}\"\n[provider.bb]\nbase-url = \"{bb}\"\n{}{}",
+            price("aa/m", 1),
+            price("bb/m", 100)
+        ),
+    );
+    folder.dset(&["run", "-m", "bb/m", "--max-output-bound", "300"]).exits(0);
+    let dear = number_of(&spent(&folder, "status"));
+    let limited = ["run", "-m", "bb/m", "-o", "two", "--max-cost", "0.000001"];
+    folder.dset(&[&limited[..], &["--max-output-bound", "300"]].concat()).exits(2);
+    folder.dset(&["run", "-m", "aa/m", "-o", "cheap"]).exits(0);
+    let cheap = folder.dset(&["status", "-o", "cheap", "--json"]).exits(0).json()["spent"].clone();
+    assert!((dear / number_of(&cheap) - 100.0).abs() < 20.0, "{dear} {cheap}");
+}
+
+fn number_of(spent: &Value) -> f64 {
+    spent["total"]["at_most"].as_str().unwrap().parse().unwrap()
+}
+
+#[test]
 fn an_estimate_reckons_from_the_answers_of_the_run() {
     let folder = Folder::with(&questions(30));
     let service = Service::start(MockSettings::default());

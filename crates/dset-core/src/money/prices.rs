@@ -20,8 +20,29 @@ pub struct Asked<'a> {
 pub struct OwnPrice {
     /// The model, as `NAME` at any address or as `PROVIDER/NAME`.
     pub name: String,
+    /// The same with the provider's id, where the name has another name of it.
+    pub with_id: Option<String>,
     /// What it costs, at any time and length.
     pub rates: Rates,
+    /// Which file says it: a lower number is heard first.
+    pub file: usize,
+}
+
+impl OwnPrice {
+    /// Says what a model costs, in the file that is heard first.
+    #[must_use]
+    pub fn new(name: &str, rates: Rates) -> OwnPrice {
+        OwnPrice { name: name.to_owned(), with_id: None, rates, file: 0 }
+    }
+
+    /// Tells whether it is the price of a model at one provider, by its id.
+    #[must_use]
+    pub fn is_at(&self, provider: &str, model: &str) -> bool {
+        let is_it = |name: &str| {
+            name.strip_prefix(provider).and_then(|rest| rest.strip_prefix('/')) == Some(model)
+        };
+        is_it(&self.name) || self.with_id.as_deref().is_some_and(is_it)
+    }
 }
 
 /// All prices that hold.
@@ -64,16 +85,14 @@ impl Prices {
         self.own(asked).is_some()
     }
 
-    /// Finds what the user says of it; a price with the provider's name before one without.
+    /// Finds what the user says of it: by the file, and in one file a price with the provider's name
+    /// before one without.
     fn own(&self, asked: Asked<'_>) -> Option<&OwnPrice> {
-        let with_provider = |own: &&OwnPrice| {
-            let provider = asked.provider.unwrap_or_default();
-            own.name.strip_prefix(provider).and_then(|rest| rest.strip_prefix('/'))
-                == Some(asked.model)
+        let is_at_provider = |own: &OwnPrice| {
+            asked.provider.is_some_and(|provider| own.is_at(provider, asked.model))
         };
-        let plain = |own: &&OwnPrice| own.name == asked.model;
-        let found = self.own.iter().find(with_provider).filter(|_| asked.provider.is_some());
-        found.or_else(|| self.own.iter().find(plain))
+        let meant = self.own.iter().filter(|own| own.name == asked.model || is_at_provider(own));
+        meant.min_by_key(|own| (own.file, !is_at_provider(own)))
     }
 
     /// Returns what a call cost whose reply ended at a moment, in Unix milliseconds.

@@ -157,12 +157,23 @@ fn what_has_no_price_has_no_cost() {
 #[test]
 fn the_users_own_price_outranks_the_tables() {
     let price = |text| Price::parse(text).unwrap();
-    let own = |name: &str, input| OwnPrice {
-        name: name.into(),
-        rates: Rates { input: price(input), output: price("0"), ..Rates::default() },
+    let own = |name: &str, input| {
+        let (input, output) = (price(input), price("0"));
+        OwnPrice::new(name, Rates { input, output, ..Rates::default() })
     };
+    let below = |name: &str, input| OwnPrice { file: 1, ..own(name, input) };
+    let alias = OwnPrice { with_id: Some("gemini/y".into()), ..own("google/y", "4") };
     let prices = Prices {
-        own: vec![own("deepseek-flash", "1"), own("deepseek/deepseek-flash", "2"), own("m/x", "3")],
+        own: vec![
+            own("deepseek-flash", "1"),
+            own("deepseek/deepseek-flash", "2"),
+            own("m/x", "3"),
+            alias,
+            own("z", "5"),
+            below("m/z", "6"),
+            below("m/w", "7"),
+            below("w", "8"),
+        ],
         ..Prices::default()
     };
     let million = Usage { cached: None, ..tokens(1_000_000, 0, 1) };
@@ -173,6 +184,10 @@ fn the_users_own_price_outranks_the_tables() {
         (None, "m/x", "3"),
         (Some("m"), "x", "3"),
         (None, "x", "NoPrice"),
+        (Some("gemini"), "y", "4"),
+        (Some("openrouter"), "google/y", "4"),
+        (Some("m"), "z", "5"),
+        (Some("m"), "w", "7"),
     ] {
         let cost_of = prices.cost(Asked { provider, model }, &million, 0);
         assert_eq!(dollars(cost_of), cost, "{provider:?} {model}");

@@ -46,7 +46,7 @@ impl PreparedJob {
     pub fn fill_prompt_caches(&mut self, pricing: Pricing<'_>) {
         let is_cached = |model: &Model| {
             let [url] = &model.base_urls[..] else { return false };
-            let provider = pricing.providers.by_url(url).map(|preset| &*preset.id);
+            let provider = pricing.providers.payee_of(model, url).map(|preset| &*preset.id);
             let asked = Asked { provider, model: &model.request.model };
             pricing.prices.find(asked, unix_ms()).is_some_and(|found| found.caches_prompts())
         };
@@ -183,7 +183,9 @@ pub fn places(
 ) -> impl Iterator<Item = (usize, Option<String>)> {
     let urls = spec.models.iter().enumerate();
     let urls = urls.flat_map(|(at, model)| model.base_urls.iter().map(move |url| (at, url)));
-    urls.map(|(at, url)| (at, providers.by_url(url).map(|preset| preset.id.to_string())))
+    urls.map(|(at, url)| {
+        (at, providers.payee_of(&spec.models[at], url).map(|preset| preset.id.to_string()))
+    })
 }
 
 /// Returns who is paid at each place where a model is asked, in their order; nobody where nothing is

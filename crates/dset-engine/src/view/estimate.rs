@@ -192,7 +192,8 @@ pub fn cached_rates(
     pricing: Pricing<'_>,
     now: i64,
 ) -> Option<(Price, Price)> {
-    let provider = pricing.providers.by_url(settings.model().base_url()).map(|preset| &*preset.id);
+    let first = settings.model();
+    let provider = pricing.providers.payee_of(first, first.base_url()).map(|preset| &*preset.id);
     let found = pricing.prices.find(Asked { provider, model }, now)?;
     let rates = found.rates(now, None);
     rates.cached_input.filter(|_| found.caches_prompts()).map(|cached| (rates.input, cached))

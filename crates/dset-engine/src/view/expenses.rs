@@ -100,9 +100,8 @@ pub(crate) struct AskedBy {
 impl AskedBy {
     /// Reads it of a store.
     pub(crate) fn load(store: &Store, providers: &Providers) -> Result<AskedBy, StoreError> {
-        let provider = |url: &str| {
-            let url = url.parse().ok()?;
-            providers.by_url(&url).map(|preset| preset.id.to_string())
+        let provider = |url: &str, model: &str| {
+            providers.payee(&url.parse().ok()?, model).map(|preset| preset.id.to_string())
         };
         let model = |(id, text): (i64, String)| {
             Some((id, RequestSettings::from_canonical_json(&text)?.model))
@@ -111,16 +110,21 @@ impl AskedBy {
         let requests = store.last_requests(store.edition()?)?.map(|(requests, _)| requests);
         let places = store.last_invocation()?.map(|call| call.places).unwrap_or_default();
         let last = requests.unwrap_or_default().into_iter().zip(&places);
+        let models: HashMap<i64, String> =
+            store.settings_texts()?.into_iter().filter_map(model).collect();
+        let first = |request: i64| models.get(&request).map_or("", String::as_str);
         Ok(AskedBy {
-            models: store.settings_texts()?.into_iter().filter_map(model).collect(),
             sessions: sessions
-                .map(|one| (one.id, (provider(&one.endpoint), one.request)))
+                .map(|one| (one.id, (provider(&one.endpoint, first(one.request)), one.request)))
                 .collect(),
             last: last
                 .map(|(request, place)| {
-                    (request.model, place.base_urls.first().and_then(|url| provider(url)))
+                    let url = place.base_urls.first();
+                    let provider = url.and_then(|url| provider(url, &request.model));
+                    (request.model, provider)
                 })
                 .collect(),
+            models,
         })
     }
 

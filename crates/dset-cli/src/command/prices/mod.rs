@@ -96,10 +96,11 @@ fn find<'a>(prices: &'a Prices, name: &str) -> Result<Found<'a>, UserError> {
         let preset = dset_core::provider::preset(provider);
         (preset.map_or(provider, |preset| &preset.id), model)
     });
-    let own = prices
-        .own
-        .iter()
-        .filter(|own| own.name == name || at_provider.is_some_and(|(_, model)| own.name == model));
+    let own = prices.own.iter().filter(|own| {
+        let is_at =
+            |(provider, model): (&str, &str)| own.name == model || own.is_at(provider, model);
+        own.name == name || at_provider.is_some_and(is_at)
+    });
     let mut entries: Vec<&PriceEntry> = prices.table.named(name).collect();
     if let Some((provider, model)) = at_provider {
         entries.extend(prices.table.named(model).filter(|entry| entry.provider == provider));

@@ -97,6 +97,11 @@ impl Providers {
         presets().iter().filter(move |known| !changed(known)).chain(&self.own)
     }
 
+    /// Tells whether the user's own tables say something of a service.
+    pub(super) fn has_own(&self, id: &str) -> bool {
+        self.own.iter().any(|own| own.id == id)
+    }
+
     /// Returns the service of this name or alias.
     #[must_use]
     pub fn preset(&self, id: &str) -> Option<&Arc<Preset>> {

@@ -194,6 +194,17 @@ pub fn preset(id: &str) -> Option<&'static Arc<Preset>> {
     presets().iter().find(|preset| preset.id == id || preset.aliases.iter().any(|own| own == id))
 }
 
+/// How much of a URL is a service's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Closeness {
+    /// The host.
+    Host,
+    /// The protocol, the host and the port.
+    Origin,
+    /// The path, too, as far as a base URL goes.
+    Address { path_bytes: usize },
+}
+
 impl Preset {
     /// Returns true if a URL leads to one of its own hosts.
     #[must_use]
@@ -202,6 +213,42 @@ impl Preset {
             host == own || own.starts_with('.') && host.ends_with(own.as_str())
         };
         url.host_str().is_some_and(|host| self.hosts.iter().any(|own| is_own(host, own)))
+    }
+
+    /// Returns true if a URL leads to one of its own hosts as its base URL does: by the same protocol,
+    /// to the same port.
+    #[must_use]
+    pub fn is_official_origin(&self, url: &Url) -> bool {
+        let way = |url: &Url| (url.scheme().to_owned(), url.port_or_known_default());
+        let mut own = self.own_urls().map(|own| way(&own)).peekable();
+        let is_own = match own.peek() {
+            Some(_) => own.any(|own| own == way(url)),
+            None => way(url) == ("https".to_owned(), Some(443)),
+        };
+        is_own && self.is_official_host(url)
+    }
+
+    /// Tells how much of a URL is this service's address: more is closer. `None` where nothing is.
+    pub(super) fn closeness(&self, url: &Url) -> Option<Closeness> {
+        let shared = |own: Url| {
+            let path = own.path().trim_end_matches('/');
+            match url.path().strip_prefix(path) {
+                Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+                    Closeness::Address { path_bytes: path.len() }
+                }
+                _ => Closeness::Origin,
+            }
+        };
+        let own = self.own_urls().filter(|own| own.origin() == url.origin()).map(shared).max();
+        match (own, self.is_official_host(url)) {
+            (None, true) => Some(Closeness::Host),
+            (Some(Closeness::Origin), false) => None,
+            (own, _) => own,
+        }
+    }
+
+    fn own_urls(&self) -> impl Iterator<Item = Url> {
+        [&self.base_url, &self.continuing_base_url].into_iter().filter_map(|url| url.parse().ok())
     }
 
     /// Returns what a retired model is replaced with.
@@ -405,6 +452,22 @@ mod tests {
             let (preset, base) = (preset(id).unwrap(), Url::parse(base).unwrap());
             assert_eq!(preset.models_url(&base).as_str(), models);
             assert_eq!(preset.balance_url(&base).as_ref().map(Url::as_str), balance);
+        }
+    }
+
+    #[test]
+    fn a_host_is_its_own_by_the_protocol_and_the_port_of_its_base_url() {
+        for (id, url, is_own) in [
+            ("deepseek", "https://api.deepseek.com/beta", true),
+            ("deepseek", "https://api.deepseek.com:443/", true),
+            ("deepseek", "http://api.deepseek.com", false),
+            ("deepseek", "https://api.deepseek.com:8443", false),
+            ("together", "https://api.together.xyz/v1", true),
+            ("azure", "https://mine.openai.azure.com/openai/v1", true),
+            ("azure", "http://mine.openai.azure.com/openai/v1", false),
+        ] {
+            let url = Url::parse(url).unwrap();
+            assert_eq!(preset(id).unwrap().is_official_origin(&url), is_own, "{url}");
         }
     }
 

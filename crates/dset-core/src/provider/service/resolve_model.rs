@@ -5,6 +5,7 @@ use std::sync::Arc;
 use url::Url;
 
 use crate::provider::{Preset, Providers};
+use crate::settings::{Model, is_loopback};
 
 /// A model that several services are known to serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,10 +35,36 @@ impl Providers {
         Ok(one.map(|preset| (preset, model)))
     }
 
-    /// Finds the service whose own host a URL leads to.
+    /// Finds the service whose own host a URL leads to; of several at one host the one whose base URL
+    /// is most of it.
     #[must_use]
     pub fn by_url(&self, url: &Url) -> Option<&Arc<Preset>> {
-        self.all().find(|preset| preset.is_official_host(url))
+        let official = |preset: &&Arc<Preset>| preset.is_official_host(url);
+        self.closest(url, |_| false).filter(official)
+    }
+
+    /// Finds who is paid for what a URL answers: the service whose address is most of it, which may be
+    /// one on this machine. Of several at one address it is the one that serves the model.
+    #[must_use]
+    pub fn payee(&self, url: &Url, model: &str) -> Option<&Arc<Preset>> {
+        self.closest(url, |preset| preset.serves(model))
+    }
+
+    /// Finds who is paid for what a model of the settings is answered at one of its places.
+    #[must_use]
+    pub fn payee_of(&self, model: &Model, url: &Url) -> Option<&Arc<Preset>> {
+        self.closest(url, |preset| preset.id == model.preset.id)
+    }
+
+    /// Finds the service whose address is most of a URL; of several a preferred one, else the first.
+    fn closest(&self, url: &Url, is_preferred: impl Fn(&Preset) -> bool) -> Option<&Arc<Preset>> {
+        // Where known programs listen on this machine, the user's own service is meant.
+        let is_own = |preset: &Preset| is_loopback(url) && self.has_own(&preset.id);
+        let close =
+            |preset: &Preset| Some((preset.closeness(url)?, is_preferred(preset), is_own(preset)));
+        let close = self.all().filter_map(|preset| close(preset).map(|how| (how, preset)));
+        let closest = close.reduce(|best, other| if other.0 > best.0 { other } else { best });
+        closest.map(|(_, preset)| preset)
     }
 }
 
@@ -61,6 +88,7 @@ fn alone<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::{Layer, resolve_with_providers};
 
     #[test]
     fn a_model_is_found_by_its_provider_or_by_a_name_that_one_provider_has() {
@@ -107,6 +135,49 @@ mod tests {
         let by_model = |model| known.by_model(model).unwrap().unwrap();
         assert_eq!(by_model("openai/gpt-oss-120b").0.id, "openai");
         assert_eq!(by_model("groq/openai/gpt-oss-120b").1, "openai/gpt-oss-120b");
+    }
+
+    #[test]
+    fn of_several_services_at_one_host_the_closest_is_paid() {
+        let own = |id: &str, base_url: &str| {
+            let table = [("base-url".to_owned(), base_url.into())].into_iter().collect();
+            (id.to_owned(), table)
+        };
+        let providers = Providers::from_tables([
+            own("aa", "http://gw:8782/v1"),
+            own("bb", "http://gw:8792/v1"),
+            own("gw", "http://gw:8792"),
+            own("here", "http://localhost:8000/v1"),
+            own("openai", "https://firm.example/ai"),
+            own("anthropic", "https://firm.example/ai"),
+            own("work", "https://api.deepseek.com"),
+        ])
+        .unwrap();
+        let url = |url: &str| Url::parse(url).unwrap();
+        for (at, model, id) in [
+            ("http://gw:8792/v1", "m", Some("bb")),
+            ("http://gw:8782/v1/", "m", Some("aa")),
+            ("http://gw:8792/v10", "m", Some("gw")),
+            ("https://gw/v1", "m", Some("aa")),
+            ("http://localhost:8000/v1", "m", Some("here")),
+            ("http://localhost:8000/", "m", None),
+            ("http://localhost:8001/v1", "m", None),
+            ("https://firm.example/ai", "gpt-6-luna", Some("openai")),
+            ("https://firm.example/ai", "claude-haiku-4-5", Some("anthropic")),
+            ("https://api.deepseek.com/v1", "m", Some("deepseek")),
+        ] {
+            let found = providers.payee(&url(at), model).map(|preset| preset.id.as_str());
+            assert_eq!(found, id, "{at}");
+        }
+        assert_eq!(providers.by_url(&url("http://gw:8792/v1")).unwrap().id, "bb");
+        assert!(providers.by_url(&url("http://localhost:8000/v1")).is_none());
+        for name in ["work/deepseek-flash", "anthropic/gpt-6-luna", "bb/m", "here/m"] {
+            let layer = Layer { model: Some(vec![name.to_owned()]), ..Layer::default() };
+            let now = resolve_with_providers(layer, None, &providers).unwrap();
+            let model = now.spec.model();
+            let paid = providers.payee_of(model, model.base_url()).unwrap();
+            assert_eq!(Some(&*paid.id), name.split('/').next());
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub(super) fn pico(number: i64) -> Amount {
 pub(super) fn limited(width: u32, total: i64) -> Rules {
     let price = |text| Price::parse(text).unwrap();
     let rates = Rates { input: price("1"), output: price("10"), ..Rates::default() };
-    let own = vec![OwnPrice { name: "m".into(), rates }];
+    let own = vec![OwnPrice::new("m", rates)];
     let budget = BudgetRules {
         total: Some(pico(total)),
         run: None,
