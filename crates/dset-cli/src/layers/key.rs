@@ -46,7 +46,13 @@ impl Environment {
                 Origin::Job => "job.json",
                 _ => PROJECT,
             };
-            let (host, place) = (url.host_str().unwrap_or_default(), key.place());
+            let place = key.place();
+            // Of a host that is the service's own it is the protocol or the port that is not.
+            let is_at_home = !self.strangers.contains(&model.preset.id);
+            let host = match is_at_home && model.preset.is_official_host(url) {
+                true => url.origin().ascii_serialization(),
+                false => url.host_str().unwrap_or_default().to_owned(),
+            };
             return Err(UserError::new(
                 Exit::Usage,
                 format!("the key {name} would be sent to {host}, which only {file} names"),
@@ -74,7 +80,7 @@ impl Environment {
             origin => origin.is_from_folder(),
         };
         let is_safe =
-            |url: &&Url| is_loopback(url) || !stranger && model.preset.is_official_host(url);
+            |url: &&Url| is_loopback(url) || !stranger && model.preset.is_official_origin(url);
         model.base_urls.iter().find(|url| of_the_folder && !is_safe(url))
     }
 
@@ -313,6 +319,18 @@ mod tests {
         }
         let dot_env = [("DSET_BASE_URL", "https://evil.example")];
         assert!(key(file(hosts), none(), &dot_env).is_err());
+        for (way, is_safe) in [
+            ("https://api.deepseek.com/beta", true),
+            ("http://api.deepseek.com", false),
+            ("https://api.deepseek.com:8443", false),
+        ] {
+            let project = || file(&format!("base-url = '{way}'\n"));
+            assert_eq!(key(project(), none(), &[]).is_ok(), is_safe, "{way}");
+            assert!(key(none(), project(), &[]).unwrap().is_some(), "{way}");
+        }
+        let going_on = format!("last = 'continue'\n[provider.deepseek]\ncontinuing-{url}");
+        assert!(key(file(&going_on), none(), &[]).is_err());
+        assert!(key(none(), file(&going_on), &[]).unwrap().is_some());
         // The folder moves a service that the user's own file describes.
         let mine = file("[provider.mine]\nkey-env = 'MINE_KEY'\nbase-url = 'https://my.example'\n");
         let moved = format!("model = 'mine/m'\n[provider.mine]\n{url}");

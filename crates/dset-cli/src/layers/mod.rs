@@ -61,6 +61,9 @@ pub(crate) const SCHEDULER_VARIABLES: [&str; 3] =
 /// In which the address of the server with a job stands, which may hold a password.
 pub(crate) const STORE_VARIABLE: &str = "DSET_STORE";
 
+/// The fields of a service's table that name a place where it is asked, or is at home.
+const NAMES_HOSTS: [&str; 3] = ["base-url", "continuing-base-url", "hosts"];
+
 /// Everything that was said, and where.
 #[derive(Debug, Default)]
 pub(crate) struct MergedLayer {
@@ -187,7 +190,7 @@ impl Environment {
             .hint("Move it into the `dset.toml` of the folder that it is meant for"));
         }
         let names_hosts =
-            |table: &Table| ["base-url", "hosts"].iter().any(|f| table.contains_key(*f));
+            |table: &Table| NAMES_HOSTS.iter().any(|field| table.contains_key(*field));
         let strangers = project.providers.iter().filter(|(_, own)| names_hosts(&own.table));
         self.strangers = strangers.map(|(id, _)| id.clone()).collect();
         self.providers =
