@@ -2,6 +2,7 @@
 
 mod program;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use dset_core::acceptance::{Acceptance, Received, Verdict, Verdicts};
@@ -26,15 +27,16 @@ pub(crate) struct Judge {
 
 impl Judge {
     /// Starts the programs that judge; what they complain of goes to a file in `folder`. Fails where
-    /// one cannot be started.
+    /// one cannot be started. They do not see `secrets`, variables of the environment.
     pub(crate) fn start(
         acceptance: Acceptance,
         restores: Vec<Restore>,
         folder: &Path,
+        secrets: &BTreeSet<&str>,
     ) -> Result<Judge, ProgramError> {
         let programs = acceptance.commands().map(|(index, command)| {
             let complaints = folder.join(format!("check-{}.stderr", index + 1));
-            Ok((index, Program::start(command.clone(), complaints)?))
+            Ok((index, Program::start(command.clone(), complaints, secrets)?))
         });
         let programs = programs.collect::<Result<_, _>>()?;
         Ok(Judge { acceptance, programs, restores })
