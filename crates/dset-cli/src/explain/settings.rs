@@ -23,6 +23,12 @@ impl From<SettingsError> for UserError {
                 .cause("a key on the command line shows in the process list and the history")
                 .hint("Keep it with `dset keys set PROVIDER`; `--key NAME` names another variable"),
             SettingsError::KeyForModel => key_for_model("`--model`"),
+            SettingsError::EmptyModel => user
+                .cause("a variable of the shell that is not set is empty")
+                .hint("Name one like `-m deepseek-flash`, or leave `--model` out"),
+            SettingsError::ModelTwice { services, .. } => user
+                .cause("its answers could not be told apart")
+                .hint(format!("Ask {} in a run of its own, with another `--output`", services[1])),
             SettingsError::OutOfRange { .. } => user.hint(SEE_REFERENCE),
             SettingsError::CannotContinue { .. } => user
                 .hint("If it can: say how in a table of its own, `continuing` in `[provider.NAME]`")

@@ -156,6 +156,12 @@ impl Model {
         self.base_urls.first().expect("a model is asked somewhere")
     }
 
+    /// Tells whether another model is asked of the same service at the same places.
+    #[must_use]
+    pub fn is_asked_like(&self, other: &Model) -> bool {
+        (&self.preset.id, &self.base_urls) == (&other.preset.id, &other.base_urls)
+    }
+
     /// Tells whether every place is the service's own.
     #[must_use]
     pub fn uses_official_hosts(&self) -> bool {

@@ -62,6 +62,17 @@ pub enum SettingsError {
     /// A key where the name of a model belongs.
     #[error("--model takes the name of a model, and this looks like a key")]
     KeyForModel,
+    /// No name where that of a model belongs.
+    #[error("--model is empty")]
+    EmptyModel,
+    /// A model of one name at two services: answers are told apart by the name alone.
+    #[error("{} and {} are asked for `{model}`: a run asks a model at one service", services[0], services[1])]
+    ModelTwice {
+        /// The model, as both call it.
+        model: String,
+        /// Their names in settings.
+        services: [String; 2],
+    },
     /// A number out of range.
     #[error("{name} must be {bounds}, not {given}")]
     OutOfRange {
@@ -169,6 +180,9 @@ pub fn resolve_with_providers(
     }
     let temperature = in_range("--temperature", layer.temperature, 0.0..=2.0, "from 0 to 2")?;
     let given = layer.model.unwrap_or_default();
+    if given.iter().any(|name| name.trim().is_empty()) {
+        return Err(SettingsError::EmptyModel);
+    }
     if given.iter().any(|name| begins_like_a_key(name)) {
         return Err(SettingsError::KeyForModel);
     }
@@ -204,9 +218,14 @@ pub fn resolve_with_providers(
     let mut models = Vec::new();
     for name in names {
         let model = resolve_model(name, &shared, &mut warnings)?;
-        let is_same = |other: &Model| other.request == model.request;
-        if !models.iter().any(is_same) {
-            models.push(model);
+        let is_same = |other: &&Model| other.request == model.request;
+        match models.iter().find(is_same) {
+            None => models.push(model),
+            Some(other) if other.is_asked_like(&model) => {}
+            Some(other) => {
+                let services = [other, &model].map(|model| model.preset.id.clone());
+                return Err(SettingsError::ModelTwice { model: model.request.model, services });
+            }
         }
     }
     warnings.dedup();

@@ -214,3 +214,27 @@ fn a_temperature_that_no_service_takes_is_refused() {
         assert!(resolve(layer, None).is_err());
     }
 }
+
+#[test]
+fn a_model_without_a_name_is_none() {
+    for name in ["", "  "] {
+        let model = Some(vec!["deepseek-flash".to_owned(), name.to_owned()]);
+        let error = resolve(Layer { model, ..Layer::default() }, None).unwrap_err();
+        assert_eq!(error, SettingsError::EmptyModel);
+    }
+}
+
+#[test]
+fn a_model_is_asked_at_one_service() {
+    let asked = |names: [&str; 2]| {
+        let model = Some(names.map(str::to_owned).to_vec());
+        resolve(Layer { model, ..Layer::default() }, None)
+    };
+    let error = asked(["groq/openai/gpt-oss-120b", "together/openai/gpt-oss-120b"]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "groq and together are asked for `openai/gpt-oss-120b`: a run asks a model at one service"
+    );
+    let same = asked(["deepseek-flash", "deepseek/deepseek-flash"]).unwrap();
+    assert_eq!(same.spec.models.len(), 1);
+}
