@@ -17,7 +17,7 @@ use crate::datasets::{self, DatasetArgs};
 use crate::display::text::one_line;
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::layers::SettingsLayer;
+use crate::layers::{SettingsLayer, said_twice};
 use crate::own_prices;
 use crate::schema_file::no_schema;
 use crate::setting::{Setting, ValueError, ValueKind, key_itself, ticked, unknown};
@@ -111,6 +111,10 @@ impl ConfigFile {
                         Setting::named(name).ok_or_else(|| unknown(&place.at(line), name))?;
                     let one = parse_value(&setting, item)
                         .map_err(|(fault, given)| fault.at(&place.at(line), name, &given))?;
+                    if file.settings.says_otherwise(&one) {
+                        let at = place.at(line);
+                        return Err(said_twice(&format!("{at}`system` and `system-file`")));
+                    }
                     file.settings = file.settings.over(one);
                     file.lines.insert(setting.id().to_owned(), line);
                 }

@@ -311,6 +311,10 @@ impl Environment {
                 continue;
             };
             let one = setting.read(value).map_err(|fault| fault.at("", &name, &ticked(value)))?;
+            if layer.says_otherwise(&one) {
+                let place = if wanted == Origin::DotEnv { " in .env" } else { "" };
+                return Err(said_twice(&format!("DSET_SYSTEM and DSET_SYSTEM_FILE{place}")));
+            }
             layer = layer.over(one);
         }
         Ok(layer)
@@ -356,6 +360,12 @@ fn no_provider(error: &PresetError, project: &ConfigFile, user: &ConfigFile) -> 
     };
     let places: Vec<_> = [project, user].into_iter().filter_map(own).collect();
     let place = places.iter().find(|(_, line, _)| line.is_some()).or(places.first());
+/// The error of one place that says in two ways what can be said in one.
+pub(crate) fn said_twice(names: &str) -> UserError {
+    UserError::new(Exit::Usage, format!("{names} say the same thing twice"))
+        .hint("Keep one of them")
+}
+
     let at = place.map(|(path, line, table)| {
         format!("{}, line {}: ", path.display(), line.unwrap_or(*table))
     });

@@ -106,6 +106,13 @@ impl SettingsLayer {
         }
     }
 
+    /// Tells whether another says in another way what this says.
+    pub(crate) fn says_otherwise(&self, other: &SettingsLayer) -> bool {
+        let (own, other) = (&self.layer, &other.layer);
+        own.system.is_some() && other.system_file.is_some()
+            || own.system_file.is_some() && other.system.is_some()
+    }
+
     /// Returns the fields that it says something of, by their names here.
     pub(super) fn said(&self) -> Vec<&'static str> {
         [self.layer.said(), self.terminal.said()].concat()

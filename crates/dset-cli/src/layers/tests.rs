@@ -10,10 +10,17 @@ pub(super) fn environment(real: &[(&str, &str)], file: &[(&str, &str)]) -> Envir
 #[test]
 fn a_dot_env_that_cannot_be_opened_is_an_error_and_a_folder_of_that_name_is_none() {
     let folder = tempfile::tempdir().unwrap();
-    fs_err::write(folder.path().join(".env"), "\u{feff}A_KEY=one\nOTHER=two\n").unwrap();
-    let environment = Environment::without_files(folder.path());
-    assert_eq!(environment.warnings, []);
-    assert_eq!(environment.file.get("A_KEY").map(String::as_str), Some("one"));
+    let path = folder.path().join(".env");
+    assert!(Environment::without_files(folder.path()).is_ok());
+    fs_err::create_dir(&path).unwrap();
+    assert!(Environment::without_files(folder.path()).unwrap().file.is_empty());
+    #[cfg(unix)]
+    {
+        fs_err::remove_dir(&path).unwrap();
+        fs_err::os::unix::fs::symlink(".env", &path).unwrap();
+        let error = Environment::without_files(folder.path()).map(drop).unwrap_err();
+        assert_eq!((&*error.message, error.exit), ("cannot read `.env`", Exit::Usage));
+    }
 }
 
 #[test]
@@ -113,6 +120,26 @@ fn a_variable_that_is_no_setting_is_told_with_what_was_meant() {
             ("DSET_XYZ in .env is no setting, and does nothing", SEE_REFERENCE),
         ]
     );
+}
+
+#[test]
+fn one_place_says_the_system_prompt_in_one_way() {
+    let both = [("DSET_SYSTEM", "Be brief."), ("DSET_SYSTEM_FILE", "system.txt")];
+    for (real, file, message) in [
+        (&both[..], &[][..], "DSET_SYSTEM and DSET_SYSTEM_FILE say the same thing twice"),
+        (&[], &both, "DSET_SYSTEM and DSET_SYSTEM_FILE in .env say the same thing twice"),
+    ] {
+        let error = environment(real, file).under(Layer::default()).unwrap_err();
+        assert_eq!((&*error.message, error.exit), (message, Exit::Usage));
+    }
+    for (real, file) in [(&both[..1], &both[1..]), (&both[1..], &both[..1])] {
+        let layer = environment(real, file).under(Layer::default()).unwrap().layer;
+        assert!(layer.system.is_some() != layer.system_file.is_some());
+    }
+    let text = "retries = 2\nsystem = 'Be brief.'\nsystem-file = 'system.txt'\n";
+    let error = ConfigFile::parse(Path::new("dset.toml"), text).map(drop).unwrap_err();
+    let message = "dset.toml, line 3: `system` and `system-file` say the same thing twice";
+    assert_eq!((&*error.message, error.exit), (message, Exit::Usage));
 }
 
 #[test]
