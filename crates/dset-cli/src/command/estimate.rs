@@ -12,20 +12,22 @@ use dset_core::template::order::OrderAdvice;
 use dset_core::time::{rfc3339, stamp};
 use dset_engine::os::clock::unix_ms;
 use dset_engine::source::is_there;
+use dset_engine::store::last_run;
 use dset_engine::view::estimate::{Costs, Estimate, ModelEstimate, estimate};
 use serde_json::{Value, json};
 
 use crate::command::check_key::{balance, money as amounts};
 use crate::command::job::ShardArgs;
 use crate::command::money::Money;
-use crate::command::run::{DecisionArgs, EndArgs, RunArgs, run_rows};
+use crate::command::run::{DecisionArgs, EndArgs, RunArgs, resolved, run_rows};
 use crate::display::page::{self, Page};
 use crate::display::text::{about, by, count, of, one_line, tokens};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
-use crate::layers::{Environment, SettingsLayer};
+use crate::layers::{Environment, MergedLayer, Origin, SettingsLayer};
 use crate::same_command::same_command_as;
+use crate::setting::Setting;
 
 #[derive(Debug, Args)]
 #[command(mut_arg("json", |json| json.help("Write one JSON object to stdout").long_help(None)))]
@@ -102,6 +104,10 @@ pub(super) fn run(args: EstimateArgs) -> Result<Exit, UserError> {
         flags.layer.input = Some(asked);
     }
     let (settings, terminal) = super::shared::settings_under(&environment, flags)?;
+    let said = environment.under(args.layer.clone())?;
+    if let Some(id) = changed(&said, &settings.output, &environment)? {
+        return Err(of_a_changed_request(id, &said, &environment));
+    }
     let money = Money::of(&environment);
     let now = unix_ms();
     let found = estimate(&settings, money.pricing(), now).map_err(explain::job)?;
@@ -132,6 +138,52 @@ fn of_another_request(flag: &str) -> UserError {
         .hint("Leave the flag out for what the last run left")
 }
 
+/// Finds what a place says of how a question is asked otherwise than the last run had it.
+fn changed(
+    said: &MergedLayer,
+    folder: &Path,
+    environment: &Environment,
+) -> Result<Option<&'static str>, UserError> {
+    let is_said = |id: &&'static str| said.origin(id) != Origin::Default;
+    let told: Vec<&'static str> = OF_THE_REQUEST.into_iter().filter(is_said).collect();
+    // Whatever is wrong with the store is said by who reads it next.
+    let last = if told.is_empty() { None } else { last_run(folder).ok().flatten() };
+    let Some(last) = last.filter(|last| !last.requests.is_empty()) else { return Ok(None) };
+    let now = resolved(said.layer.clone(), &environment.providers)?.spec;
+    let (new, old) = (&now.model().request, &last.requests[0]);
+    let is_changed = |id: &&'static str| match *id {
+        "model" => {
+            let asked = now.models.iter().map(|model| &model.request.model);
+            !asked.eq(last.requests.iter().map(|request| &request.model))
+        }
+        "samples" => now.samples != last.samples,
+        "base_url" => now.model().endpoint() != last.endpoint,
+        "system" | "system_file" => new.system != old.system,
+        "template" => new.template != old.template,
+        "max_tokens" => new.max_tokens != old.max_tokens,
+        "temperature" => new.temperature != old.temperature,
+        "reasoning" => new.reasoning != old.reasoning,
+        "reasoning_effort" => new.reasoning_effort != old.reasoning_effort,
+        "param" => new.params != old.params,
+        _ => new.schema != old.schema,
+    };
+    Ok(told.into_iter().find(is_changed))
+}
+
+/// The error of a setting that the answers that are there were not asked with.
+fn of_a_changed_request(id: &str, said: &MergedLayer, environment: &Environment) -> UserError {
+    let name = id.replace('_', "-");
+    let place = Setting::named(&name).map(|setting| environment.place(&setting, said));
+    let place = place.unwrap_or_default();
+    UserError::new(Exit::Usage, format!("`{name}` ({place}) is not what the last run asked with"))
+        .cause("answers are reckoned from as the last run asked for them")
+        .hint(format!(
+            "Buy some as it says: `{} --pilot 50`",
+            same_command_as("estimate", &["pilot"])
+        ))
+        .hint("Or put it back for what the last run left")
+}
+
 /// What is left to spend at the service of the first model, where there is a key and it tells.
 fn balance_of(
     environment: &Environment,
@@ -146,8 +198,14 @@ fn balance_of(
 
 /// How many of the answers that are left a balance in dollars pays for, as far as can be expected.
 fn answers_paid(found: &Estimate, balance: &Balance) -> Option<u64> {
-    let dollars = balance.amounts.iter().find(|(currency, _)| currency == "USD")?;
-    let dollars: f64 = dollars.1.parse().ok()?;
+    let amount = |amount: &String| amount.parse::<f64>().ok();
+    let (dollars, others): (Vec<_>, Vec<_>) =
+        balance.amounts.iter().partition(|(currency, _)| currency == "USD");
+    let dollars = amount(&dollars.first()?.1)?;
+    // What another currency pays for is not known.
+    if others.iter().any(|(_, other)| amount(other).is_none_or(|other| other > 0.0)) {
+        return None;
+    }
     let cost = cost(found, |model| &model.now).filter(|cost| cost.expected > 0.0)?;
     let answers = dollars.max(0.0) / cost.expected * found.left() as f64;
     Some((answers as u64).min(found.left()))

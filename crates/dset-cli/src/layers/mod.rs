@@ -320,6 +320,19 @@ impl Environment {
         Ok(layer)
     }
 
+    /// Says where the value of a setting came from.
+    pub(crate) fn place(&self, setting: &Setting, said: &MergedLayer) -> String {
+        match said.origin(setting.id()) {
+            Origin::Flag => "flag".to_owned(),
+            Origin::Environment => setting.variable(),
+            Origin::DotEnv => format!("{} in .env", setting.variable()),
+            Origin::Project(line) => format!("{}:{line}", self.project.path.display()),
+            Origin::User(line) => format!("{}:{line}", self.user.path.display()),
+            Origin::Job => "job.json".to_owned(),
+            Origin::Default | Origin::KeysFile => "default".to_owned(),
+        }
+    }
+
     /// Puts flags over the environment over `.env` over the folder's file over the user's.
     pub(crate) fn under(&self, flags: impl Into<SettingsLayer>) -> Result<MergedLayer, UserError> {
         self.under_with(flags, None)
@@ -347,6 +360,12 @@ impl Environment {
     }
 }
 
+/// The error of one place that says in two ways what can be said in one.
+pub(crate) fn said_twice(names: &str) -> UserError {
+    UserError::new(Exit::Usage, format!("{names} say the same thing twice"))
+        .hint("Keep one of them")
+}
+
 /// Returns the path of a folder's file of settings.
 pub(crate) fn project_path(folder: &Path) -> PathBuf {
     if folder == Path::new(".") { PROJECT.into() } else { folder.join(PROJECT) }
@@ -360,12 +379,6 @@ fn no_provider(error: &PresetError, project: &ConfigFile, user: &ConfigFile) -> 
     };
     let places: Vec<_> = [project, user].into_iter().filter_map(own).collect();
     let place = places.iter().find(|(_, line, _)| line.is_some()).or(places.first());
-/// The error of one place that says in two ways what can be said in one.
-pub(crate) fn said_twice(names: &str) -> UserError {
-    UserError::new(Exit::Usage, format!("{names} say the same thing twice"))
-        .hint("Keep one of them")
-}
-
     let at = place.map(|(path, line, table)| {
         format!("{}, line {}: ", path.display(), line.unwrap_or(*table))
     });

@@ -283,6 +283,13 @@ fn a_pilot_buys_rows_of_the_whole_file_which_count_and_reckons_from_them() {
     assert!(rows.iter().any(|row| *row >= 20), "evenly from the whole: {rows:?}");
     assert!(!folder.path("a.jsonl").exists(), "the run has not gone to its end");
     folder.dset(&["estimate", "--samples", "3"]).exits(2).says("`--samples` says nothing");
+    let settings = folder.read("dset.toml");
+    folder.write("dset.toml", format!("samples = 3\n{settings}"));
+    let changed = "`samples` (dset.toml:1) is not what the last run asked with";
+    folder.dset(&["estimate"]).exits(2).says(changed);
+    folder.write("dset.toml", format!("samples = 1\n{settings}"));
+    folder.dset(&["estimate"]).exits(0);
+    folder.write("dset.toml", settings);
     // The same pilot buys nothing; the run buys the rest, and says before what that will cost.
     let again = folder.dset(&["estimate", "--pilot", "10"]).exits(0);
     let again = again.says("30 of the rest, which the pilot does not ask");

@@ -9,7 +9,7 @@ use crate::config_file::ConfigFile;
 use crate::display::text::{one_line, shortened};
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::layers::{Environment, MergedLayer, Origin, SettingsLayer};
+use crate::layers::{Environment, MergedLayer, SettingsLayer};
 use crate::setting::{Setting, unknown};
 
 #[derive(Debug, Args)]
@@ -84,15 +84,7 @@ fn row(
         Some(value) => Some(value),
         None => setting.default_word().map(Value::String),
     };
-    let origin = match said.origin(setting.id()) {
-        Origin::Flag => "flag".to_owned(),
-        Origin::Environment => setting.variable(),
-        Origin::DotEnv => format!("{} in .env", setting.variable()),
-        Origin::Project(line) => format!("{}:{line}", environment.project.path.display()),
-        Origin::User(line) => format!("{}:{line}", environment.user.path.display()),
-        Origin::Job => "job.json".to_owned(),
-        Origin::Default | Origin::KeysFile => "default".to_owned(),
-    };
+    let origin = environment.place(setting, said);
     Row { otherwise: setting.default_text().unwrap_or_else(|| "none".into()), name, value, origin }
 }
 
