@@ -92,14 +92,18 @@ fn rates(pricing: &Map<String, Value>) -> Result<Rates, NoRates> {
 
 /// Returns the higher one of each price.
 fn dearer(one: Rates, other: Rates) -> Rates {
-    let optional = |one: Option<Price>, other: Option<Price>| one.max(other);
+    // What has no price of its own costs what tokens of its direction do.
+    let optional = |own: fn(&Rates) -> Option<Price>, usual: fn(&Rates) -> Price| {
+        let price = |rates| own(rates).unwrap_or_else(|| usual(rates));
+        own(&one).or(own(&other)).map(|_| price(&one).max(price(&other)))
+    };
     Rates {
         input: one.input.max(other.input),
-        cached_input: optional(one.cached_input, other.cached_input),
-        cache_write: optional(one.cache_write, other.cache_write),
+        cached_input: optional(|rates| rates.cached_input, |rates| rates.input),
+        cache_write: optional(|rates| rates.cache_write, |rates| rates.input),
         cache_write_1h: None,
         output: one.output.max(other.output),
-        reasoning: optional(one.reasoning, other.reasoning),
+        reasoning: optional(|rates| rates.reasoning, |rates| rates.output),
     }
 }
 
@@ -118,6 +122,8 @@ mod tests {
             {"id":"search/x","pricing":{"prompt":"0.000001","completion":"0.000001","request":"0.005"}},
             {"id":"free/x:free","pricing":{"prompt":"0","completion":"0"}},
             {"id":"tiny/x","pricing":{"prompt":1e-8,"completion":"0.0000000000001"}},
+            {"id":"read/x","pricing":{"prompt":"0.000001","completion":"0.000002",
+             "overrides":[{"above":200000,"input_cache_read":"0.0000003"}]}},
             {"id":"none/x"}]}"#;
         let list = read_published(body).unwrap();
         let found = |model: &str| list.iter().find(|one| one.model == model).unwrap();
@@ -135,7 +141,13 @@ mod tests {
         assert_eq!(found("search/x").rates, Err(NoRates::PerRequest));
         assert_eq!(per_million("free/x:free"), ("0.00".into(), "0.00".into()));
         assert!(found("tiny/x").rates.is_err());
-        assert_eq!(list.len(), 6);
+        let cached = found("read/x").rates.clone().unwrap().cached_input.unwrap();
+        assert_eq!(
+            cached.to_string(),
+            "1.00",
+            "tokens without a price of their own cost the full one"
+        );
+        assert_eq!(list.len(), 7);
         for other in [&b"[]"[..], b"{}", b"<html>", br#"{"data":[{"name":"x"}]}"#] {
             assert_eq!(read_published(other), None);
         }
