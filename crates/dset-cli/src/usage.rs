@@ -13,6 +13,7 @@ use crate::error::UserError;
 use crate::exit::Exit;
 use crate::file_suggestion::may_hold_questions;
 use crate::help;
+use crate::prompt::may_be_a_key;
 use crate::setting::{Setting, ticked};
 
 /// Says why there is no command to run: help was asked for, or something is wrong.
@@ -112,7 +113,11 @@ impl Mistake<'_> {
             ErrorKind::InvalidSubcommand => self.no_such_command(),
             ErrorKind::UnknownArgument if argument.starts_with('-') => self.no_such_flag(&argument),
             ErrorKind::UnknownArgument => {
-                let given = ticked(&self.one(ContextKind::InvalidArg));
+                let given = self.one(ContextKind::InvalidArg);
+                let given = match may_be_a_key(&given) {
+                    true => "what looks like a key".to_owned(),
+                    false => ticked(&given),
+                };
                 self.meant(wrong(format!("`{command}` has no use for {given}")), None)
             }
             ErrorKind::InvalidValue => self.value_not_taken(&argument),
@@ -309,10 +314,12 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_an_unknown_flag_is_not_shown() {
-        for words in
-            [&["run", "--api-key=sk-0123456789"][..], &["run", "--api-key", "sk-0123456789"]]
-        {
+    fn what_follows_an_unknown_flag_or_looks_like_a_key_is_not_shown() {
+        for words in [
+            &["run", "--api-key=sk-0123456789"][..],
+            &["run", "--api-key", "sk-0123456789"],
+            &["keys", "set", "deepseek", "sk-0123456789"],
+        ] {
             let error = said(words);
             assert!(!format!("{error:?}").contains("0123"), "{error:?}");
         }

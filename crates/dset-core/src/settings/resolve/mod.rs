@@ -446,7 +446,7 @@ fn service(
 }
 
 fn base_url(given: &str) -> Result<Url, SettingsError> {
-    let wrong = |detail: String| SettingsError::BaseUrl { given: without_password(given), detail };
+    let wrong = |detail: String| SettingsError::BaseUrl { given: without_secrets(given), detail };
     let url = Url::parse(given.trim()).map_err(|error| wrong(error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err(wrong("it must begin with http:// or https:// and name a host".into()));
@@ -455,6 +455,15 @@ fn base_url(given: &str) -> Result<Url, SettingsError> {
         return Err(wrong("it must not hold a user name or a password".into()));
     }
     Ok(url)
+}
+
+/// Leaves out of an address what may be secret.
+fn without_secrets(given: &str) -> String {
+    let mut shown = without_password(given);
+    if let Some(query) = shown.find('?') {
+        shown.replace_range(query.., "?…");
+    }
+    shown
 }
 
 fn without_password(given: &str) -> String {

@@ -199,6 +199,10 @@ fn a_base_url_is_a_url_without_a_password() {
         "http:me:secret@host/v1",
         "https:/me:secret@host/v1",
         "//me:secret@host/v1",
+        "htp://host/?api_key=secret",
+        "host/v1?key=secret",
+        "htp://me:not?secret@host",
+        "htp://me:secret@host/?key=secret@",
     ];
     for given in ["localhost:8000", "ftp://x", "not a url"].into_iter().chain(with_password) {
         let layer = Layer { base_url: Some(vec![given.into()]), ..Layer::default() };
