@@ -57,6 +57,8 @@ pub(crate) struct Client {
     pub(crate) in_flight: u32,
     /// Sent and not arrived.
     pub(crate) on_the_way: u32,
+    /// Asks so far: every one is for a question of its own.
+    asked: u32,
     /// The wake-up that counts; others are void.
     pub(crate) wake_at: Option<Us>,
     failures: FailureStreak,
@@ -67,6 +69,8 @@ pub(crate) struct Client {
 #[derive(Debug, Clone)]
 pub(crate) struct SentAsk {
     sent: Option<Ticket>,
+    at: Us,
+    question: u32,
     is_probe: bool,
 }
 
@@ -76,6 +80,7 @@ impl Client {
             sender,
             in_flight: 0,
             on_the_way: 0,
+            asked: 0,
             wake_at: None,
             failures: FailureStreak::default(),
             outage: None,
@@ -109,13 +114,14 @@ impl Client {
     pub(crate) fn sends(&mut self, now: Us) -> SentAsk {
         self.in_flight += 1;
         self.on_the_way += 1;
+        self.asked += 1;
         let sent = match &mut self.sender {
             Sender::Pace(pace) => Some(pace.sent(time(now))),
             _ => None,
         };
         let outage = self.outage.as_mut();
         let is_probe = outage.map(|outage| outage.probing = true).is_some();
-        SentAsk { sent, is_probe }
+        SentAsk { sent, at: now, question: self.asked, is_probe }
     }
 
     /// Takes a status line that comes before its answer.
@@ -142,8 +148,9 @@ impl Client {
         }
         match back {
             ResponseSignal::Answered { .. } => {
-                self.failures.answered();
-                if self.outage.take().is_some()
+                let is_alive = self.failures.answered(time(ticket.at));
+                if is_alive
+                    && self.outage.take().is_some()
                     && let Sender::Pace(pace) = &mut self.sender
                 {
                     pace.outage_over(time(now));
@@ -151,7 +158,7 @@ impl Client {
             }
             _ if self.outage.is_some() => self.failed_in_outage(now, ticket),
             ResponseSignal::Refused { .. } | ResponseSignal::Overloaded { .. } => {}
-            ResponseSignal::Neutral => self.failed(now),
+            ResponseSignal::Neutral => self.failed(now, ticket),
         }
     }
 
@@ -164,15 +171,16 @@ impl Client {
         }
     }
 
-    fn failed(&mut self, now: Us) {
+    fn failed(&mut self, now: Us, ticket: &SentAsk) {
         let slots_max = match &self.sender {
             Sender::Oracle => return,
             Sender::Fixed(slots) => *slots,
             Sender::Pace(_) => SLOTS_MAX,
         };
         // Every question is a new one: its first failure is this one.
-        let first_failed_at = self.failures.answered_count();
-        if self.failures.failed(first_failed_at, self.in_flight as usize, slots_max) {
+        let (first_failed_at, in_flight) = (self.failures.answers(), self.in_flight as usize);
+        let (now_at, question) = (time(now), ticket.question);
+        if self.failures.failed(now_at, question, first_failed_at, in_flight, slots_max) {
             let probe_at = now + us(PROBE_FIRST_S);
             self.outage = Some(Outage { wait_s: PROBE_FIRST_S, probe_at, probing: false });
             if let Sender::Pace(pace) = &mut self.sender {

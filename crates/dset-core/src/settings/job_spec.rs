@@ -1,6 +1,5 @@
 //! What is asked, and where the answers go.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use crate::acceptance::RetryWith;
 use crate::check::Declaration;
 use crate::csv::HeaderMode;
 use crate::key::RequestSettings;
-use crate::provider::{Preset, presets};
+use crate::provider::Preset;
 use crate::schema::Schema;
 use crate::schema::dialect::{AskedFor, Conveyed};
 
@@ -45,17 +44,6 @@ pub struct JobSpec {
     pub schema: Option<Schema>,
     /// What an answer has to be.
     pub checks: Checks,
-}
-
-impl JobSpec {
-    /// Returns the variables that hold keys of known services, and those of the services that are asked.
-    /// No other program is to read them.
-    #[must_use]
-    pub fn key_variables(&self) -> BTreeSet<&str> {
-        let known = presets().iter().chain(self.models.iter().map(|model| &model.preset));
-        let known = known.flat_map(|preset| preset.key_env.iter().map(String::as_str));
-        known.chain(self.models.iter().filter_map(|model| model.key_variable.as_deref())).collect()
-    }
 }
 
 /// What an answer has to be, and what is done where it is not.

@@ -2,7 +2,6 @@
 
 mod program;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use dset_core::acceptance::{Acceptance, Received, Verdict, Verdicts};
@@ -27,16 +26,15 @@ pub(crate) struct Judge {
 
 impl Judge {
     /// Starts the programs that judge; what they complain of goes to a file in `folder`. Fails where
-    /// one cannot be started. They do not see `secrets`, variables of the environment.
+    /// one cannot be started.
     pub(crate) fn start(
         acceptance: Acceptance,
         restores: Vec<Restore>,
         folder: &Path,
-        secrets: &BTreeSet<&str>,
     ) -> Result<Judge, ProgramError> {
         let programs = acceptance.commands().map(|(index, command)| {
             let complaints = folder.join(format!("check-{}.stderr", index + 1));
-            Ok((index, Program::start(command.clone(), complaints, secrets)?))
+            Ok((index, Program::start(command.clone(), complaints)?))
         });
         let programs = programs.collect::<Result<_, _>>()?;
         Ok(Judge { acceptance, programs, restores })

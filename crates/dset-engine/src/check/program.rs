@@ -3,7 +3,6 @@
 //! It has a thread of its own, which asks it row by row, and starts it again where it died or had to be
 //! killed because it said nothing in time.
 
-use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -40,13 +39,6 @@ pub(super) struct Program {
 
 type Waker = Arc<Mutex<Option<Sender<Said>>>>;
 
-/// How a process is started.
-struct Start {
-    command: Command,
-    /// Variables that are not in its environment.
-    secrets: Vec<String>,
-}
-
 /// A row that it is asked about.
 struct Job {
     row: u64,
@@ -55,25 +47,17 @@ struct Job {
 }
 
 impl Program {
-    /// Starts it. What it writes to its standard error is appended to the file `complaints`. Variables
-    /// that are `secrets` are not in its environment.
-    pub(super) fn start(
-        command: Command,
-        complaints: PathBuf,
-        secrets: &BTreeSet<&str>,
-    ) -> Result<Program, ProgramError> {
-        let program = command.command[0].clone();
-        let failed = |error| ProgramError { program: program.clone(), error };
-        let secrets = secrets.iter().map(|&name| name.to_owned()).collect();
-        let command = Start { command, secrets };
+    /// Starts it. What it writes to its standard error is appended to the file `complaints`.
+    pub(super) fn start(command: Command, complaints: PathBuf) -> Result<Program, ProgramError> {
+        let failed = |error| ProgramError { program: command.command[0].clone(), error };
         let (wake, said) = channel();
         let waker: Waker = Arc::new(Mutex::new(Some(wake.clone())));
-        let process = Process::start(&command, &complaints, (wake, said)).map_err(&failed)?;
+        let process = Process::start(&command, &complaints, (wake, said)).map_err(failed)?;
         let (jobs, wanted) = channel();
-        let waked = Arc::clone(&waker);
+        let (own, waked) = (command.clone(), Arc::clone(&waker));
         std::thread::Builder::new()
             .name("check".into())
-            .spawn(move || run(&command, &complaints, process, &waked, &wanted))
+            .spawn(move || run(&own, &complaints, process, &waked, &wanted))
             .map_err(failed)?;
         Ok(Program { jobs, waker })
     }
@@ -95,7 +79,7 @@ impl Program {
 }
 
 fn run(
-    command: &Start,
+    command: &Command,
     complaints: &Path,
     process: Process,
     waker: &Waker,
@@ -114,13 +98,13 @@ fn lock(waker: &Waker) -> MutexGuard<'_, Option<Sender<Said>>> {
 /// Asks about one row; a program that died is asked once more. One that wrote more than it was asked
 /// for is started again, because what it writes from then on would be taken for other rows'.
 fn judge(
-    command: &Start,
+    command: &Command,
     complaints: &Path,
     process: &mut Option<Process>,
     waker: &Waker,
     job: &Job,
 ) -> Judgement {
-    let patience = Duration::from_secs(command.command.seconds);
+    let patience = Duration::from_secs(command.seconds);
     if process.as_ref().is_some_and(|process| process.said.try_recv().is_ok()) {
         *process = None;
     }
@@ -158,7 +142,7 @@ fn judge(
             Some(Err(RecvTimeoutError::Timeout)) => {
                 // What it said later would be taken for the next row's.
                 *process = None;
-                let seconds = command.command.seconds;
+                let seconds = command.seconds;
                 return Judgement::Unknown(format!("the program said nothing for {seconds} s"));
             }
             Some(Ok(Said::End) | Err(RecvTimeoutError::Disconnected)) | None => *process = None,
@@ -195,15 +179,11 @@ enum Said {
 
 impl Process {
     fn start(
-        Start { command, secrets }: &Start,
+        command: &Command,
         complaints: &Path,
         (tell, said): (Sender<Said>, Receiver<Said>),
     ) -> std::io::Result<Process> {
-        let mut program = std::process::Command::new(&command.command[0]);
-        for name in secrets {
-            program.env_remove(name);
-        }
-        let mut child = program
+        let mut child = std::process::Command::new(&command.command[0])
             .args(&command.command[1..])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -287,9 +267,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let command = ["sh", "-c", script].map(str::to_owned).to_vec();
         let command = Command { command, seconds: 60 };
-        let secrets = BTreeSet::from(["CARGO_MANIFEST_DIR"]);
-        let complaints = folder.path().join("complaints");
-        (Program::start(command, complaints, &secrets).unwrap(), folder)
+        (Program::start(command, folder.path().join("complaints")).unwrap(), folder)
     }
 
     fn is_unknown(judgement: &Judgement) -> bool {
@@ -307,18 +285,6 @@ mod tests {
         assert_eq!(program.ask(2, "once"), Judgement::Passed);
         assert!(is_unknown(&program.ask(3, "twice")));
         assert_eq!(program.ask(4, "once"), Judgement::Passed);
-    }
-
-    #[test]
-    fn variables_that_hold_keys_are_not_in_its_environment() {
-        assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some(), "cargo says it");
-        let (program, _folder) = program(
-            r#"while read -r line; do
-                case "$CARGO_MANIFEST_DIR" in "") ok=true;; *) ok=false;; esac
-                echo "{\"ok\":$ok}"
-            done"#,
-        );
-        assert_eq!(program.ask(2, "any"), Judgement::Passed);
     }
 
     #[test]

@@ -53,9 +53,7 @@ impl Accepting {
         let terms = Terms::new(&acceptance, &spec.checks);
         let asked_for = spec.models.iter().map(Model::asked_for);
         let restores = asked_for.map(|asked| asked.map(|asked| asked.restore).unwrap_or_default());
-        let secrets = spec.key_variables();
-        let judge = Judge::start(acceptance, restores.collect(), &spec.output, &secrets)?;
-        let judge = Arc::new(judge);
+        let judge = Arc::new(Judge::start(acceptance, restores.collect(), &spec.output)?);
         Ok(Accepting { judge, terms })
     }
 
