@@ -67,12 +67,19 @@ pub(super) fn only_in_txt(text: &[u8], known: &[Row]) -> (Vec<Row>, u64) {
     found
 }
 
-/// Returns where the next line begins that a row begins with.
+/// Returns where the next row begins: at the beginning of a line, or where another was torn and a later run wrote on
+/// in the same line.
 fn begin_of_row(text: &str) -> Option<usize> {
     let is_begin = |at: &usize| {
         let at_line = *at == 0 || text.as_bytes()[at - 1] == b'\n';
-        let stamp = text.as_bytes().get(at + TXT_STAMP.len()..at + TXT_STAMP.len() + STAMP.len());
-        at_line && stamp.is_some_and(is_stamp)
+        let behind = at + TXT_STAMP.len() + STAMP.len();
+        let stamp = text.as_bytes().get(at + TXT_STAMP.len()..behind);
+        let goes_on = |next: &str| {
+            text.get(behind..)
+                .and_then(|rest| rest.strip_prefix('\n')?.strip_prefix(next))
+                .is_some()
+        };
+        stamp.is_some_and(is_stamp) && (at_line || goes_on(QUESTION) || goes_on(MODEL))
     };
     text.match_indices(TXT_STAMP).map(|(at, _)| at).find(is_begin)
 }
