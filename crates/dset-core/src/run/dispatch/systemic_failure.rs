@@ -11,9 +11,10 @@
 //!
 //! In a run that has had answers only one to an ask that was sent after the first of these refusals
 //! clears them: answers take seconds, and those on their way say nothing of a service that has changed
-//! since. Without one the service is tried as in an outage, with other questions where there are any.
-//! Once it answers, those that were refused are asked once more, and each is refused then on its own
-//! account; if it does not, it is the settings, and none of them is marked.
+//! since. Without one the service is tried as in an outage, with other questions. Once it answers, those
+//! that were refused are asked once more, and each is refused then on its own account; if it does not, it
+//! is the settings, and none of them is marked. Where there is no other question, and the words are of the
+//! request, they are taken as refused at once.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -176,7 +177,14 @@ impl Dispatch {
         if self.asks_in_flight.is_empty() {
             let failure = failure.clone();
             if self.proof() == Proof::Now {
-                self.doubt(cx, failure);
+                // There is no other question that would tell.
+                match is_last && is_of_request(&failure) {
+                    true => {
+                        self.hold_suspects(cx.now);
+                        self.end_doubt(cx, failure);
+                    }
+                    false => self.doubt(cx, failure),
+                }
             } else {
                 self.systemic_failure.clear();
                 cx.shutdown.stop(refused_throughout(failure));
@@ -217,9 +225,7 @@ impl Dispatch {
     pub(crate) fn end_doubt(&mut self, cx: &mut Context<'_>, failure: Failure) {
         let is_last = self.read.ended
             && self.active.keys().all(|at| self.spare.contains(at) || self.suspects.contains(at));
-        let may_be_they =
-            matches!(failure.class, FailureClass::Refused(Refusal::Request | Refusal::Question));
-        if !(is_last && may_be_they) {
+        if !(is_last && is_of_request(&failure)) {
             cx.shutdown.stop(refused_throughout(failure));
             return;
         }
@@ -256,6 +262,11 @@ impl Dispatch {
             self.reject(cx, held.question, failure);
         }
     }
+}
+
+/// Tells whether a refusal says that it is for what was asked.
+fn is_of_request(failure: &Failure) -> bool {
+    matches!(failure.class, FailureClass::Refused(Refusal::Request | Refusal::Question))
 }
 
 /// Why a run ends in which everything is refused.

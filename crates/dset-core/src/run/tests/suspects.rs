@@ -330,12 +330,14 @@ fn what_the_model_wrote_clears_settings_and_key_though_it_is_cut_or_nothing() {
 }
 
 #[test]
-fn where_nothing_is_left_to_ask_the_last_ten_are_marked_after_every_retry() {
+fn where_nothing_is_left_to_ask_the_last_ten_are_marked_at_once() {
     let mut bench = Bench::new(rules(1), 20);
     for question in 0..10 {
         bench.reply(question, answer());
     }
-    run_by_the_clock(&mut bench, |_, _| failure_saying(REFUSED, "one thing"));
+    for question in 10..20 {
+        bench.reply(question, failure_saying(REFUSED, "one thing"));
+    }
     assert!(matches!(bench.why(), EndReason::Complete), "{:?}", bench.why());
     assert_eq!(bench.machine.ledger().rejected, 10);
 }
