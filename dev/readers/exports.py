@@ -89,8 +89,9 @@ def thinking(number, text):
 
 
 def marked(number, text):
+    before = f"<|begin_of_thought|>\n\n{thought(number)}\n\n<|end_of_thought|>\n\n"
     return (
-        f"<|begin_of_thought|>\n\n{thought(number)}\n\n<|end_of_thought|>\n\n"
+        f"{before if thought(number) else ''}"
         f"<|begin_of_solution|>\n\n{text}\n\n<|end_of_solution|>"
     )
 
