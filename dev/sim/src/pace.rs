@@ -35,8 +35,8 @@ struct Outage {
     /// The question whose failure began it, and those that were asked in it.
     began_with: Option<QuestionIndex>,
     tried: BTreeSet<QuestionIndex>,
-    /// The question that is asked after the last retry, how often that was announced, and its ask.
-    another: Option<QuestionIndex>,
+    /// The question that is asked after the last retry with its model, how often that was announced, and its ask.
+    another: Option<(QuestionIndex, u16)>,
     another_tries: u32,
     another_ask: Option<AskId>,
     /// The service is there, and refuses everything.
@@ -327,8 +327,8 @@ impl ServiceChecker {
             return;
         };
         let index = ask.question.index;
-        if outage.another.is_some() {
-            assert_eq!(outage.another, Some(index), "the question that was announced is asked");
+        if let Some((announced, _)) = outage.another {
+            assert_eq!(announced, index, "the question that was announced is asked");
             outage.another_ask = Some(ask.id);
         }
         outage.tried.insert(index);
@@ -388,9 +388,9 @@ impl ServiceChecker {
                 assert!(self.is_final(), "another question is tried after every retry");
                 let outage = self.outage.as_mut().expect("another question in an outage");
                 let is_new = outage.another.is_none() && !outage.tried.contains(&question.index);
-                let is_same = outage.another == Some(question.index);
+                let is_same = outage.another == Some((question.index, question.model));
                 assert!(is_new || is_same, "one other question is tried");
-                outage.another = Some(question.index);
+                outage.another = Some((question.index, question.model));
                 outage.another_tries += 1;
                 assert!(outage.another_tries <= self.endpoints, "once at each place");
                 outage.probes += 1;
@@ -422,11 +422,13 @@ impl ServiceChecker {
         self.outage.as_ref().is_some_and(last)
     }
 
-    /// Returns true if another question was tried at every place after every retry; absent where
-    /// none was tried.
+    /// Returns true if another question was tried after every retry at every place that is not closed; absent
+    /// where none was tried.
     pub(crate) fn has_tried_another(&self) -> Option<bool> {
         let outage = self.outage.as_ref()?;
-        outage.another.map(|_| outage.another_tries == self.endpoints)
+        let (_, model) = outage.another?;
+        let closed = self.closed.iter().filter(|(of, _)| *of == model).count() as u32;
+        Some(outage.another_tries + closed >= self.endpoints)
     }
 
     /// Returns true if a question was asked in an outage, or began it.
