@@ -402,8 +402,7 @@ impl ServiceChecker {
             }
             Notice::OutageEnded { .. } => {
                 assert_eq!(self.failed, 0, "an outage is over when the service answers");
-                // Of several places each has a past of its own.
-                let is_there = self.several || self.failing_since.is_none();
+                let is_there = self.failing_since.is_none();
                 assert!(
                     is_there,
                     "an outage is over when what was sent after it began is answered"

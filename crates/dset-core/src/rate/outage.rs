@@ -91,11 +91,6 @@ impl FailureStreak {
         first_failed_at.signs_of_life == self.answers.signs_of_life
     }
 
-    /// Takes that an outage begins: what was sent before now is no sign of life.
-    pub fn outage_begins(&mut self, now: Time) {
-        self.unrefuted.begin(now);
-    }
-
     /// Takes an answer, or another word of the service about a question; true if it shows that the
     /// service is there.
     pub fn answered(&mut self, sent_at: Time) -> bool {

@@ -154,14 +154,13 @@ impl Dispatch {
         let answered = self.failures.answers();
         let held = self.active.get_mut(&back.index).expect("a failed question is held");
         let first_failed_at = *held.first_failed_at.get_or_insert(answered);
-        if self.router.are_several()
-            && self.on_endpoint_failure(cx, back, &failure, first_failed_at)
-        {
-            return;
-        }
         let in_flight = self.asks_in_flight.len();
         let is_out = self.failures.failed(cx.now, back.index, first_failed_at, in_flight, most);
-        if is_out && !self.router.are_several() {
+        if self.router.are_several() {
+            if self.on_endpoint_failure(cx, back, &failure, first_failed_at) {
+                return;
+            }
+        } else if is_out {
             self.begin_outage(cx, back, failure);
             return;
         }

@@ -48,7 +48,6 @@ impl Dispatch {
         failure: Failure,
         is_of_refusals: bool,
     ) {
-        self.failures.outage_begins(cx.now);
         let lightly = cx.gates.slots_max() > 1;
         let mut outage = Outage::begin(cx.now, index, &cx.rules.backoff, lightly);
         outage.is_of_refusals = is_of_refusals;
