@@ -291,10 +291,8 @@ impl Plan {
 
     fn failure_id(&self, id: QuestionId, at: QuestionIndex) -> QuestionId {
         let row = self.wanted.row(at) as usize;
-        match self.text_ordinals {
-            None => id,
-            Some(_) => QuestionId { text_hash: self.prints[row], ordinal: self.ordinals[row] },
-        }
+        let is_question_alone = self.text_ordinals.is_none();
+        failure_id(is_question_alone, id, self.prints[row], self.ordinals[row])
     }
 
     /// Returns what the machine is told of this plan.
@@ -346,6 +344,17 @@ impl Plan {
     pub fn count(&self, planned: Planned) -> u64 {
         self.states.iter().filter(|&&state| state == planned).count() as u64
     }
+}
+
+/// Returns what the endings of a question are found by: itself, or where more is asked than the question, its
+/// request to the first model, which is the `ordinal`th of its kind.
+fn failure_id(
+    is_question_alone: bool,
+    id: QuestionId,
+    short_print: u64,
+    ordinal: u32,
+) -> QuestionId {
+    if is_question_alone { id } else { QuestionId { text_hash: short_print, ordinal } }
 }
 
 /// Tells whether a question whose answer was cut may be asked again: under a higher token limit.

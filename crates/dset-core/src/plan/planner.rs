@@ -8,7 +8,7 @@ use crate::plan::fanout::Fanout;
 use crate::plan::key_index::KeyFinder;
 use crate::plan::merge::merge;
 use crate::plan::tally::Tally;
-use crate::plan::{AnswerId, FormerRequests, Plan, Redo, StoreFacts, Stored};
+use crate::plan::{AnswerId, FormerRequests, Plan, Redo, StoreFacts, Stored, failure_id};
 
 /// Collects the questions of the input.
 #[derive(Debug, Default)]
@@ -210,13 +210,8 @@ impl Planner {
             let entries = wanted.entries_of_row(index(row));
             for at in entries.clone().filter(|_| needs_ids) {
                 if tally.is_open(at) {
-                    let failure = match self.prompts_are_questions {
-                        true => id,
-                        false => QuestionId {
-                            text_hash: self.prints[row * wanted.models()].short(),
-                            ordinal: ordinals[row],
-                        },
-                    };
+                    let print = self.prints[row * wanted.models()].short();
+                    let failure = failure_id(self.prompts_are_questions, id, print, ordinals[row]);
                     tally.entry(at, &beside.evidence((id, failure), at, facts, &wanted));
                 } else if let Some(other) = beside.beside_own(id, at, &wanted) {
                     tally.beside_own(at, other);

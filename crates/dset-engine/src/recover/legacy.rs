@@ -241,7 +241,8 @@ pub fn recover_from_output(
     }
     file.seek(SeekFrom::Start(mark.bytes))?;
     file.read_to_end(&mut behind)?;
-    let ours = output.read(&behind).iter().filter(|row| output.is_ours(row)).count() as u64;
+    let behind = output.read(&behind);
+    let ours = behind.iter().filter(|row| output.is_ours(row)).count() as u64;
     // Rows follow the order of the store: where that has as many places, it has lost none of them,
     // and the rows before the mark need not be read.
     if ours <= store.position(edition)?.saturating_sub(mark.rows) {
@@ -250,8 +251,9 @@ pub fn recover_from_output(
     let bytes = fs::read(&path)?;
     let before = &bytes[..mark.bytes as usize];
     let is_as_marked = mark.fits(tail_of(before));
-    let from = if is_as_marked { output.read(before).len() } else { 0 };
-    let all = output.read(&bytes);
+    let mut all = output.read(if is_as_marked { before } else { &bytes });
+    let from = if is_as_marked { all.len() } else { 0 };
+    all.extend(behind.into_iter().filter(|_| is_as_marked));
     let ids = ids(&all, by_model);
     let known = store.by_question(edition, by_model)?;
     let mut writes = Vec::new();

@@ -30,8 +30,8 @@ pub(crate) enum Recovery {
     FinishRebuild,
     /// There are outputs of which the store knows nothing.
     ImportLegacy,
-    /// Rows of ours may stand behind the checkpoint of an output.
-    TakeBack,
+    /// Rows of ours may stand behind this checkpoint of an output.
+    TakeBack(TakenFrom, StoredCheckpoint),
 }
 
 /// What was put right before a run.
@@ -114,7 +114,7 @@ impl Traces {
     }
 
     /// Returns the output in which rows of ours may stand behind its checkpoint.
-    fn behind_mark(&self) -> Option<(TakenFrom, StoredCheckpoint)> {
+    pub(crate) fn behind_mark(&self) -> Option<(TakenFrom, StoredCheckpoint)> {
         let (from, bytes) = match self.json_bytes {
             0 => (TakenFrom::Csv, self.csv_bytes),
             bytes => (TakenFrom::Json, bytes),
@@ -132,7 +132,8 @@ pub(crate) fn pending(traces: &Traces) -> Vec<Recovery> {
     pending.extend(traces.is_rebuilding.then_some(Recovery::FinishRebuild));
     // Outputs that were moved away or written anew are as the store says.
     if pending.is_empty() {
-        pending.extend(traces.behind_mark().map(|_| Recovery::TakeBack));
+        let behind = traces.behind_mark();
+        pending.extend(behind.map(|(output, mark)| Recovery::TakeBack(output, mark)));
         if traces.is_blank && traces.has_outputs && traces.checkpoints.is_empty() {
             pending.push(Recovery::ImportLegacy);
         }
@@ -166,24 +167,26 @@ impl Recovery {
             }
             Recovery::ImportLegacy => import_legacy(store, folder, formats, by_model, stamp, now)?
                 .map(Recovered::Imported),
-            Recovery::TakeBack => take_back(store, folder, by_model, now)?
-                .map(|(rows, from)| Recovered::TakenBack { rows, from }),
+            Recovery::TakeBack(output, mark) => {
+                let rows = take_back(store, folder, (output, &mark), by_model, now)?;
+                rows.map(|(rows, from)| Recovered::TakenBack { rows, from })
+            }
         })
     }
 }
 
-/// Takes back what stands in an output behind its mark and the store does not know; returns how many rows, and
+/// Takes back what stands in an output behind this mark and the store does not know; returns how many rows, and
 /// the name of the file.
 pub(crate) fn take_back(
     store: &mut Store,
     folder: &Path,
+    (output, mark): (TakenFrom, &StoredCheckpoint),
     by_model: bool,
     now: i64,
 ) -> Result<Option<(u64, &'static str)>, JobError> {
-    let Some((output, mark)) = Traces::read(store, folder)?.behind_mark() else { return Ok(None) };
     let generation = store.edition()?;
     let by_model = by_model || store.has_parallel_models(generation)?;
-    let rows = recover_from_output(store, folder, (output, &mark), by_model, generation, now)?;
+    let rows = recover_from_output(store, folder, (output, mark), by_model, generation, now)?;
     Ok((rows > 0).then_some((rows, output.format().file)))
 }
 
@@ -208,14 +211,15 @@ mod tests {
             (Traces { is_blank: true, ..marked(9) }, vec![]),
             (outputs.clone(), vec![]),
             (marked(9), vec![]),
-            (marked(8), vec![Recovery::TakeBack]),
+            (marked(8), vec![Recovery::TakeBack(TakenFrom::Json, json(8))]),
             (
                 Traces {
                     json_bytes: 0,
                     csv_bytes: 9,
-                    ..Traces { checkpoints: vec![csv(8)], ..outputs.clone() }
+                    checkpoints: vec![csv(8)],
+                    ..outputs.clone()
                 },
-                vec![Recovery::TakeBack],
+                vec![Recovery::TakeBack(TakenFrom::Csv, csv(8))],
             ),
             (
                 Traces { csv_bytes: 9, checkpoints: vec![csv(8), json(9)], ..outputs.clone() },

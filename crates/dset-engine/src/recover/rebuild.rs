@@ -23,7 +23,7 @@ use crate::os::files;
 use crate::os::lock::Lock;
 use crate::output::live::{Beside, Expected, LIVE_FORMATS, LiveFormat, SinkError, write_anew};
 use crate::recover::moved::finish_move;
-use crate::recover::take_back;
+use crate::recover::{Traces, take_back};
 use crate::store::{CsvWish, Store, StoreError, Value, Write};
 use crate::view::index::RunIndex;
 
@@ -67,7 +67,10 @@ pub fn rebuild(settings: &JobSpec) -> Result<Option<Rebuilt>, JobError> {
         Err(error) => return Err(error),
     }
     let by_model = settings.models.len() > 1;
-    let taken_back = take_back(&mut store, folder, by_model, now)?;
+    let taken_back = match Traces::read(&store, folder)?.behind_mark() {
+        Some((output, mark)) => take_back(&mut store, folder, (output, &mark), by_model, now)?,
+        None => None,
+    };
     if let Some(found) = store.unsound()?.into_iter().next() {
         return Err(StoreError::Damaged(found).into());
     }

@@ -222,8 +222,8 @@ pub(super) fn of(
     let own = OwnOutputs::of(outputs);
     let overlooked;
     let (mut paths, others) = if path.is_dir() {
-        let others = beside(kinds, path, &own);
         let is_deep = near(kinds, path, &own).is_empty();
+        let others = beside(kinds, path, is_deep, &own);
         overlooked = overlooked::in_folder(path, is_deep, |file| {
             is_of_rows(kinds, file) || is_other_data(file)
         });
@@ -366,9 +366,6 @@ pub(super) fn is_pattern(path: &Path) -> bool {
 /// one that is broken matches nothing.
 pub(super) fn matching(pattern: &Path) -> Vec<PathBuf> {
     let found = glob::glob(&pattern.to_string_lossy());
-    let is_hidden = |path: &Path| {
-        path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
-    };
     let is_dead_link = |path: &Path| path.is_symlink() && !path.exists() && !is_hidden(path);
     let found = found.into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = found.filter(|p| p.is_file() || is_dead_link(p)).collect();
@@ -390,8 +387,8 @@ pub(super) fn in_folder(kinds: &[SourceKind], folder: &Path, own: &OwnOutputs) -
         false => near,
         true => {
             let mut deeper = glob_in(folder, "**/*");
-            deeper.retain(|path| is_of_rows(kinds, path) && !is_of_run(folder, path));
-            deeper.retain(|path| !own.have(path));
+            let is_others = |path: &Path| is_of_run(folder, path) || own.have(path);
+            deeper.retain(|path| is_of_rows(kinds, path) && !is_others(path));
             deeper
         }
     };
@@ -400,9 +397,9 @@ pub(super) fn in_folder(kinds: &[SourceKind], folder: &Path, own: &OwnOutputs) -
 }
 
 /// Returns the files of a folder that may hold rows, and those with data that is not read: of the folder and of
-/// those in it; where these have no rows, of all folders within it.
-fn beside(kinds: &[SourceKind], folder: &Path, own: &OwnOutputs) -> Vec<PathBuf> {
-    let patterns = if near(kinds, folder, own).is_empty() { &["**/*"][..] } else { &["*", "*/*"] };
+/// those in it; where these have no rows (`is_deep`), of all folders within it.
+fn beside(kinds: &[SourceKind], folder: &Path, is_deep: bool, own: &OwnOutputs) -> Vec<PathBuf> {
+    let patterns = if is_deep { &["**/*"][..] } else { &["*", "*/*"] };
     let found = patterns.iter().flat_map(|pattern| glob_in(folder, pattern));
     let mut found: Vec<PathBuf> = found
         .filter(|path| is_of_rows(kinds, path) || is_other_data(path))
@@ -418,12 +415,14 @@ fn glob_in(folder: &Path, pattern: &str) -> Vec<PathBuf> {
     matching(&Path::new(&folder).join(pattern))
 }
 
+/// Tells whether a file or folder is hidden by its name.
+pub(super) fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
 /// Tells whether a file lies in a hidden folder, or in one that a run writes.
 fn is_of_run(within: &Path, path: &Path) -> bool {
     let folders = path.ancestors().skip(1).take_while(|folder| *folder != within);
-    let is_hidden = |folder: &Path| {
-        folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
-    };
     folders.into_iter().any(|folder| is_hidden(folder) || folder.join(STORE).exists())
 }
 
@@ -440,7 +439,7 @@ fn is_other_data(path: &Path) -> bool {
     // Without what says that it is packed.
     let is_packed = || super::packing::ENDINGS.iter().any(|packed| ending == Some(packed));
     let is_data = ending.is_some_and(|ending| OTHER_DATA.contains(&ending)) || is_packed();
-    is_data && !name.starts_with('.') && !ABOUT.contains(&&*name)
+    is_data && !is_hidden(path) && !ABOUT.contains(&&*name)
 }
 
 /// Files that stand beside the rows of a data set and tell of it.
@@ -460,7 +459,7 @@ fn is_of_rows(kinds: &[SourceKind], path: &Path) -> bool {
     let is_named = super::ending_of(path)
         .is_some_and(|ending| kinds.iter().any(|kind| kind.endings.contains(&ending.as_str())));
     let is_about = || ABOUT.contains(&&*name) || name == "state.json" && saved_set(path).is_some();
-    is_named && !name.starts_with('.') && !is_about()
+    is_named && !is_hidden(path) && !is_about()
 }
 
 /// The splits that names of files begin with, as the Hub's loader knows them.

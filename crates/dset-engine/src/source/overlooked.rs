@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::files::{is_hidden, is_pattern};
 use crate::store::STORE;
 
 /// Folders that cannot be read, and files and folders whose names are no UTF-8.
@@ -33,7 +34,7 @@ pub(super) fn of_pattern(pattern: &Path) -> Vec<PathBuf> {
         return Vec::new();
     };
     let shut = paths.filter_map(Result::err).map(|error| error.path().to_owned());
-    let is_literal = |part: &Path| !super::files::is_pattern(part);
+    let is_literal = |part: &Path| !is_pattern(part);
     let whole = pattern.ancestors().skip(1).find(|above| is_literal(above)).unwrap_or(pattern);
     let base = if whole.as_os_str().is_empty() { Path::new(".") } else { whole };
     let parts = pattern.components().count() - whole.components().count();
@@ -103,7 +104,7 @@ impl Overlooked {
         for entry in entries.flatten() {
             let (path, name) = (entry.path(), entry.file_name());
             let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if name.as_encoded_bytes().starts_with(b".") {
+            if is_hidden(&path) {
                 continue;
             }
             match (is_folder, name.to_str()) {

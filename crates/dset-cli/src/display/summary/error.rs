@@ -198,7 +198,7 @@ impl Summary<'_> {
     }
 }
 
-/// Which rows were marked, where no question can be answered as things are.
+/// Which rows were marked, where something else is to be done first.
 fn marked_words(ledger: &Ledger) -> &'static str {
     match ledger.failed() {
         0 => "no row was marked",
@@ -206,6 +206,7 @@ fn marked_words(ledger: &Ledger) -> &'static str {
     }
 }
 
+/// Which rows were marked, where no question can be answered as things are.
 fn unmarked(ledger: &Ledger) -> String {
     match ledger.failed() {
         0 => "No row was marked; the same command asks them all".into(),
