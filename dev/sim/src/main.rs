@@ -283,6 +283,15 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_page_of_reliability_names_every_planted_bug() {
+        let page = include_str!("../../../docs/reliability.md");
+        for bug in dset_core::planted::MUTANTS {
+            let name = clap::ValueEnum::to_possible_value(&bug).unwrap();
+            assert!(page.contains(&format!("| {} |", name.get_name())), "{bug:?} is not there");
+        }
+    }
+
     #[cfg(feature = "planted-bugs")]
     #[test]
     fn every_planted_bug_is_found_by_its_schedule() {

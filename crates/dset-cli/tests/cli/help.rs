@@ -253,6 +253,24 @@ fn json_shapes_are_in_the_page_of_json() {
 
 #[test]
 #[cfg(unix)]
+fn the_readme_shows_a_row_with_every_key_that_a_run_writes() {
+    let page = docs("../README.md");
+    let shown = page.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    let folder = Folder::new();
+    folder.dset(&["demo"]);
+    let output = folder.read("dset-demo/dset_generator/output.json");
+    let [shown, written]: [serde_json::Value; 2] =
+        [shown, output.lines().next().unwrap()].map(|row| serde_json::from_str(row).unwrap());
+    for part in ["metadata", "response"] {
+        let keys = |row: &serde_json::Value| {
+            Vec::from_iter(row[part].as_object().unwrap().keys().cloned())
+        };
+        assert_eq!(keys(&shown), keys(&written));
+    }
+}
+
+#[test]
+#[cfg(unix)]
 fn arguments_that_are_no_text_are_an_error_like_any_other() {
     use std::os::unix::ffi::OsStringExt as _;
     let folder = Folder::new();
