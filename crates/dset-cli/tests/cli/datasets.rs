@@ -100,6 +100,46 @@ fn the_same_dataset_is_the_same_bytes_in_every_kind_of_file() {
 }
 
 #[test]
+fn each_answer_stands_beside_what_was_sent_for_it() {
+    let file = "question,topic\none,a\ntwo,b\n";
+    let (folder, service) =
+        answered(file, &["-s", "Be brief.", "-t", "{{ question }} ({{ topic }})"]);
+    let asked = |to: &str, arguments: &[&str]| {
+        folder.dset(&[&["export", "--layout", "chat", "--to", to], arguments].concat()).exits(0)
+    };
+    folder.write("q.csv", &folder.read("q.csv").replace("two,b", "two,b\nthree,c"));
+    let later = [
+        "run",
+        "--continue",
+        "-m",
+        "deepseek-v4-pro",
+        "-s",
+        "Be exact.",
+        "-t",
+        "Say: {{ question }}",
+    ];
+    folder.dset(&later).exits(0);
+    assert_eq!(service.stats().asked, 3);
+    asked("rows.jsonl", &[]);
+    let said: Vec<_> = lines(&folder.read("rows.jsonl"))
+        .iter()
+        .map(|row| [0, 1].map(|at| row["messages"][at]["content"].as_str().unwrap().to_owned()))
+        .collect();
+    let sent = |system: &str, user: &str| [system.to_owned(), user.to_owned()];
+    let [one, two] = ["one (a)", "two (b)"].map(|user| sent("Be brief.", user));
+    assert_eq!(said, [one, two, sent("Be exact.", "Say: three")]);
+    asked("hub/", &[]);
+    let made: Value = serde_json::from_str(&folder.read("hub/dset.json")).unwrap();
+    let models = made["requests"].as_array().unwrap().iter().map(|one| one["model"].as_str());
+    assert_eq!(models.collect::<Vec<_>>(), [Some("deepseek-v4-pro"), Some("deepseek-flash")]);
+    // What was sent cannot be made without the column that it was made of.
+    folder.write("q.csv", &folder.read("q.csv").replace("topic", "subject"));
+    asked("gone.jsonl", &[]).tells("2 answers stand beside the prompt of the last run");
+    let again = asked("gone.jsonl", &["--force", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&again.out).unwrap()["sent_unknown"], 2);
+}
+
+#[test]
 fn nothing_is_written_over_what_is_there_unless_that_is_said() {
     let (folder, _service) = answered(TOPICS, &[]);
     folder.write("mine.jsonl", "mine\n");

@@ -67,6 +67,10 @@ impl Layout for BatchResults {
         "lines as OpenAI's Batch API returns them"
     }
 
+    fn shows_prompt(&self) -> bool {
+        false
+    }
+
     fn reasoning(&self) -> &'static [ReasoningPlace] {
         &[ReasoningPlace::Field, ReasoningPlace::Drop]
     }

@@ -15,6 +15,10 @@ impl Layout for Failed {
         "your columns of what has no answer yet"
     }
 
+    fn shows_prompt(&self) -> bool {
+        false
+    }
+
     fn reasoning(&self) -> &'static [ReasoningPlace] {
         &[ReasoningPlace::Drop]
     }

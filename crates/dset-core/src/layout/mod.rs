@@ -86,6 +86,11 @@ pub trait Layout: Sync {
         false
     }
 
+    /// Returns true if a row says what was sent.
+    fn shows_prompt(&self) -> bool {
+        true
+    }
+
     /// Returns true if a row can hold a chat of several turns.
     fn takes_turns(&self) -> bool {
         true

@@ -51,6 +51,10 @@ impl Layout for Rows {
         "your columns, the answer, and where it is from"
     }
 
+    fn shows_prompt(&self) -> bool {
+        false
+    }
+
     fn reasoning(&self) -> &'static [ReasoningPlace] {
         &ReasoningPlace::ALL
     }

@@ -12,6 +12,7 @@ mod output;
 mod pack;
 mod prepare;
 mod select;
+mod sent;
 mod spool;
 mod target;
 mod written;
@@ -119,6 +120,9 @@ pub struct Exported {
     pub with_nul: Rows,
     /// Splits without a row, which have no file: loaders of folders take none without rows.
     pub empty_splits: Vec<String>,
+    /// Answers beside which stands what the last run would send: what was sent for them cannot be made any more,
+    /// because columns that it was made of are gone.
+    pub sent_unknown: u64,
 }
 
 impl Exported {
@@ -234,7 +238,8 @@ pub fn export(
     let has_file = |name: &&str| files.iter().any(|file| file.split.as_deref() == Some(name));
     let names = request.splits.into_iter().flat_map(Splits::names);
     let empty_splits = names.filter(|name| !has_file(name)).map(str::to_owned).collect();
-    Ok(Some(Exported { files, left_out, with_nul, empty_splits }))
+    let sent_unknown = prepared.selection.sent_unknown;
+    Ok(Some(Exported { files, left_out, with_nul, empty_splits, sent_unknown }))
 }
 
 /// Returns what has no row in a dataset that was made.

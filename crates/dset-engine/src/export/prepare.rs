@@ -14,6 +14,7 @@ use dset_core::settings::JobSpec;
 
 use super::error::ExportError;
 use super::select::{Named, Selection, count_missing};
+use super::sent::SentPrompts;
 use super::{ExportRequest, LeftOut, Samples};
 use crate::error::JobError;
 use crate::run::plan_input::PlannedRow;
@@ -116,7 +117,9 @@ pub(super) fn prepare(
         failed: request.failed,
         reviews: reviews_of(store, request.reviews_in.unwrap_or(&spec.output))?,
         written: request.dedup.then(HashSet::new),
+        sent: SentPrompts::load(store, &index)?,
         left_out: LeftOut::default(),
+        sent_unknown: 0,
     };
     Ok(Prepared { index, selection, columns })
 }

@@ -11,9 +11,11 @@ use dset_core::layout::survey::Kept;
 use dset_core::layout::{Cell, Layout, Options, Record, Shape};
 use dset_core::plan::AnswerId;
 use dset_core::run::Planned;
+use dset_core::template::Rendered;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::error::ExportError;
+use super::sent::{Sent, SentPrompts};
 use super::{LeftOut, Samples};
 use crate::run::plan_input::PlannedRow;
 use crate::store::Archive;
@@ -66,7 +68,44 @@ pub(super) struct Selection {
     pub(super) reviews: HashMap<AnswerId, Review>,
     /// Hashes of what was written, where what is equal is written once.
     pub(super) written: Option<HashSet<u128>>,
+    pub(super) sent: SentPrompts,
     pub(super) left_out: LeftOut,
+    /// Answers that stand beside what the last run would send, because what was sent for them cannot be made any
+    /// more.
+    pub(super) sent_unknown: u64,
+}
+
+/// An answer that may be written.
+struct Candidate {
+    row: Row,
+    /// What was sent for it, where that is not what the last run sends.
+    sent: Option<Rendered<'static>>,
+    /// What was sent cannot be made any more.
+    is_sent_unknown: bool,
+}
+
+/// The answers of a row that were given to the same words.
+struct Group {
+    sent: Option<Rendered<'static>>,
+    rows: Vec<Row>,
+    ranks: Vec<f64>,
+}
+
+impl Group {
+    /// Puts answers together that were given to the same words, in their order.
+    fn all(candidates: Vec<Candidate>, ranks: Option<&[f64]>) -> Vec<Group> {
+        let mut groups: Vec<Group> = Vec::new();
+        for (at, Candidate { row, sent, .. }) in candidates.into_iter().enumerate() {
+            let known = groups.iter().position(|group| group.sent == sent);
+            let known = known.unwrap_or_else(|| {
+                groups.push(Group { sent, rows: Vec::new(), ranks: Vec::new() });
+                groups.len() - 1
+            });
+            groups[known].rows.push(row);
+            groups[known].ranks.extend(ranks.and_then(|ranks| ranks.get(at)));
+        }
+        groups
+    }
 }
 
 /// A row of a dataset, with what decides where it goes.
@@ -91,6 +130,7 @@ impl Selection {
     /// Begins again, as nothing was written.
     pub(super) fn restart(&mut self) {
         self.left_out = LeftOut::default();
+        self.sent_unknown = 0;
         self.written.as_mut().map(HashSet::clear);
     }
 
@@ -133,44 +173,63 @@ impl Selection {
             }
             false => self.choose(&id, seen, &mut rows)?,
         };
+        let hashes: Vec<u128> = rows.iter().map(|one| said(seen, one)).collect();
+        let of_unknown = rows.iter().filter(|one| one.is_sent_unknown).count() as u64;
+        let mut groups = Group::all(rows, ranks.as_deref());
+        if self.failed {
+            groups.push(Group { sent: None, rows: Vec::new(), ranks: Vec::new() });
+        }
         let fields = self.kept.cells(seen.item.fields);
-        let record = Record {
-            shape: &self.shape,
-            id: &id,
-            row: seen.row_number(),
-            question: seen.item.text.trim(),
-            system: seen.rendered.system.as_deref(),
-            prompt: &seen.rendered.user,
-            turns: seen.item.turns.map(|turns| &**turns),
-            fields: &fields,
-            answers: &rows,
-            ranks: ranks.as_deref(),
-        };
-        if let Some(unfit) = self.layout.unfit(&record) {
-            self.left_out.note(unfit);
-            return match unfit.is_expected() || self.skip_unfit {
-                true => Ok(()),
-                false => Err(ExportError::Unfit {
-                    layout: self.layout.name(),
-                    unfit,
-                    count: 1,
-                    rows: vec![record.row],
-                }),
+        let (mut number, mut unfit, mut of_unfit) = (0, None, 0);
+        for group in &groups {
+            let sent = group.sent.as_ref().unwrap_or(seen.rendered);
+            let record = Record {
+                shape: &self.shape,
+                id: &id,
+                row: seen.row_number(),
+                question: seen.item.text.trim(),
+                system: sent.system.as_deref(),
+                prompt: &sent.user,
+                turns: seen.item.turns.map(|turns| &**turns),
+                fields: &fields,
+                answers: &group.rows,
+                ranks: ranks.is_some().then_some(&group.ranks[..]),
             };
-        }
-        if let Some(written) = &mut self.written {
-            written.extend(rows.iter().map(|row| said(seen, row)));
-        }
-        let (mut number, mut result) = (0, Ok(()));
-        self.layout.rows(&record, &self.options, &mut |cells| {
-            if result.is_ok() {
-                let of = rows.get(number as usize).or(rows.first());
-                let answered_at = of.map_or(0, |row| row.answered_at);
-                result = emit(Made { id: &id, row: record.row, number, answered_at, cells });
-                number += 1;
+            if let Some(found) = self.layout.unfit(&record) {
+                if !found.is_expected() && !self.skip_unfit {
+                    return Err(ExportError::Unfit {
+                        layout: self.layout.name(),
+                        unfit: found,
+                        count: 1,
+                        rows: vec![record.row],
+                    });
+                }
+                unfit = Some(found);
+                of_unfit += group.rows.len() as u64;
+                continue;
             }
-        });
-        result
+            let (first, mut result) = (number, Ok(()));
+            self.layout.rows(&record, &self.options, &mut |cells| {
+                if result.is_ok() {
+                    let of = group.rows.get((number - first) as usize).or(group.rows.first());
+                    let answered_at = of.map_or(0, |row| row.answered_at);
+                    result = emit(Made { id: &id, row: record.row, number, answered_at, cells });
+                    number += 1;
+                }
+            });
+            result?;
+        }
+        match unfit {
+            Some(unfit) if number == 0 => self.left_out.note(unfit),
+            _ => {
+                self.left_out.other_samples += of_unfit;
+                self.sent_unknown += of_unknown;
+                if let Some(written) = &mut self.written {
+                    written.extend(hashes);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Reads an answer, with the checks that it does not pass.
@@ -179,7 +238,7 @@ impl Selection {
         answer: AnswerId,
         seen: &PlannedRow<'_>,
         archive: &dyn Archive,
-    ) -> Result<Row, ExportError> {
+    ) -> Result<Candidate, ExportError> {
         let mut row = archive.row_at(answer, Some(seen.row_number()))?;
         row.reading = row.reading.or_else(|| self.reading.clone());
         if let Some(acceptance) = &self.acceptance {
@@ -188,7 +247,12 @@ impl Selection {
             row.metadata.failed_checks = failed.map(|verdict| verdict.check).collect();
         }
         row.metadata.review = self.reviews.get(&answer).cloned();
-        Ok(row)
+        let (sent, is_sent_unknown) = match self.sent.of(answer, seen.item, seen.rendered) {
+            Sent::AsNow => (None, false),
+            Sent::Other(sent) => (Some(sent), false),
+            Sent::Unknown => (None, self.layout.shows_prompt()),
+        };
+        Ok(Candidate { row, sent, is_sent_unknown })
     }
 
     /// Returns the first answer that is not accepted and that the user wants.
@@ -197,12 +261,12 @@ impl Selection {
         id: &str,
         seen: &PlannedRow<'_>,
         archive: &dyn Archive,
-    ) -> Result<Option<Row>, ExportError> {
+    ) -> Result<Option<Candidate>, ExportError> {
         let all = seen.entries.clone().filter_map(|at| self.rejected.as_ref()?.get(&at));
         for answer in all.flatten() {
-            let row = self.read(*answer, seen, archive)?;
-            if self.is_wanted(id, seen, &row)? {
-                return Ok(Some(row));
+            let candidate = self.read(*answer, seen, archive)?;
+            if self.is_wanted(id, seen, &candidate.row)? {
+                return Ok(Some(candidate));
             }
             self.left_out.filtered += 1;
         }
@@ -219,21 +283,21 @@ impl Selection {
         &mut self,
         id: &str,
         seen: &PlannedRow<'_>,
-        rows: &mut Vec<Row>,
+        rows: &mut Vec<Candidate>,
     ) -> Result<(), ExportError> {
         let all = rows.len();
         let mut kept = Vec::with_capacity(all);
-        for row in rows.drain(..) {
-            if self.is_wanted(id, seen, &row)? {
-                kept.push(row);
+        for candidate in rows.drain(..) {
+            if self.is_wanted(id, seen, &candidate.row)? {
+                kept.push(candidate);
             }
         }
         *rows = kept;
         self.left_out.filtered += (all - rows.len()) as u64;
         if let Some(written) = &self.written {
             let (all, mut of_row) = (rows.len(), HashSet::new());
-            rows.retain(|row| {
-                let said = said(seen, row);
+            rows.retain(|candidate| {
+                let said = said(seen, candidate);
                 !written.contains(&said) && of_row.insert(said)
             });
             self.left_out.duplicates += (all - rows.len()) as u64;
@@ -246,11 +310,11 @@ impl Selection {
         &mut self,
         id: &str,
         seen: &PlannedRow<'_>,
-        rows: &mut Vec<Row>,
+        rows: &mut Vec<Candidate>,
     ) -> Result<Option<Vec<f64>>, ExportError> {
         let mut ranks = None;
         if let Some(rank) = &self.rank {
-            let of = |row: &Row| rank.expression.number(&answered(id, seen, row));
+            let of = |one: &Candidate| rank.expression.number(&answered(id, seen, &one.row));
             let all: Result<Vec<_>, _> = rows.iter().map(of).collect();
             ranks = Some(all.map_err(|error| rank.failed(error))?);
         }
@@ -277,20 +341,21 @@ fn answered<'a>(id: &'a str, seen: &PlannedRow<'a>, answer: &'a Row) -> Answered
 
 /// Hashes what was asked and what was answered. Two that differ in the case of a letter or in a
 /// number are not the same.
-fn said(seen: &PlannedRow<'_>, row: &Row) -> u128 {
+fn said(seen: &PlannedRow<'_>, candidate: &Candidate) -> u128 {
+    let sent = candidate.sent.as_ref().unwrap_or(seen.rendered);
     let mut hash = Xxh3::new();
     let mut add = |text: &str| {
         hash.update(&(text.len() as u64).to_le_bytes());
         hash.update(text.as_bytes());
     };
-    add(seen.rendered.system.as_deref().unwrap_or_default());
+    add(sent.system.as_deref().unwrap_or_default());
     match seen.item.turns {
-        None => add(seen.rendered.user.trim()),
+        None => add(sent.user.trim()),
         Some(turns) => turns.iter().for_each(|turn| {
             add(turn.role.name());
             add(&turn.text);
         }),
     }
-    add(row.answer.trim());
+    add(candidate.row.answer.trim());
     hash.digest128()
 }

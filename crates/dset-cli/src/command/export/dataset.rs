@@ -177,7 +177,16 @@ pub(super) fn lines(exported: &Exported, said: &DatasetArgs) -> Lines {
             row_numbers(rows),
         )
     });
-    Lines { files, left_out: missing.into_iter().chain(counts).chain(empty).chain(nul).collect() }
+    let sent = Some(exported.sent_unknown).filter(|&number| number > 0).map(|number| {
+        format!(
+            "{} {} beside the prompt of the last run: what was sent cannot be made any more, because a column that it \
+             was made of is gone",
+            of(number, "answer"),
+            by(number, "stands", "stand"),
+        )
+    });
+    let left_out = missing.into_iter().chain(counts).chain(empty).chain(nul).chain(sent);
+    Lines { files, left_out: left_out.collect() }
 }
 
 pub(crate) fn object(exported: &Exported) -> Value {
@@ -196,5 +205,6 @@ pub(crate) fn object(exported: &Exported) -> Value {
         "left_out": left,
         "with_nul": { "count": exported.with_nul.count, "first": exported.with_nul.first },
         "empty_splits": exported.empty_splits,
+        "sent_unknown": exported.sent_unknown,
     })
 }

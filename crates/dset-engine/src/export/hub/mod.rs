@@ -6,6 +6,7 @@ mod card;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 
+use dset_core::key::RequestSettings;
 use dset_core::layout::Kind;
 use dset_core::settings::JobSpec;
 use fs_err as fs;
@@ -49,8 +50,12 @@ pub(super) fn describe(
         }
     }
     let (kind, _) = target.kind();
-    let requests = &prepared.index.requests;
-    let models: Vec<&str> = requests.iter().map(|request| &*request.model).collect();
+    let mut models: Vec<&str> = Vec::new();
+    for request in requests(prepared) {
+        if !models.contains(&&*request.model) {
+            models.push(&request.model);
+        }
+    }
     let card = Card {
         title: target.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
         columns: &prepared.columns,
@@ -63,6 +68,11 @@ pub(super) fn describe(
     };
     let text = write_card(&card, &earlier_card(target)?);
     Ok([text, manifest(settings, request, prepared, &splits, files)])
+}
+
+/// Returns the settings of the last run, and others that bought answers which count for it.
+fn requests(prepared: &Prepared) -> impl Iterator<Item = &RequestSettings> {
+    prepared.index.requests.iter().chain(prepared.selection.sent.other_requests())
 }
 
 /// Returns the card that is there, empty where none is. Fails where it cannot be read: the user's words in it
@@ -96,7 +106,7 @@ fn manifest(
         "manifest": VERSION,
         "input": input,
         "questions": prepared.index.plan.rows(),
-        "requests": prepared.index.requests,
+        "requests": requests(prepared).collect::<Vec<_>>(),
         "layout": selection.layout.name(),
         "reasoning": selection.options.reasoning.name(),
         "where": request.filter,

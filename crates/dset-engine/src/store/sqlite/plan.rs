@@ -369,6 +369,19 @@ impl Store {
         Ok(former)
     }
 
+    /// Returns the answers of a generation that were bought with these settings, by their number.
+    pub(crate) fn bought_under(
+        &self,
+        generation: u32,
+        settings: i64,
+    ) -> Result<Vec<AnswerId>, StoreError> {
+        let sql = "SELECT answer FROM keys WHERE edition = ?1 AND settings = ?2
+                   UNION ALL SELECT answer FROM later_keys WHERE edition = ?1 AND settings = ?2";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let answers = statement.query_map(params![generation, settings], |row| row.get(0))?;
+        Ok(answers.collect::<Result<_, _>>()?)
+    }
+
     /// Tells which of several models gave an answer of which nothing but its row is known: the
     /// first where that does not say.
     fn model_of(&self, answer: AnswerId, requests: &[RequestSettings]) -> rusqlite::Result<u16> {
