@@ -320,6 +320,16 @@ fn a_folder_for_the_hub_is_written_whole_and_keeps_what_the_user_added() {
 }
 
 #[test]
+fn rows_that_ask_the_same_are_in_one_split() {
+    let rows: String = (0..40).map(|row| format!("r{row},What is {}?\n", row % 10)).collect();
+    let (folder, _service) = answered(&format!("id,question\n{rows}"), &[]);
+    folder.dset(&["export", "--to", "s.jsonl", "--split", "train=0.5,test=0.5"]).exits(0);
+    let [train, test] = ["s-train.jsonl", "s-test.jsonl"].map(|name| lines(&folder.read(name)));
+    assert_eq!(train.len() + test.len(), 40);
+    assert!(train.iter().all(|row| test.iter().all(|other| other["question"] != row["question"])));
+}
+
+#[test]
 fn splits_and_shards_are_files_of_their_own_and_a_row_stays_in_its_split() {
     let (folder, service) = answered(&questions(40), &[]);
     let split = ["export", "--to", "s.jsonl", "--split", "train=0.7,test=0.3"];

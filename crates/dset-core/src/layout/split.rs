@@ -5,8 +5,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// The splits of a dataset, each with its share of the rows.
 ///
-/// A row's split depends on its name alone, so that it stays where it is when other rows are added,
-/// and all answers to a question are on the same side.
+/// A row's split depends on a name alone, its own or that of the first row that asks the same, so that it stays where
+/// it is when other rows are added, and all answers to a question are on the same side.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Splits {
     splits: Vec<(String, f64)>,
@@ -21,8 +21,8 @@ pub enum SplitError {
     /// The shares are not the whole.
     #[error("the shares of the splits add up to {0}")]
     Sum(f64),
-    /// Loaders of data sets call so what is in all splits.
-    #[error("`all` is no name of a split: loaders of data sets take it for every one")]
+    /// Loaders of datasets call so what is in all splits.
+    #[error("`all` is no name of a split: loaders of datasets take it for every one")]
     All,
     /// Two splits have the same name.
     #[error("two splits are called `{0}`")]

@@ -17,6 +17,7 @@ mod spool;
 mod target;
 mod written;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use dset_core::layout::split::{Splits, shuffled};
@@ -27,6 +28,7 @@ pub use self::container::{CONTAINERS, ContainerKind};
 pub use self::error::ExportError;
 use self::output::{FileRows, Output, SplitFiles};
 use self::prepare::{Moment, Prepared, prepare};
+use self::sent::prompt_hash;
 use self::spool::Spool;
 use self::target::Target;
 pub use self::target::is_of_run;
@@ -342,13 +344,21 @@ fn each_row(
     let (archive, answers) = (store.as_reader(), std::mem::take(&mut index.answers));
     let (all, mut done) = (index.plan.rows(), 0);
     let states = index.plan.states.clone();
+    // Of rows that ask the same each is where the first of them is: what is trained on is not tested with.
+    let has_duplicates = index.plan.duplicates > 0;
+    let mut split_by_prompt = HashMap::new();
     let result = index.try_for_each_row(|seen| {
         done += 1;
         if done % PROGRESS_QUESTIONS == 0 {
             progress(done, all);
         }
         selection.rows_of(&seen, (&answers, &states), archive, |made| {
-            let split = request.splits.map_or(0, |splits| splits.of(made.id));
+            let split = request.splits.map_or(0, |splits| {
+                let own = splits.of(made.id);
+                let mut by_prompt =
+                    || *split_by_prompt.entry(prompt_hash(seen.item, seen.rendered)).or_insert(own);
+                if has_duplicates { by_prompt() } else { own }
+            });
             let key = match request.order {
                 Order::Input => 0,
                 // With the sign turned, so that what came before 1970 sorts before it.

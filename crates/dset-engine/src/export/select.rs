@@ -15,7 +15,7 @@ use dset_core::template::Rendered;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::error::ExportError;
-use super::sent::{Sent, SentPrompts};
+use super::sent::{Sent, SentPrompts, prompt_hash};
 use super::{LeftOut, Samples};
 use crate::run::plan_input::PlannedRow;
 use crate::store::Archive;
@@ -344,18 +344,7 @@ fn answered<'a>(id: &'a str, seen: &PlannedRow<'a>, answer: &'a Row) -> Answered
 fn said(seen: &PlannedRow<'_>, candidate: &Candidate) -> u128 {
     let sent = candidate.sent.as_ref().unwrap_or(seen.rendered);
     let mut hash = Xxh3::new();
-    let mut add = |text: &str| {
-        hash.update(&(text.len() as u64).to_le_bytes());
-        hash.update(text.as_bytes());
-    };
-    add(sent.system.as_deref().unwrap_or_default());
-    match seen.item.turns {
-        None => add(sent.user.trim()),
-        Some(turns) => turns.iter().for_each(|turn| {
-            add(turn.role.name());
-            add(&turn.text);
-        }),
-    }
-    add(candidate.row.answer.trim());
+    hash.update(&prompt_hash(seen.item, sent).to_le_bytes());
+    hash.update(candidate.row.answer.trim().as_bytes());
     hash.digest128()
 }

@@ -7,6 +7,7 @@ use dset_core::item::Item;
 use dset_core::key::RequestSettings;
 use dset_core::plan::AnswerId;
 use dset_core::template::{Prompts, Rendered};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::store::{Store, StoreError};
 use crate::view::index::RunIndex;
@@ -87,4 +88,22 @@ impl SentPrompts {
     pub(super) fn other_requests(&self) -> impl Iterator<Item = &RequestSettings> {
         self.others.iter().map(|other| &other.request)
     }
+}
+
+/// Hashes what is sent of an item.
+pub(super) fn prompt_hash(item: &Item<'_>, sent: &Rendered<'_>) -> u128 {
+    let mut hash = Xxh3::new();
+    let mut add = |text: &str| {
+        hash.update(&(text.len() as u64).to_le_bytes());
+        hash.update(text.as_bytes());
+    };
+    add(sent.system.as_deref().unwrap_or_default());
+    match item.turns {
+        None => add(sent.user.trim()),
+        Some(turns) => turns.iter().for_each(|turn| {
+            add(turn.role.name());
+            add(&turn.text);
+        }),
+    }
+    hash.digest128()
 }
