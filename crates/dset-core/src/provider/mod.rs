@@ -30,4 +30,5 @@ pub use crate::provider::service::validate_preset::PresetError;
 pub use crate::provider::stream::repetition::{
     PERIOD_BYTES_MAX, REPEATED_BYTES_MIN, Repetition, TIMES_MIN,
 };
+pub use stream::finish_reasons::FinishReasons;
 pub use stream::{ChunkKind, Progress, StreamParser};

@@ -14,8 +14,8 @@ use dset_core::key::RequestSettings;
 use dset_core::provider::rate_limits;
 use dset_core::provider::reply::TransportError;
 use dset_core::provider::{
-    ChunkKind, Preset, RateLimits, Repetition, Request, StreamParser, classify_transport_error,
-    is_address_failure,
+    ChunkKind, FinishReasons, Preset, RateLimits, Repetition, Request, StreamParser,
+    classify_transport_error, is_address_failure,
 };
 use dset_core::run::ask::Ask;
 use dset_core::schema::dialect::Conveyed;
@@ -81,6 +81,7 @@ pub struct Endpoint {
     settings: EndpointSettings,
     is_official_host: bool,
     redactor: KeyRedactor,
+    finish_reasons: FinishReasons,
 }
 
 impl fmt::Debug for Endpoint {
@@ -148,7 +149,8 @@ impl Endpoint {
         let client = Client::new(&url, headers, CONNECT_TIMEOUT, may_be_proxied)
             .map_err(|error| EndpointError::Client(error.to_string()))?;
         let echo = KeyRedactor::new(key.as_ref());
-        Ok(Endpoint { client, settings, is_official_host: at_home, redactor: echo })
+        let finish_reasons = FinishReasons::default();
+        Ok(Endpoint { client, settings, is_official_host: at_home, redactor: echo, finish_reasons })
     }
 
     /// Asks once, as [`Endpoint::ask_until`] that nobody drops.
@@ -193,6 +195,7 @@ impl Endpoint {
             return Some(AskResult { reading, limits: None, body: None });
         };
         self.redactor.redact_reply(&mut reply);
+        reply.compare_end(&self.finish_reasons);
         let is_paid = (200..300).contains(&status);
         let body = (is_paid && !reply.is_stream()).then(|| reply.body().to_vec());
         let beside = extra_fields(&reply);

@@ -25,7 +25,7 @@ pub(crate) struct Document<'a> {
     system_fingerprint: Text<'a>,
     choices: Choices<'a>,
     usage: Object<Counts>,
-    x_groq: Object<GroqExtension>,
+    x_groq: Object<GroqExtension<'a>>,
     content: Option<Content<'a>>,
     stop_reason: Text<'a>,
     kind: Text<'a>,
@@ -61,14 +61,16 @@ read_fields!(Document<'a>, "an answer", {
     "request_id" => request_id,
 });
 
-/// Where Groq puts the counts of a stream.
+/// Where Groq puts the counts of a stream, and why it ended one early: its SDK's `XGroq`.
 #[derive(Debug, Default)]
-struct GroqExtension {
+struct GroqExtension<'a> {
     usage: Object<Counts>,
+    error: Text<'a>,
 }
 
-read_fields!(GroqExtension, "what Groq says", {
+read_fields!(GroqExtension<'a>, "what Groq says", {
     "usage" => usage,
+    "error" => error,
 });
 
 /// What Anthropic's `message_start` says.
@@ -245,7 +247,13 @@ impl AnswerBuilder {
             self.stop(&reason);
         }
         self.is_done |= &*document.kind == "message_stop";
-        update(&mut counts, document.x_groq.0.and_then(|groq| groq.usage.0));
+        if let Some(groq) = document.x_groq.0 {
+            if self.error.is_empty() && !groq.error.is_empty() {
+                let error = serde_json::json!({ "error": { "message": &*groq.error } });
+                self.error = error.to_string();
+            }
+            update(&mut counts, groq.usage.0);
+        }
         update(&mut counts, document.usage.0);
         self.count(counts, before, has_choice);
         if self.texts.is_odd {
@@ -356,7 +364,10 @@ impl AnswerBuilder {
         if !self.error.is_empty() || self.has_reason() && !self.repeats_finish_reason {
             return;
         }
-        let of_choice = document.choices.0.as_ref().and_then(|choice| choice.error);
+        let of_choice = document.choices.0.as_ref().and_then(|choice| {
+            let of_message = [&choice.delta, &choice.message].map(|one| one.0.as_ref()?.error);
+            choice.error.or(of_message[0]).or(of_message[1])
+        });
         let error = document.error.or(of_choice).map(|error| match error::parse(error.get()) {
             Some(value) => value,
             None => error::beginning(error.get()).into(),
@@ -416,6 +427,11 @@ impl AnswerBuilder {
     /// Returns true if the model has said why it stopped, and nothing after it.
     pub(crate) fn has_reason(&self) -> bool {
         !self.finish.is_empty() && !self.has_text_after_finish
+    }
+
+    /// Returns true if the service named a failure.
+    pub(crate) fn has_error(&self) -> bool {
+        !self.error.is_empty()
     }
 
     /// Returns how many bytes of text are kept.

@@ -111,7 +111,8 @@ pub(crate) fn classify_finish(reply: &HttpReply, mut answer: Answer, end: &End<'
         failed(reply, class, cause, message, Some(Box::new(answer)))
     };
     match finish {
-        _ if blank && !end.refusal.is_empty() => failure(
+        // What was written before a refusal is no answer.
+        _ if !end.refusal.trim().is_empty() => failure(
             FailureClass::Refused(Refusal::Moderation),
             "refused by the model",
             end.refusal.to_owned(),

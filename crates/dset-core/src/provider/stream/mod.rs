@@ -5,13 +5,15 @@
 //! or a page of HTML; the first bytes tell. An answer is whole when the model has said why it
 //! stopped (`finish_reason`, `stop_reason`) or the service that all was sent (`[DONE]`,
 //! `message_stop`). Either is enough: Anthropic has no `[DONE]`, some proxies leave it out, and
-//! Ollama may leave out the reason; what comes after a reason is counts alone, so that neither a
+//! Ollama may leave out the reason. A gateway may say `[DONE]` itself when the service behind it broke off, so that
+//! where most answers have a reason ([`FinishReasons`]) one without is cut. What comes after a reason is counts alone, so that neither a
 //! missing `[DONE]` nor a connection that breaks there makes an answer less whole. Without either
 //! it was cut, however cleanly the connection was closed, and is never an answer. Where text comes
 //! after a reason, as from gateways that send one with every piece, that reason was none, and a
 //! later one is an end only with the end of the body.
 
 pub(crate) mod event_shape_cache;
+pub(crate) mod finish_reasons;
 pub(crate) mod pieces;
 pub(crate) mod repetition;
 pub(crate) mod sse;
@@ -28,6 +30,7 @@ use crate::provider::response::read::{
     classify_transport_error, read_document, read_untidy, read_whole, text_of,
 };
 use crate::provider::response::thinking::MARK_BYTES;
+use crate::provider::stream::finish_reasons::FinishReasons;
 use crate::provider::stream::sse::Sse;
 
 /// A reply of which some has come.
@@ -51,6 +54,8 @@ pub struct StreamParser {
     looped: Option<repetition::Repetition>,
     /// How many tokens the answer may have.
     limit: Option<u64>,
+    /// An answer without a reason to stop is cut.
+    needs_reason: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +128,7 @@ impl StreamParser {
             loops: None,
             looped: None,
             limit: None,
+            needs_reason: false,
         }
     }
 
@@ -269,6 +275,16 @@ impl StreamParser {
         names.into_iter().zip(self.draft.side_texts()).filter(|(_, text)| !text.is_empty())
     }
 
+    /// Holds a stream all of which has come against what its service usually says of the end, and adds it to that.
+    pub fn compare_end(&mut self, reasons: &FinishReasons) {
+        self.flush();
+        if self.form != Form::Events || !self.draft.has_end_if_last() || self.draft.has_error() {
+            return;
+        }
+        self.needs_reason = reasons.are_given();
+        reasons.note(self.draft.has_reason());
+    }
+
     /// Reads what came, the body having come to its end as it should.
     #[must_use]
     pub fn finish(mut self) -> ParsedReply {
@@ -413,7 +429,8 @@ impl StreamParser {
         // A word beside the events is nothing, but an error where the model has not said why it
         // stopped.
         let is_error = |stray: &String| stray.to_ascii_lowercase().contains("error");
-        let failed = !self.draft.has_reason() && self.stray.as_ref().is_some_and(is_error);
+        let has_error = || self.stray.iter().chain(&self.sse.stray).any(is_error);
+        let failed = !self.draft.has_reason() && (self.needs_reason || has_error());
         let is_whole = has_end && !failed && !self.is_garbled && !self.is_too_large;
         is_whole.then(|| std::mem::take(&mut self.draft).build(&self.head, self.limit))
     }
@@ -433,6 +450,10 @@ fn is_keep_alive(data: &[u8]) -> bool {
 fn take_event(draft: &mut AnswerBuilder, data: &[u8], is_error: bool) -> Result<(), String> {
     let text = text_of(data);
     match text.trim() {
+        "" if is_error => {
+            draft.fail_with("an error without a word");
+            Ok(())
+        }
         "" => Ok(()),
         // What comes behind the end is of something else.
         _ if draft.is_done => Ok(()),

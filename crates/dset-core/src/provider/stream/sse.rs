@@ -3,7 +3,7 @@
 //! Follows the WHATWG's HTML standard on `text/event-stream`, without what is not used here: the
 //! names of events but that of an error (the others are said in the data once more), ids and
 //! reconnection times. Beyond it, events of JSON are separated where the blank lines between them
-//! are missing.
+//! are missing, and a field `error` is an event of that name: servers of llama.cpp's line end a stream with one.
 //!
 //! Not eventsource-stream: it knows events by their blank lines alone.
 
@@ -95,7 +95,7 @@ impl Sse {
         self.has_begun = true;
         if line.is_empty() {
             let is_error = std::mem::take(&mut self.is_error);
-            if std::mem::take(&mut self.has_data) {
+            if std::mem::take(&mut self.has_data) || is_error {
                 each(&self.data, is_error);
                 self.data.clear();
             }
@@ -105,9 +105,22 @@ impl Sse {
             self.is_error = name.trim_ascii() == b"error";
             return Ok(());
         }
+        if let Some(data) = line.strip_prefix(b"error:") {
+            if std::mem::take(&mut self.has_data) {
+                each(&self.data, std::mem::take(&mut self.is_error));
+                self.data.clear();
+            }
+            each(data.trim_ascii(), true);
+            return Ok(());
+        }
         let data = match line.strip_prefix(b"data") {
             Some(b"") => b"",
             Some([b':', b' ', data @ ..] | [b':', data @ ..]) => data,
+            // What some proxies make of the name of the field, or leave of the line.
+            _ if line.len() > 5 && line[..5].eq_ignore_ascii_case(b"data:") => {
+                line[5..].trim_ascii()
+            }
+            _ if line.starts_with(b"{") && !self.has_data => line,
             // A comment, or a field that is not used.
             _ => {
                 let is_used_elsewhere = [&b":"[..], b"id", b"retry", b"event"]
@@ -174,6 +187,9 @@ mod tests {
                 vec!["{\n \"a\": [{},\n{}]\n}"],
             ),
             ("event: x\nid: 7\nretry: 1\ndata: a\nnews: b\n\n", vec!["a"]),
+            ("data: a\nerror: b\n\ndata: c\n\n", vec!["a", "b", "c"]),
+            ("Data: a\n\n{\"b\": 1}\n\ndata: c\n\n", vec!["a", "{\"b\": 1}", "c"]),
+            ("event: error\n\ndata: a\n\n", vec!["", "a"]),
             ("event: ping\n\n", vec![]),
             ("data\n\ndata:\n\n", vec!["", ""]),
             ("dataset: a\n\n data: b\n\n", vec![]),

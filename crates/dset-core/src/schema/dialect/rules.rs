@@ -61,6 +61,9 @@ pub(super) struct Rules {
     /// How many properties there may be, and how deep.
     pub(super) properties_max: usize,
     pub(super) levels_max: usize,
+    /// How many values all its enumerations may have, and how many letters one of them that is long.
+    pub(super) enum_values_max: usize,
+    pub(super) enum_letters_max: usize,
 }
 
 const ANY: usize = usize::MAX;
@@ -75,8 +78,11 @@ const OPENAI: Rules = Rules {
     for_engines: false,
     optional_max: ANY,
     unions_max: ANY,
+    // https://platform.openai.com/docs/guides/structured-outputs, "Supported schemas".
     properties_max: 5_000,
     levels_max: 10,
+    enum_values_max: 1_000,
+    enum_letters_max: 15_000,
 };
 
 const ANTHROPIC: Rules = Rules {
@@ -98,6 +104,8 @@ const ANTHROPIC: Rules = Rules {
     unions_max: 16,
     properties_max: ANY,
     levels_max: ANY,
+    enum_values_max: ANY,
+    enum_letters_max: ANY,
     ..OPENAI
 };
 
@@ -109,6 +117,8 @@ const GEMINI: Rules = Rules {
     is_strict: false,
     properties_max: ANY,
     levels_max: ANY,
+    enum_values_max: ANY,
+    enum_letters_max: ANY,
     ..OPENAI
 };
 

@@ -600,3 +600,43 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_said_of_a_field_beside_a_reference_is_sent() {
+    let schema = json!({
+        "type": "object",
+        "required": ["ink", "paper", "next"],
+        "properties": {
+            "ink": {"$ref": "#/$defs/Color", "description": "of the letters"},
+            "paper": {"$ref": "#/$defs/Color"},
+            "next": {"anyOf": [{"$ref": "#", "description": "of the page behind"}, {"type": "null"}]},
+        },
+        "$defs": {"Color": {"type": "string", "enum": ["red", "blue"], "description": "a color"}},
+    });
+    for structured in [Structured::Openai, Structured::Mistral, Structured::JsonSchema] {
+        let conveyed = convey(schema.clone(), structured);
+        let sent = sent(&conveyed);
+        let of = |name: &str| {
+            let reference = sent["properties"][name]["$ref"].as_str().unwrap();
+            sent.pointer(reference.trim_start_matches('#')).unwrap()["description"].clone()
+        };
+        assert_eq!((of("ink"), of("paper")), (json!("of the letters"), json!("a color")));
+        assert!(sent.to_string().contains("of the page behind"), "{structured:?}: {sent}");
+        assert!(Schema::new(sent.clone()).is_ok(), "{sent}");
+    }
+}
+
+#[test]
+fn more_values_than_a_service_takes_are_asked_for_in_another_way() {
+    let schema = |count: usize, letters: usize| {
+        let values: Vec<String> = (0..count).map(|at| format!("{at:0letters$}")).collect();
+        json!({"type": "object", "properties": {"code": {"type": "string", "enum": values}}})
+    };
+    for (count, letters, is_taken) in
+        [(1_000, 5, true), (1_001, 5, false), (251, 60, false), (250, 100, true)]
+    {
+        let conveyed = convey(schema(count, letters), Structured::Openai);
+        assert_eq!(conveyed.method == Method::Strict, is_taken, "{count} of {letters}");
+        assert_eq!(convey(schema(count, letters), Structured::Gemini).obstacle, None);
+    }
+}

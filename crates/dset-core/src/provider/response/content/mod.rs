@@ -114,7 +114,9 @@ impl Part<'_> {
             to.summary.push_str(&inner.thinking);
             to.summary.push_str(&inner.summary);
         }
-        for inner in [self.text, self.content].into_iter().flatten() {
+        // What a tool gave back, or a summary of the chat so far, is not the model's answer.
+        let is_beside = self.kind.ends_with("_result") || self.kind.starts_with("compaction");
+        for inner in [self.text, self.content].into_iter().flatten().filter(|_| !is_beside) {
             to.take(*inner, thinks);
         }
         let own = if thinks { &mut to.thinking } else { to.text.to_mut() };
@@ -297,6 +299,8 @@ pub(crate) struct Message<'a> {
     audio: Option<&'a RawValue>,
     /// OpenRouter's place for pictures.
     images: Option<&'a RawValue>,
+    /// Where some gateways put what went wrong.
+    pub(crate) error: Option<&'a RawValue>,
 }
 
 read_fields!(Message<'a>, "the message of an answer", {
@@ -316,6 +320,7 @@ read_fields!(Message<'a>, "the message of an answer", {
     "function_call" => function_call,
     "audio" => audio,
     "images" => images,
+    "error" => error,
 });
 
 impl<'a> Message<'a> {
@@ -341,6 +346,7 @@ impl<'a> Message<'a> {
     /// Returns the text of a message that has one text and nothing else.
     pub(crate) fn only_text(&self) -> Option<(&str, TextSlot)> {
         let has_more = !self.refusal.is_empty()
+            || self.error.is_some()
             || self.is_beyond_text()
             || self.calls().next().is_some()
             || self.others().into_iter().any(Option::is_some);

@@ -349,3 +349,68 @@ fn an_answer_as_long_as_its_limit_is_told_and_one_that_also_breaks_off_is_cut() 
         assert_eq!(failure(reading(&body, Some(20))).class, FailureClass::CutByLength);
     }
 }
+
+#[test]
+fn where_most_answers_have_a_reason_to_stop_one_without_is_cut() {
+    let reasons = FinishReasons::default();
+    let read = |pieces: &[&str]| {
+        let mut stream = stream(EVENTS);
+        stream.push(events(pieces).as_bytes());
+        stream.compare_end(&reasons);
+        stream.finish()
+    };
+    let (text, stop) = (content("Paris is"), stopped("stop"));
+    let without = [text.as_str(), "[DONE]"];
+    assert_eq!(answer(read(&without)).content, "Paris is", "nothing is known of the service yet");
+    for _ in 0..3 {
+        assert_eq!(answer(read(&[&text, &stop, "[DONE]"])).content, "Paris is");
+    }
+    let cut = failure(read(&without));
+    assert_eq!((cut.class, cut.cause), (FailureClass::Transient, "reply cut off"));
+    assert_eq!(cut.partial.unwrap().content, "Paris is");
+    // A server behind the same gateway that never gives one is believed in the end.
+    let read_of_many =
+        (0..9).map(|_| read(&without)).filter(|one| matches!(one, ParsedReply::Answer(_)));
+    assert!(read_of_many.count() > 6);
+}
+
+#[test]
+fn no_line_of_an_answer_is_lost_for_the_name_of_its_field() {
+    let [one, two] = [content("Paris "), content("is it.")];
+    for body in [
+        format!("Data: {one}\n\ndata: {two}\n\n"),
+        format!("data: {one}\n\n{two}\n\n"),
+        format!("data: {one}\n\nDATA:{two}\n\n"),
+    ] {
+        let body = body + &events(&[&stopped("stop"), "[DONE]"]);
+        assert_eq!(answer(finished(&body)).content, "Paris is it.", "{body}");
+    }
+}
+
+#[test]
+fn an_error_that_a_server_names_beside_the_usual_places_is_no_end() {
+    let error = r#"{"code":500,"message":"context shift failed","type":"server_error"}"#;
+    for body in [
+        events(&[&content("Paris is")]) + &format!("error: {error}\n\n") + &events(&["[DONE]"]),
+        events(&[&content("Paris is")]) + "upstream error\n\n" + &events(&["[DONE]"]),
+        events(&[&content("Paris is")]) + "event: error\n\n" + &events(&["[DONE]"]),
+        events(&[&content("Paris is")])
+            + &json!({ "error": { "message": "overloaded" } }).to_string()
+            + "\n\n"
+            + &events(&["[DONE]"]),
+        events(&[
+            &content("Paris is"),
+            &delta(json!({ "error": { "message": "overloaded" } })),
+            "[DONE]",
+        ]),
+        events(&[
+            &content("Paris is"),
+            r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"x_groq":{"error":"over capacity"}}"#,
+            "[DONE]",
+        ]),
+    ] {
+        let failure = failure(finished(&body));
+        assert_eq!(failure.class, FailureClass::Transient, "{body}: {failure:?}");
+        assert_eq!(failure.partial.unwrap().content, "Paris is", "{body}");
+    }
+}

@@ -304,6 +304,32 @@ fn a_stream_of_anthropic_is_an_answer_with_its_counts_from_both_ends() {
 }
 
 #[test]
+fn what_a_tool_gave_back_is_no_part_of_the_answer() {
+    let result =
+        json!({"type": "mcp_tool_result", "content": [{"type": "text", "text": "a file"}]});
+    let summary = json!({"type": "compaction", "content": "so far"});
+    let text = json!({"type": "text", "text": "Paris"});
+    let whole =
+        json!({"type": "message", "content": [result, summary, text], "stop_reason": "end_turn"});
+    let head = HttpReply { status: 200, headers: Vec::new(), body: whole.to_string().into_bytes() };
+    assert_eq!(answer(parse_reply(&head)).content, "Paris");
+    let block =
+        |block: &serde_json::Value| json!({"type": "content_block_start", "content_block": block});
+    let streamed: Vec<String> = [
+        block(&result),
+        block(&summary),
+        json!({"type": "content_block_delta", "delta": {"type": "compaction_delta", "content": "so far"}}),
+        block(&text),
+        json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}}),
+        json!({"type": "message_stop"}),
+    ]
+    .map(|event| event.to_string())
+    .into();
+    let pieces: Vec<&str> = streamed.iter().map(String::as_str).collect();
+    assert_eq!(answer(finished(&events(&pieces))).content, "Paris");
+}
+
+#[test]
 fn an_event_that_cannot_be_read_spoils_what_it_stands_in_and_nothing_after_the_end() {
     let bad = r#"{"choices":[{"delta":{"content":"lost"#;
     let spoilt = failure(finished(&events(&[&content("a"), bad, &content("b"), &stopped("stop")])));

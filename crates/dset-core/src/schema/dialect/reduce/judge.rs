@@ -204,6 +204,29 @@ pub(super) fn size(schema: &Value) -> (usize, usize) {
     (properties, levels)
 }
 
+/// From how many values on the letters of an enumeration are counted.
+pub(super) const ENUM_LONG: usize = 250;
+
+/// Returns how many values all enumerations have, and how many letters the largest of those with more than
+/// [`ENUM_LONG`].
+pub(super) fn enums(schema: &Value) -> (usize, usize) {
+    let Value::Object(members) = schema else {
+        let below = schema.as_array().into_iter().flatten().map(enums);
+        return below.fold((0, 0), |all, one| (all.0 + one.0, all.1.max(one.1)));
+    };
+    members.iter().fold((0, 0), |all, (keyword, value)| {
+        let one = match value {
+            Value::Array(values) if keyword == "enum" => {
+                let letters = values.iter().filter_map(Value::as_str);
+                let letters: usize = letters.map(|value| value.chars().count()).sum();
+                (values.len(), if values.len() > ENUM_LONG { letters } else { 0 })
+            }
+            value => enums(value),
+        };
+        (all.0 + one.0, all.1.max(one.1))
+    })
+}
+
 /// Returns true if a definition refers to itself, by way of others or not.
 pub(super) fn refers_to_itself(sent: &Value) -> bool {
     fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {

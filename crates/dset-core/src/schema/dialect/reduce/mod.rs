@@ -16,7 +16,7 @@ use super::restore::resolve;
 use super::rules::{Optional, Rules};
 use super::{Change, Obstacle};
 use crate::structured::json::push_token;
-use judge::{refers_to_itself, size};
+use judge::{ENUM_LONG, enums, refers_to_itself, size};
 
 /// How many schemas a reduction may have: what is merged multiplies.
 const SCHEMAS_MAX: usize = 20_000;
@@ -132,6 +132,13 @@ impl<'a> Reducer<'a> {
         if levels > rules.levels_max {
             return whole(format!("it is deeper than {} levels", rules.levels_max));
         }
+        let (values, letters) = enums(sent);
+        if values > rules.enum_values_max || letters > rules.enum_letters_max {
+            return whole(format!(
+                "its lists of values are longer than {} values, or {} letters where one has more than {ENUM_LONG}",
+                rules.enum_values_max, rules.enum_letters_max,
+            ));
+        }
         if !rules.recursion && refers_to_itself(sent) {
             return whole("it refers to itself".into());
         }
@@ -181,7 +188,7 @@ impl<'a> Reducer<'a> {
         };
         let flat = self.flat(members.clone(), place)?;
         if let Some(reference) = flat.members.get("$ref").and_then(Value::as_str) {
-            return self.reference(reference, place);
+            return self.reference(reference, flat.members.get("description"), place);
         }
         self.written(flat, place)
     }
@@ -204,11 +211,24 @@ impl<'a> Reducer<'a> {
         }
     }
 
-    fn reference(&mut self, reference: &str, place: &str) -> Result<Value, Obstacle> {
+    /// Writes a reference. Services take no description beside one, and the model is to read it: it goes into a
+    /// definition of its own.
+    fn reference(
+        &mut self,
+        reference: &str,
+        description: Option<&Value>,
+        place: &str,
+    ) -> Result<Value, Obstacle> {
         let pointer = self.pointer(reference, place)?;
-        let is_it = |own: &Definition| own.merged.is_none() && own.place == pointer;
+        let target = self.root.pointer(&pointer).and_then(Value::as_object);
+        let merged = target.zip(description).and_then(|(target, description)| {
+            let mut described = target.clone();
+            let before = described.insert("description".into(), description.clone());
+            (before.as_ref() != Some(description)).then_some(Value::Object(described))
+        });
+        let is_it = |own: &Definition| own.merged == merged && own.place == pointer;
         let known = self.definitions.iter().position(is_it);
-        let at = known.unwrap_or_else(|| self.define(&pointer, None));
+        let at = known.unwrap_or_else(|| self.define(&pointer, merged));
         Ok(self.refer(at))
     }
 
