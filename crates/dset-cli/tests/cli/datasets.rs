@@ -320,6 +320,27 @@ fn a_folder_for_the_hub_is_written_whole_and_keeps_what_the_user_added() {
 }
 
 #[test]
+fn each_dataset_that_cannot_be_written_is_told_and_the_others_are_written() {
+    let (folder, service) =
+        (Folder::with("id,question,level\na,One?,1\nb,Two?,high\n"), Service::friendly());
+    folder.asks(&service);
+    let of = |to: &str, more: &str| format!("[[export]]\nto = \"{to}\"\n{more}\n");
+    let wrong = "where = \"level > 2\"";
+    let declared = of("a.jsonl", wrong) + &of("b.jsonl", "") + &of("c.jsonl", wrong);
+    folder.write("dset.toml", declared);
+    let ran = folder.dset(&["run", "--json"]).exits(2).says("a.jsonl: ").says("c.jsonl: ");
+    let events = ran.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let of_datasets: Vec<Value> = events.filter(|event| event["event"] == "dataset").collect();
+    let failed = of_datasets.iter().map(|event| event["error"].is_string());
+    assert_eq!(failed.collect::<Vec<_>>(), [true, false, true]);
+    assert_eq!(lines(&folder.read("b.jsonl")).len(), 2);
+    std::fs::remove_file(folder.path("b.jsonl")).unwrap();
+    let ran = folder.dset(&["export", "--json"]).exits(2).says("a.jsonl: ").says("c.jsonl: ");
+    assert_eq!(ran.json()["datasets"].as_array().unwrap().len(), 1);
+    assert_eq!(lines(&folder.read("b.jsonl")).len(), 2);
+}
+
+#[test]
 fn rows_that_ask_the_same_are_in_one_split() {
     let rows: String = (0..40).map(|row| format!("r{row},What is {}?\n", row % 10)).collect();
     let (folder, _service) = answered(&format!("id,question\n{rows}"), &[]);

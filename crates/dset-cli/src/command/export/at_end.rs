@@ -9,7 +9,7 @@ use dset_engine::os::files::real_place;
 use dset_engine::store::AsAsked;
 use serde_json::json;
 
-use super::dataset::{Lines, lines, object, write};
+use super::dataset::{Lines, each_dataset, lines, object, write};
 use crate::command::shared::write_out;
 use crate::datasets::DatasetArgs;
 use crate::display::{self, json::event_now};
@@ -48,8 +48,7 @@ impl DatasetsAtEnd {
         Ok(())
     }
 
-    /// Writes them where the run has gone to its end; returns the first error when all others are
-    /// written.
+    /// Writes them where the run has gone to its end; fails when all that can be written are.
     pub(crate) fn write(
         &self,
         spec: &JobSpec,
@@ -63,8 +62,15 @@ impl DatasetsAtEnd {
             }
             return Ok(());
         }
-        let results = self.datasets.iter().map(|said| self.write_one(spec, terminal, said, of_run));
-        results.fold(Ok(()), Result::and)
+        each_dataset(&self.datasets, |said| {
+            let written = self.write_one(spec, terminal, said, of_run);
+            if let (Err(error), true) = (&written, terminal.json) {
+                let place = said.to.as_ref().map(|to| to.display().to_string());
+                let event = json!({ "event": "dataset", "to": place, "error": error.message });
+                write_out(event_now(event).as_bytes());
+            }
+            written
+        })
     }
 
     fn write_one(

@@ -37,24 +37,47 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
     let is_json = args.json || terminal.json;
     let side = SideFiles::beside(&spec.output, &terminal_variables::cache_folder());
     let mut objects = Vec::new();
-    for said in &datasets {
-        let Some(request) = said.request(args.force)? else { continue };
+    let ended = each_dataset(&datasets, |said| {
+        let Some(request) = said.request(args.force)? else { return Ok(()) };
         let request = ExportRequest { reviews_in: Some(&side.folder), ..request };
         let exported = write(&spec, &request, !is_json && !terminal.quiet)
             .map_err(|error| explain::export(error, &which))?
             .ok_or_else(|| crate::command::shared::nothing_asked(&which, &spec))?;
-        if is_json {
-            objects.push(object(&exported));
-            continue;
+        match is_json {
+            true => objects.push(object(&exported)),
+            false => written(&exported, said),
         }
-        written(&exported, said);
-    }
+        Ok(())
+    });
     match (is_json, &args.dataset.to) {
         (false, _) => {}
         (true, Some(_)) => objects.into_iter().for_each(page::json),
         (true, None) => page::json(json!({ "datasets": objects })),
     }
-    Ok(Exit::Done)
+    ended.map(|()| Exit::Done)
+}
+
+/// Writes every dataset that can be written. Of those that cannot the error of the last is returned, and the others'
+/// are shown; where there are several datasets, each with the place that it is of.
+pub(super) fn each_dataset(
+    datasets: &[DatasetArgs],
+    mut write: impl FnMut(&DatasetArgs) -> Result<(), UserError>,
+) -> Result<(), UserError> {
+    let mut failed = Ok(());
+    for said in datasets {
+        let Err(error) = write(said) else { continue };
+        let error = match (&said.to, datasets.len()) {
+            (Some(to), 2..) if !error.message.contains(&*to.to_string_lossy()) => {
+                let message = format!("{}: {}", to.display(), error.message);
+                UserError { message, ..error }
+            }
+            _ => error,
+        };
+        if let Err(before) = std::mem::replace(&mut failed, Err(error)) {
+            UserError::print(&before);
+        }
+    }
+    failed
 }
 
 /// Writes a dataset of the run that flags name.
