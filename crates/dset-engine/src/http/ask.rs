@@ -149,7 +149,8 @@ impl Endpoint {
         let client = Client::new(&url, headers, CONNECT_TIMEOUT, may_be_proxied)
             .map_err(|error| EndpointError::Client(error.to_string()))?;
         let echo = KeyRedactor::new(key.as_ref());
-        let finish_reasons = FinishReasons::default();
+        // All services that are known say why an answer stopped; servers on this machine may not.
+        let finish_reasons = FinishReasons::new(at_home && !is_loopback(&settings.base_url));
         Ok(Endpoint { client, settings, is_official_host: at_home, redactor: echo, finish_reasons })
     }
 

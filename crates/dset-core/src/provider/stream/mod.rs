@@ -426,11 +426,11 @@ impl StreamParser {
             let partial = self.draft.partial(&self.head);
             return Some(other_apis::judge(&self.head, self.draft.unread(), partial));
         }
-        // A word beside the events is nothing, but an error where the model has not said why it
-        // stopped.
+        // Where the model has not said why it stopped, a word beside the events is nothing, but an error or a page
+        // in their place is.
         let is_error = |stray: &String| stray.to_ascii_lowercase().contains("error");
-        let has_error = || self.stray.iter().chain(&self.sse.stray).any(is_error);
-        let failed = !self.draft.has_reason() && (self.needs_reason || has_error());
+        let has_failed = || self.sse.stray.is_some() || self.stray.as_ref().is_some_and(is_error);
+        let failed = !self.draft.has_reason() && (self.needs_reason || has_failed());
         let is_whole = has_end && !failed && !self.is_garbled && !self.is_too_large;
         is_whole.then(|| std::mem::take(&mut self.draft).build(&self.head, self.limit))
     }

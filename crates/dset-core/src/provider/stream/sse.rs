@@ -120,7 +120,11 @@ impl Sse {
             _ if line.len() > 5 && line[..5].eq_ignore_ascii_case(b"data:") => {
                 line[5..].trim_ascii()
             }
-            _ if line.starts_with(b"{") && !self.has_data => line,
+            _ if line.starts_with(b"{")
+                && (!self.has_data || is_of_another_event(&self.data, line)) =>
+            {
+                line
+            }
             // A comment, or a field that is not used.
             _ => {
                 let is_used_elsewhere = [&b":"[..], b"id", b"retry", b"event"]
@@ -189,6 +193,7 @@ mod tests {
             ("event: x\nid: 7\nretry: 1\ndata: a\nnews: b\n\n", vec!["a"]),
             ("data: a\nerror: b\n\ndata: c\n\n", vec!["a", "b", "c"]),
             ("Data: a\n\n{\"b\": 1}\n\ndata: c\n\n", vec!["a", "{\"b\": 1}", "c"]),
+            ("data: {}\n{\"b\": 1}\n\n", vec!["{}", "{\"b\": 1}"]),
             ("event: error\n\ndata: a\n\n", vec!["", "a"]),
             ("event: ping\n\n", vec![]),
             ("data\n\ndata:\n\n", vec!["", ""]),

@@ -613,8 +613,13 @@ fn what_is_said_of_a_field_beside_a_reference_is_sent() {
         },
         "$defs": {"Color": {"type": "string", "enum": ["red", "blue"], "description": "a color"}},
     });
-    for structured in [Structured::Openai, Structured::Mistral, Structured::JsonSchema] {
-        let conveyed = convey(schema.clone(), structured);
+    let mut of_zod = schema.clone();
+    of_zod["$schema"] = "http://json-schema.org/draft-07/schema#".into();
+    let dialects = [Structured::Openai, Structured::Mistral, Structured::JsonSchema];
+    for (schema, structured) in
+        [schema, of_zod].into_iter().flat_map(|schema| dialects.map(|one| (schema.clone(), one)))
+    {
+        let conveyed = convey(schema, structured);
         let sent = sent(&conveyed);
         let of = |name: &str| {
             let reference = sent["properties"][name]["$ref"].as_str().unwrap();

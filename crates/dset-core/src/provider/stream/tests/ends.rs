@@ -352,7 +352,12 @@ fn an_answer_as_long_as_its_limit_is_told_and_one_that_also_breaks_off_is_cut() 
 
 #[test]
 fn where_most_answers_have_a_reason_to_stop_one_without_is_cut() {
-    let reasons = FinishReasons::default();
+    let known = FinishReasons::new(true);
+    let mut known_stream = stream(EVENTS);
+    known_stream.push(events(&[&content("Paris is"), "[DONE]"]).as_bytes());
+    known_stream.compare_end(&known);
+    assert_eq!(failure(known_stream.finish()).cause, "reply cut off");
+    let reasons = FinishReasons::new(false);
     let read = |pieces: &[&str]| {
         let mut stream = stream(EVENTS);
         stream.push(events(pieces).as_bytes());
@@ -392,7 +397,7 @@ fn an_error_that_a_server_names_beside_the_usual_places_is_no_end() {
     let error = r#"{"code":500,"message":"context shift failed","type":"server_error"}"#;
     for body in [
         events(&[&content("Paris is")]) + &format!("error: {error}\n\n") + &events(&["[DONE]"]),
-        events(&[&content("Paris is")]) + "upstream error\n\n" + &events(&["[DONE]"]),
+        events(&[&content("Paris is")]) + "<html>502 Bad Gateway</html>\n\n" + &events(&["[DONE]"]),
         events(&[&content("Paris is")]) + "event: error\n\n" + &events(&["[DONE]"]),
         events(&[&content("Paris is")])
             + &json!({ "error": { "message": "overloaded" } }).to_string()

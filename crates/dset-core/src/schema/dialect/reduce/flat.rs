@@ -24,7 +24,7 @@ impl Reducer<'_> {
         }
         let limits = members.keys().any(|keyword| keyword != "$ref" && !is_remark(keyword));
         if members.contains_key("$ref") && self.ignores_beside_reference {
-            members.retain(|keyword, _| keyword == "$ref");
+            members.retain(|keyword, _| keyword == "$ref" || keyword == "description");
         } else if members.contains_key("$ref") && (limits || !parts.is_empty()) {
             let reference = members.shift_remove("$ref").unwrap_or_default();
             parts.insert(0, ("$ref", json!({ "$ref": reference })));
