@@ -1,7 +1,6 @@
 //! Every kept answer held against what is asked of answers now, and what that changes. Nothing is asked
 //! of a service, and nothing is written.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use dset_core::acceptance::{Consequence, Outcome, Standing, Verdict};
@@ -102,12 +101,6 @@ fn as_asked(
     JobSpec { models: models.collect(), samples, ..settings.clone() }
 }
 
-/// What was found of one wanted answer.
-struct Found {
-    standing: Standing,
-    tries: Vec<(AnswerId, Vec<Verdict>)>,
-}
-
 struct Reading<'a> {
     store: &'a Store,
     generation: u32,
@@ -118,22 +111,10 @@ impl Reading<'_> {
     fn read(&self, input: &mut ScannedInput, spec: JobSpec) -> Result<CheckReport, JobError> {
         let before =
             RunPlan::new(input, self.store, self.generation, self.store.terms()?.as_ref())?;
-        let found = self.judge(input)?;
         let mut report = CheckReport::new(spec);
-        let mut verdicts: Vec<_> = Vec::new();
-        for (answer, list) in found.values().flat_map(|found| &found.tries) {
-            list.iter().for_each(|verdict| report.count(verdict));
-            let passed = list.iter().all(|verdict| verdict.outcome == Outcome::Passed);
-            verdicts.push((*answer, (!passed).then(|| list.clone())));
-        }
-        verdicts.sort_by_key(|(answer, _)| *answer);
+        let standings = self.judge(input, &mut report)?;
         let (samples, enough) = (before.plan.wanted().samples(), self.accepting.terms.enough);
-        report.answers = verdicts.len() as u64;
-        let acceptance = self.accepting.terms.fingerprint;
-        report.judged = Arc::new(JudgedAnswers { acceptance, verdicts });
-        let is_accepted = |at: &QuestionIndex| {
-            found.get(at).is_some_and(|found| found.standing == Standing::Accepted)
-        };
+        let is_accepted = |at: &QuestionIndex| standings[*at as usize] == Some(Standing::Accepted);
         let ScannedInput { source, prompts, requests, .. } = input;
         for_each_planned(&mut **source, prompts, &requests[0], &before.plan, |seen| {
             for from in seen.entries.clone().step_by(samples as usize) {
@@ -142,8 +123,8 @@ impl Reading<'_> {
                 let has_enough = enough.is_some_and(|enough| accepted >= u64::from(enough));
                 for at in of_model.filter(|at| !has_enough || is_accepted(at)) {
                     let was = before.plan.states[at as usize];
-                    match found.get(&at) {
-                        Some(found) => report.settle(seen.row_number(), found.standing, was),
+                    match standings[at as usize] {
+                        Some(standing) => report.settle(seen.row_number(), standing, was),
                         None if was == Planned::Presumed => {}
                         None => report.unanswered += 1,
                     }
@@ -153,44 +134,56 @@ impl Reading<'_> {
         Ok(report)
     }
 
-    /// Judges all answers to each wanted one.
-    fn judge(&self, input: &mut ScannedInput) -> Result<HashMap<QuestionIndex, Found>, JobError> {
+    /// Judges all answers to each wanted one, and returns where each stands that has any.
+    fn judge(
+        &self,
+        input: &mut ScannedInput,
+        report: &mut CheckReport,
+    ) -> Result<Vec<Option<Standing>>, JobError> {
         let Accepting { judge, terms } = &self.accepting;
         let tries = self.store.tries_by_answer(Some(self.generation))?;
         let (kept, aside) = (self.store.kept(Some(terms))?, self.store.set_aside()?);
-        let mut wanted: HashMap<QuestionIndex, Vec<AnswerId>> = HashMap::new();
+        let mut counting: Vec<Option<AnswerId>> =
+            vec![None; input.scanned.planner.answers() as usize];
         let plan =
             RunPlan::with_answers(input, self.store, self.generation, None, |at, answer| {
-                wanted.insert(at, tries.of(answer).filter(|answer| !aside.has(*answer)).collect());
+                counting[at as usize] = Some(answer);
             })?;
-        let mut found = HashMap::new();
+        let mut standings = vec![None; counting.len()];
+        let mut verdicts = Vec::with_capacity(counting.iter().flatten().count());
         let ScannedInput { source, prompts, requests, .. } = input;
         let archive = self.store.as_reader();
         try_for_each_planned(&mut **source, prompts, &requests[0], &plan.plan, |seen| {
             for at in seen.entries {
-                let Some(answers) = wanted.remove(&at) else { continue };
-                let mut of = Found { standing: Standing::Failed, tries: Vec::new() };
+                let Some(counting) = counting[at as usize] else { continue };
+                let answers: Vec<_> =
+                    tries.of(counting).filter(|answer| !aside.has(*answer)).collect();
                 let count = u32::try_from(answers.len()).unwrap_or(u32::MAX);
-                let mut is_accepted = false;
+                let (mut standing, mut is_accepted) = (Standing::Failed, false);
                 for answer in answers {
                     let row = archive.row(answer)?;
-                    let verdicts = judge.judge(row.received(), seen.item);
+                    let judged = judge.judge(row.received(), seen.item);
                     let consequence = match kept.has(answer) {
                         true => Consequence::Accept,
-                        false => verdicts.consequence(),
+                        false => judged.consequence(),
                     };
                     is_accepted |= consequence == Consequence::Accept;
-                    of.standing = terms.standing(consequence, count);
-                    of.tries.push((answer, verdicts.list));
+                    standing = terms.standing(consequence, count);
+                    judged.list.iter().for_each(|verdict| report.count(verdict));
+                    let passed =
+                        judged.list.iter().all(|verdict| verdict.outcome == Outcome::Passed);
+                    verdicts.push((answer, (!passed).then_some(judged.list)));
                 }
-                if is_accepted {
-                    of.standing = Standing::Accepted;
-                }
-                found.insert(at, of);
+                standings[at as usize] =
+                    Some(if is_accepted { Standing::Accepted } else { standing });
             }
             Ok::<_, JobError>(())
         })?;
-        Ok(found)
+        verdicts.sort_by_key(|(answer, _)| *answer);
+        report.answers = verdicts.len() as u64;
+        let acceptance = self.accepting.terms.fingerprint;
+        report.judged = Arc::new(JudgedAnswers { acceptance, verdicts });
+        Ok(standings)
     }
 }
 
