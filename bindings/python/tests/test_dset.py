@@ -1,5 +1,6 @@
 """Runs, shards, errors, signals and processes, against the simulated service."""
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -173,6 +174,18 @@ def test_a_key_is_in_no_file_and_no_error(here, service):
     dset.run(path, api_key="sk-secret-of-the-test", **asks)
     for file in here.rglob("*"):
         assert not file.is_file() or b"sk-secret" not in file.read_bytes(), file
+
+
+def test_a_bar_that_cannot_be_drawn_stops_no_run(here, service, monkeypatch):
+    path = questions(here / "q.csv", 3)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as nobody:
+        monkeypatch.setattr("sys.stderr", nobody)
+        assert dset.run(path, progress=True, **service.asks).answered == 3
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            nobody.close()
 
 
 def test_progress_is_told_and_may_stop_a_run(here, slow):

@@ -320,6 +320,29 @@ def test_a_stage_of_ray_data_asks_each_batch_once(here, service, cluster):
     assert service.stats()["asked"] == 30
 
 
+def test_a_stage_refuses_a_limit_that_each_batch_would_spend_whole(here, service, cluster):
+    import ray.data
+
+    ds = ray.data.from_items([{"question": f"question {n}"} for n in range(4)])
+    with pytest.raises(dset.UsageError, match="cannot be kept by batches"):
+        dset.ray.answer(ds, output=here / "kept", max_cost=1, **service.asks)
+    assert service.stats()["asked"] == 0
+
+
+def test_a_stage_says_how_many_rows_of_a_batch_have_no_answer(here, cluster, caplog):
+    import pyarrow
+
+    service = Service("--on", "bad=400")
+    try:
+        batch = pyarrow.table({"question": ["a good one", "a bad one", "another", ""]})
+        options = {**service.asks}
+        answered = dset.ray._batch(batch, str(here / "kept"), 1, options)
+    finally:
+        service.end()
+    assert sorted(answered["question"].to_pylist()) == ["a good one", "another"]
+    assert "of 4 rows left out: 1 without an answer, 1 without a question" in caplog.text
+
+
 def test_what_a_shard_refuses_is_raised(here, service, cluster):
     split = job(here, service)
     (here / "q.csv").write_text("question\nanother\n")

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import warnings
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
@@ -114,28 +114,33 @@ def _report(ended: Dict[str, Any]) -> Report:
 
 
 class _Bar:
-    """A bar of tqdm, where that is installed."""
+    """A bar of tqdm, where that is installed. One that cannot be drawn, because nobody takes it, ends no run."""
 
     def __init__(self) -> None:
+        self.bar = None
         try:
             from tqdm.auto import tqdm
         except ImportError:
-            self.bar = None
-        else:
+            return
+        with suppress(Exception):
             self.bar = tqdm(unit="answer")
 
     def __call__(self, answered: int, failed: int, wanted: int) -> None:
         if self.bar is None:
             return
-        self.bar.total = wanted
-        self.bar.n = answered + failed
-        if failed:
-            self.bar.set_postfix(failed=failed, refresh=False)
-        self.bar.refresh()
+        try:
+            self.bar.total = wanted
+            self.bar.n = answered + failed
+            if failed:
+                self.bar.set_postfix(failed=failed, refresh=False)
+            self.bar.refresh()
+        except Exception:
+            self.bar = None
 
     def close(self) -> None:
         if self.bar is not None:
-            self.bar.close()
+            with suppress(Exception):
+                self.bar.close()
 
 
 def _warn(text: str) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import pyarrow
     import ray.data
 
+_LOG = logging.getLogger("dset.ray")
 #: How often a shard is begun anew after its worker died.
 RETRIES = 10
 #: How long a folder is waited for that a worker still has, in seconds: one that was killed is not gone at once.
@@ -65,6 +67,35 @@ def _refuse_key(options: Dict[str, Any]) -> None:
             ["Set the variable of the key in the environment of the workers, by `runtime_env` or a secret"],
             2,
         )
+
+
+def _refuse_limit(is_there: bool) -> None:
+    if is_there:
+        raise UsageError(
+            "a limit of money cannot be kept by batches",
+            "each batch has a folder of its own, and would spend the whole limit",
+            [
+                "Make shards of the rows, among which the limit is divided: `dset.split(…, max_cost=20)`, then `dset.ray.run`",
+                "Unset `DSET_MAX_COST`, and `max-cost` in dset.toml, where it is said there",
+            ],
+            2,
+        )
+
+
+def _warn_of_missing(report: Report, rows: int) -> None:
+    """Say at the driver, to which Ray brings it, which rows of a batch have no answer."""
+    missing = report.questions - report.answered
+    if missing or report.empty or report.bad_rows:
+        reasons = [
+            f"{count} {words}"
+            for count, words in (
+                (missing, "without an answer"),
+                (report.empty, "without a question"),
+                (report.bad_rows, "that cannot be asked"),
+            )
+            if count
+        ]
+        _LOG.warning("of %d rows left out: %s (why: `dset show --failed -o %s`)", rows, ", ".join(reasons), report.folder)
 
 
 def _unlocked(ask: Callable[[], Any]) -> Any:
@@ -113,7 +144,8 @@ def run(
         shards: Which shards; all where it is left out.
         to: A folder for a Parquet file of each shard, named by its number.
         layout: What its rows are.
-        **options: Those of :func:`dset.run`: ``rpm=60`` is the limit of each worker, whichever shards it has.
+        **options: Those of :func:`dset.run`: ``rpm=60`` is the limit of each worker, whichever shards it has, and
+            ``max_cost=5`` that of each shard; one for the job is said to :func:`dset.split`.
 
     Returns:
         A manifest for each shard, in their order.
@@ -209,6 +241,8 @@ def _batch(batch: "pyarrow.Table", output: str, workers: int, options: Dict[str,
         sink.update(json.dumps(row, sort_keys=True, default=str).encode() + b"\n")
     folder = Path(output) / f"batch-{sink.hexdigest()}"
     answers = _unlocked(lambda: _answer_here(batch, output=folder, progress=False, _turns=(output, workers), **options))
+    _refuse_limit(answers.report.budget is not None)
+    _warn_of_missing(answers.report, batch.num_rows)
     if answers.report.answered == 0:
         return pyarrow.table({"question": pyarrow.array([], pyarrow.string())})
     return _columns(_joined(answers.report.open().to_arrow(), batch))
@@ -232,13 +266,19 @@ def answer(
         batch_size: Rows that are asked together, and that one folder holds.
         num_workers: Batches that are asked at once, at most.
         num_cpus: What Ray reserves for each.
-        **options: Those of :func:`dset.answer`; ``rpm=60`` is the limit of each worker, whichever batches it has.
+        **options: Those of :func:`dset.answer` but ``max_cost`` and ``max_cost_run``, which batches cannot keep
+            together; ``rpm=60`` is the limit of each worker, whichever batches it has.
 
     Returns:
-        The rows that were answered, with the columns of :func:`dset.answer`. Nothing is asked before it is
+        The rows that were answered, with the columns of :func:`dset.answer`; how many of a batch were not is a warning
+        of its worker, which Ray shows at the driver. Nothing is asked before it is
         read. Which rows Ray writes how often is Ray's: see ``CheckpointConfig``.
+
+    Raises:
+        UsageError: A key or a limit of money is among the options.
     """
     _refuse_key(options)
+    _refuse_limit(any(options.get(name) is not None for name in ("max_cost", "max_cost_run")))
     folder = str(Path(path_text(output)).absolute())
     Path(folder).mkdir(parents=True, exist_ok=True)
     workers = max(num_workers, 1)
