@@ -121,6 +121,12 @@ impl RequestSettings {
         )
     }
 
+    /// Returns the system prompt that every row has, where it is sent as it stands.
+    #[must_use]
+    pub fn fixed_system(&self) -> Option<&str> {
+        self.system.as_deref().filter(|_| !self.system_is_template)
+    }
+
     /// Returns the hasher of requests under these settings. The templates are no part of a request;
     /// what they render is.
     #[must_use]

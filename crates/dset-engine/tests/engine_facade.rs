@@ -4,14 +4,15 @@
 use std::path::Path;
 
 use dset_core::item::question::Question;
-use dset_core::money::Prices;
+use dset_core::money::{Amount, OwnPrice, Price, Prices, Rates};
 use dset_core::provider::Providers;
 use dset_core::run::{EndReason, Notice, RateBound, Snapshot, StopSignal};
-use dset_core::settings::Layer;
+use dset_core::settings::{Dollars, Layer};
 use dset_core::time::Time;
 use dset_engine::engine::{Cancel, Engine, Quiet};
 use dset_engine::error::{EngineError, JobError};
 use dset_engine::observer::{LocalFailure, Observer};
+use dset_engine::run::budget::LimitError;
 use dset_engine::run::lanes::Lanes;
 use dset_engine::run::prepare::Decisions;
 use dset_engine::shard::split;
@@ -173,5 +174,38 @@ async fn a_run_that_is_refused_has_decided_nothing() {
     assert_eq!(engine.plan().unwrap().answered, 5);
     assert!(folder.path().join("q/output.csv").exists());
     engine.run(&mut Quiet, &Cancel::new()).await.unwrap();
+    assert_eq!(service.stats().asked, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asking_everything_again_keeps_what_is_there_where_the_limit_pays_for_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Mock::start(MockSettings::default()).await.unwrap();
+    let layer = Layer {
+        input: Some(folder.path().join("q.csv")),
+        output: Some(folder.path().join("q")),
+        base_url: Some(vec![service.base_url()]),
+        key: Some("none".into()),
+        ..Layer::default()
+    };
+    let engine = engine(folder.path(), "q", 5, &service);
+    engine.run(&mut Quiet, &Cancel::new()).await.unwrap();
+    let rates = Rates {
+        input: Price::parse("1").unwrap(),
+        output: Price::parse("1").unwrap(),
+        ..Rates::default()
+    };
+    let model = &engine.spec().model().request.model;
+    let own = vec![OwnPrice::new(model, rates)];
+    let prices = Prices { own, ..Prices::default() };
+    let most = Some(Dollars(Amount::from_picodollars(1)));
+    let poor = Layer { max_cost: most, max_output_bound: Some(100), ..layer };
+    let poor = Engine::new(poor)
+        .unwrap()
+        .with_prices(Providers::default(), prices)
+        .with_decisions(Decisions { ask_again: true, ..Decisions::default() });
+    let error = poor.run(&mut Quiet, &Cancel::new()).await.unwrap_err();
+    assert!(matches!(error, EngineError::Limit(LimitError::Again(_))), "{error}");
+    assert_eq!(engine.plan().unwrap().answered, 5);
     assert_eq!(service.stats().asked, 5);
 }

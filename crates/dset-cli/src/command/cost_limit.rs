@@ -1,11 +1,9 @@
 //! The limits of money of a run: who is paid, and whether that can be limited.
 
-use dset_core::money::Amount;
 use dset_core::provider::Providers;
-use dset_core::run::{Payee, least_ask};
-use dset_core::settings::{CostLimits, JobSpec, Model, RunOptions};
+use dset_core::run::{AgainUnpaid, Payee};
+use dset_core::settings::{CostLimits, JobSpec, Model};
 use dset_engine::error::EngineError;
-use dset_engine::os::clock::unix_ms;
 use dset_engine::run::budget::{self, LimitError};
 use dset_engine::view::estimate::tokens_of_nearly_all;
 
@@ -31,58 +29,6 @@ pub(crate) fn payees(
         .map_err(|error| cannot_limit(&error, spec, pricing.providers))
 }
 
-/// Fails where a run that asks everything again could ask nothing: the answers that are there would count no
-/// more.
-pub(crate) fn refuse_again(
-    spec: &JobSpec,
-    options: &RunOptions,
-    money: &Money,
-    payees: &[Payee],
-    forgives: bool,
-) -> Result<(), UserError> {
-    let CostLimits { total, run, .. } = options.cost;
-    // A system prompt that is sent as it stands is a part of every ask.
-    let system = spec.model().request.system.as_deref().filter(|text| !text.contains('{'));
-    let system = system.map_or(0, str::len) as u64;
-    let with_system =
-        |payee: &Payee| Payee { fixed_bytes: payee.fixed_bytes + system, ..payee.clone() };
-    let asked: Vec<Payee> = payees.iter().map(with_system).collect();
-    let least = least_ask(&asked, money.pricing().prices, unix_ms(), options.timeout);
-    let kept = "nothing was asked, and the answers that are there still count";
-    if let Some(run) = run.filter(|run| *run < least) {
-        return Err(UserError::new(
-            Exit::Usage,
-            format!("the limit of {} pays for no question", run.shown()),
-        )
-        .cause(format!("one may cost {}; {kept}", least.shown()))
-        .hint(format!(
-            "Allow more: `{} --max-cost-run {}`",
-            same_command_with("max_cost_run"),
-            dollars_up(least)
-        )));
-    }
-    let Some(total) = total else { return Ok(()) };
-    let before = money.expenses(&spec.output).unwrap_or_default();
-    let unsure = if forgives { Amount::ZERO } else { before.unsure };
-    let left = total - before.spent.upper - unsure;
-    if left >= least {
-        return Ok(());
-    }
-    // As much as what is there, once more.
-    let enough = before.spent.upper.times(2) + unsure + least;
-    Err(UserError::new(Exit::Money, format!("the limit of {} is reached", total.shown()))
-        .cause(format!(
-            "{} spent or perhaps billed, and a question may cost {}; {kept}",
-            (before.spent.upper + unsure).shown(),
-            least.shown()
-        ))
-        .hint(format!(
-            "Allow more: `{} --max-cost {}`",
-            same_command_with("max_cost"),
-            dollars_up(enough)
-        )))
-}
-
 /// Says why a run cannot be held to its limits.
 pub(super) fn explain(error: EngineError, spec: &JobSpec, money: &Money) -> UserError {
     match error {
@@ -100,7 +46,32 @@ pub(crate) fn cannot_limit(error: &LimitError, spec: &JobSpec, providers: &Provi
         LimitError::OtherPrice { model, field } => with_other_price(model, field),
         LimitError::BilledApart { field } => billed_apart(field),
         LimitError::NoBound { at, .. } => without_bound(spec, *at, providers),
+        LimitError::Again(error) => again_unpaid(*error),
     }
+}
+
+fn again_unpaid(error: AgainUnpaid) -> UserError {
+    let kept = "nothing was asked, and the answers that are there still count";
+    let (exit, cause, option, enough) = match error {
+        AgainUnpaid::Run { least, .. } => {
+            let cause = format!("one may cost {}; {kept}", least.shown());
+            (Exit::Usage, cause, "max_cost_run", least)
+        }
+        AgainUnpaid::Folder { spent, least, enough, .. } => {
+            let cause = format!(
+                "{} spent or perhaps billed, and a question may cost {}; {kept}",
+                spent.shown(),
+                least.shown()
+            );
+            (Exit::Money, cause, "max_cost", enough)
+        }
+    };
+    let flag = option.replace('_', "-");
+    UserError::new(exit, error.to_string()).cause(cause).hint(format!(
+        "Allow more: `{} --{flag} {}`",
+        same_command_with(option),
+        dollars_up(enough)
+    ))
 }
 
 fn without_price(model: &str) -> UserError {

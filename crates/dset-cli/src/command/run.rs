@@ -338,9 +338,6 @@ pub(super) fn ask(
     let asked = places(&spec, &options, keys.keys, state)?;
     let money = Money::of(keys.environment);
     let payees = cost_limit::payees(&spec, options.cost, &money)?;
-    if decisions.ask_again && Store::exists(&spec.output) {
-        cost_limit::refuse_again(&spec, &options, &money, &payees, decisions.forgive_lost)?;
-    }
     let off_peak = off_peak::rules(&spec, &options, &money, deadline)?;
     let lacking = spec.models.iter().zip(keys.keys);
     let lacking = lacking.filter(|(model, key)| model.key_variable.is_some() && key.is_none());

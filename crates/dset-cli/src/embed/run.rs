@@ -13,7 +13,6 @@ use dset_engine::os::open_files::open_files_max;
 use dset_engine::run::lanes::Lanes;
 use dset_engine::run::prepare::Decisions;
 use dset_engine::source::spool::STDIN;
-use dset_engine::store::Store;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -94,11 +93,6 @@ fn prepared(
         None => lanes,
     };
     let money = Money::of(&environment);
-    if args.decisions.again && Store::exists(&spec.output) {
-        let payees = cost_limit::payees(&spec, options.cost, &money)?;
-        let forgives = args.decisions.forgive_lost;
-        cost_limit::refuse_again(&spec, &options, &money, &payees, forgives)?;
-    }
     let deadline = args.decisions.deadline;
     let engine = Engine::of(spec.clone(), options.clone())
         .with_decisions(decisions(&args.decisions))

@@ -33,10 +33,11 @@ use std::time::Duration;
 
 pub use crate::run::dispatch::router::EndpointSpec;
 pub use crate::run::dispatch::samples::Enough;
+pub use crate::run::gate::again::AgainUnpaid;
 pub use crate::run::gate::budget::{
     BudgetRules, BudgetStatus, FundsUse, JobLimit, LimitOf, Spending,
 };
-pub use crate::run::gate::payee::{Payee, least_ask};
+pub use crate::run::gate::payee::Payee;
 pub use crate::run::gate::permit::{Permit, PermitUse};
 pub use crate::run::gate::tariff::OffPeakRules;
 pub use effect::{Effect, EndReason, Ending, JournalRecord, Notice};

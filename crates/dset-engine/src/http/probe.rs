@@ -118,7 +118,7 @@ pub async fn question(
     wire.request.max_tokens = Some(1);
     wire.timeout = wire.timeout.min(QUESTION_TIMEOUT);
     // One that is rendered for every row is left out: there is no row.
-    let system = wire.request.system.clone().filter(|_| !wire.request.system_is_template);
+    let system = wire.request.fixed_system().map(Into::into);
     let endpoint = Endpoint::new(wire, key)?;
     let question = Question {
         index: 0,
@@ -126,7 +126,7 @@ pub async fn question(
         name: None,
         text: QUESTION.into(),
         content: Content::Text(QUESTION.into()),
-        system: system.map(Into::into),
+        system,
         params: None,
         key: Key([0; 16]),
         id: QuestionId { text_hash: 0, ordinal: 0 },

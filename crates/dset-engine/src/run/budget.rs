@@ -6,7 +6,7 @@ use dset_core::item::params::Billing;
 use dset_core::item::question::QuestionIndex;
 use dset_core::money::{Asked, Expenses, Prices};
 use dset_core::provider::Providers;
-use dset_core::run::{BudgetRules, OffPeakRules, Payee, Planned, Spending};
+use dset_core::run::{AgainUnpaid, BudgetRules, OffPeakRules, Payee, Planned, Spending};
 use dset_core::settings::{CostLimits, JobSpec, Model, RunOptions};
 use thiserror::Error;
 
@@ -103,7 +103,8 @@ impl PreparedJob {
         Ok(())
     }
 
-    /// Holds the run to the limits of its settings; where there are none, it does nothing. `payees` are
+    /// Holds the run to the limits of its settings; where there are none, it does nothing. Fails where
+    /// they cannot be kept, or leave nothing for asking everything again. `payees` are
     /// who is paid at each place that will be asked, in their order. `forgives` records first that what
     /// earlier runs may have been billed beside what they recorded was not.
     ///
@@ -126,7 +127,7 @@ impl PreparedJob {
             return Ok(None);
         }
         let before = expenses_of(&self.folder.store, pricing)?;
-        self.budget = Some(BudgetRules {
+        let rules = BudgetRules {
             total: options.cost.total,
             run: options.cost.run,
             spent_before: before.spent.upper,
@@ -137,7 +138,13 @@ impl PreparedJob {
             prices: Arc::new(pricing.prices.clone()),
             payees,
             timeout: options.timeout,
-        });
+        };
+        if self.opens_generation {
+            let system = self.spec.model().request.fixed_system();
+            let system_bytes = system.map_or(0, str::len) as u64;
+            rules.check_again(system_bytes, unix_ms()).map_err(LimitError::from)?;
+        }
+        self.budget = Some(rules);
         Ok(Some(before))
     }
 }
@@ -173,6 +180,9 @@ pub enum LimitError {
         /// Its place among the models of the settings.
         at: usize,
     },
+    /// Everything is to be asked again, and too little is left for that.
+    #[error(transparent)]
+    Again(#[from] AgainUnpaid),
 }
 
 /// Returns every place where a model is asked, in their order: the model's among those of the settings,

@@ -5,6 +5,7 @@
 //! ([`crate::run::dispatch`]'s router), then the money ([`budget`]). A further limit in time is a field here and a line in [`Gates::wait`]; each names the
 //! moment from which time alone would let an ask through, so that the run sets its timer for it.
 
+pub(crate) mod again;
 pub(crate) mod budget;
 pub(crate) mod payee;
 pub(crate) mod permit;

@@ -99,8 +99,7 @@ pub(crate) struct PayeePrices {
 }
 
 /// Returns what no ask can cost less than in its worst case: where less is left, none is sent.
-#[must_use]
-pub fn least_ask(payees: &[Payee], prices: &Prices, now: i64, timeout: Duration) -> Amount {
+pub(crate) fn least_ask(payees: &[Payee], prices: &Prices, now: i64, timeout: Duration) -> Amount {
     let least = payees.iter().map(|payee| {
         let mut payee = PayeePrices::new(payee.clone());
         payee.refresh(prices, now, timeout);

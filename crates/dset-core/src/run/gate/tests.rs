@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::again::AgainUnpaid;
 use super::budget::{Budget, BudgetRules, JobLimit, LimitOf, NoFunds, Spending};
 use super::payee::{Bill, Payee, Reservation, least_ask};
 use crate::answer::Usage;
@@ -337,6 +338,35 @@ fn less_than_the_least_ask_pays_for_no_question() {
     let least = least_ask(&payees, &Prices::default(), now.unix_ms, TIMEOUT);
     let mut budget = budget("1", payees.to_vec());
     assert_eq!(budget.worst(now, 0, &question(1)).amount, least);
+}
+
+#[test]
+fn asking_again_wants_what_one_ask_may_cost_beside_what_was_spent() {
+    let now = at("2026-11-20T12:00:00Z");
+    let rules = |total: Amount, run: Amount| BudgetRules {
+        total: Some(total),
+        run: Some(run),
+        ..worker("1", "1", "1")
+    };
+    let payees = &worker("1", "1", "1").payees;
+    let least = least_ask(payees, &Prices::default(), now, TIMEOUT);
+    let spent = dollars("4");
+    let almost = least - Amount::from_picodollars(1);
+    let check = |total, run, system| rules(total, run).check_again(system, now);
+    assert_eq!(check(spent + least, least, 0), Ok(()));
+    assert_eq!(
+        check(spent + least, almost, 0),
+        Err(AgainUnpaid::Run { limit: almost, least }),
+        "the limit of the run"
+    );
+    let limit = spent + almost;
+    let enough = dollars("7") + least;
+    assert_eq!(
+        check(limit, least, 0),
+        Err(AgainUnpaid::Folder { limit, spent, least, enough }),
+        "the limit of the folder"
+    );
+    assert!(check(spent + least, least, 100).is_err(), "a system prompt is a part of every ask");
 }
 
 /// Rules with all three limits, of which so much was used up before.

@@ -74,9 +74,8 @@ impl Store {
             .query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?
             .collect::<Result<Vec<_>, _>>()?;
         for (id, text) in settings {
-            let is_it = RequestSettings::from_canonical_json(&text).is_some_and(|settings| {
-                settings.system.as_deref() == Some(system) && !settings.system_is_template
-            });
+            let is_it = RequestSettings::from_canonical_json(&text)
+                .is_some_and(|settings| settings.fixed_system() == Some(system));
             let sql = "SELECT EXISTS (SELECT 1 FROM keys WHERE settings = ?1)";
             let connection = &self.reader.connection;
             if is_it && connection.query_row(sql, [id], |row| row.get(0))? {
