@@ -7,7 +7,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use dset_core::answer::{FailureClass, MESSAGE_CHARS_MAX, ParsedReply};
+use dset_core::answer::{Cause, FailureClass, MESSAGE_CHARS_MAX, ParsedReply};
 use dset_core::provider::{StreamParser, parse_reply, refusal_signature};
 use dset_core::provider::reply::HttpReply;
 use libfuzzer_sys::fuzz_target;
@@ -85,7 +85,7 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(failure.message.chars().count() <= MESSAGE_CHARS_MAX);
             assert!(!failure.message.chars().any(char::is_control));
             assert!(failure.status.is_some());
-            assert!(!failure.cause.is_empty());
+            assert_eq!(Cause::from_code(failure.cause.code()), Some(failure.cause));
             assert!(
                 failure.request_id.is_none_or(|id| id.chars().count() <= MESSAGE_CHARS_MAX),
                 "a name of a call is short"

@@ -348,7 +348,7 @@ impl<'a> Life<'a> {
             }
             JournalRecord::Ended { question, cause, cut_at_tokens, .. } => {
                 let reached = || cut_at_tokens.expect("a cut answer was counted");
-                let cut = (cause == Cause::LengthLimit.code())
+                let cut = (cause == Cause::LengthLimit)
                     .then(|| (self.checker.begin.max_tokens, reached()));
                 Message::Ended(seq, question.failure_key, cut)
             }
@@ -444,20 +444,22 @@ fn reading(what: ReplyKind, max_tokens: Option<u64>) -> ParsedReply {
         || Answer { content: "a".into(), finish_reason: "stop".into(), usage, ..Answer::default() };
     let (class, cause) = match what {
         ReplyKind::Answer => return ParsedReply::Answer(answer()),
-        ReplyKind::Lost => (FailureClass::Transient, "reply cut off"),
-        ReplyKind::Transient => (FailureClass::Transient, "server error"),
+        ReplyKind::Lost => (FailureClass::Transient, Cause::CutOff),
+        ReplyKind::Transient => (FailureClass::Transient, Cause::ServerError),
         ReplyKind::Throttled { wait_s, width } => (
             FailureClass::Throttled { wait: wait_s.map(Duration::from_secs), width },
-            "rate limited",
+            Cause::RateLimited,
         ),
-        ReplyKind::Cut => (FailureClass::CutByLength, Cause::LengthLimit.code()),
-        ReplyKind::Moderated => (FailureClass::Refused(Refusal::Moderation), "content filter"),
-        ReplyKind::TooLong => (FailureClass::Refused(Refusal::Question), "too long"),
-        ReplyKind::Refused => (FailureClass::Refused(Refusal::Request), "refused"),
-        ReplyKind::WrongSettings => (FailureClass::Refused(Refusal::Settings), "wrong settings"),
-        ReplyKind::Forbidden => (FailureClass::Forbidden, "forbidden"),
-        ReplyKind::KeyRefused => (FailureClass::KeyRefused, "key refused"),
-        ReplyKind::OutOfMoney => (FailureClass::OutOfMoney, "no money"),
+        ReplyKind::Cut => (FailureClass::CutByLength, Cause::LengthLimit),
+        ReplyKind::Moderated => (FailureClass::Refused(Refusal::Moderation), Cause::ContentFilter),
+        ReplyKind::TooLong => (FailureClass::Refused(Refusal::Question), Cause::TooLongForModel),
+        ReplyKind::Refused => (FailureClass::Refused(Refusal::Request), Cause::Refused),
+        ReplyKind::WrongSettings => {
+            (FailureClass::Refused(Refusal::Settings), Cause::WrongSettings)
+        }
+        ReplyKind::Forbidden => (FailureClass::Forbidden, Cause::Forbidden),
+        ReplyKind::KeyRefused => (FailureClass::KeyRefused, Cause::KeyRefused),
+        ReplyKind::OutOfMoney => (FailureClass::OutOfMoney, Cause::OutOfMoney),
     };
     let reached = Usage { output: Some(max_tokens.unwrap_or(4_096)), ..Usage::default() };
     let partial = (what == ReplyKind::Cut).then(|| Box::new(Answer { usage: reached, ..answer() }));
@@ -465,7 +467,7 @@ fn reading(what: ReplyKind, max_tokens: Option<u64>) -> ParsedReply {
         class,
         cause,
         status: None,
-        message: cause.to_owned(),
+        message: cause.code().to_owned(),
         wait: None,
         request_id: None,
         partial,

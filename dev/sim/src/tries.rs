@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dset_core::acceptance::{Acceptance, Consequence, Received, RetryWith, Standing, Terms};
 use dset_core::acceptance::{Verdict, Verdicts};
-use dset_core::answer::{Answer, CUT, Failure, FailureClass, ParsedReply, Usage};
+use dset_core::answer::{Answer, CUT, Cause, Failure, FailureClass, ParsedReply, Usage};
 use dset_core::item::Item;
 use dset_core::item::question::{Question, QuestionIndex};
 use dset_core::rate::Bounds;
@@ -456,7 +456,7 @@ fn new_answer(record: &JournalRecord) -> Option<&Question> {
 }
 
 fn transient() -> ParsedReply {
-    let (class, cause, message) = (FailureClass::Transient, "server error", "no".into());
+    let (class, cause, message) = (FailureClass::Transient, Cause::ServerError, "no".into());
     let (status, wait, request_id, partial) = (Some(500), None, None, None);
     ParsedReply::Failure(Failure { class, cause, status, message, wait, request_id, partial })
 }

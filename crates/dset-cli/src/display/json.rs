@@ -110,7 +110,7 @@ impl Observer for Json {
                 question,
                 "retry",
                 json!({
-                    "cause": failure.cause, "status": failure.status,
+                    "cause": failure.cause.code(), "status": failure.status,
                     "message": failure.message, "wait_seconds": wait.as_secs_f64(),
                 }),
             ),
@@ -119,21 +119,21 @@ impl Observer for Json {
                 question,
                 "error",
                 json!({
-                    "fault": fault, "cause": failure.cause, "status": failure.status,
+                    "fault": fault, "cause": failure.cause.code(), "status": failure.status,
                     "message": failure.message, "keeps_answer": stands,
                 }),
             ),
             Notice::OutageBegan { failure, wait } => self.print(
                 now,
                 json!({
-                    "event": "outage", "cause": failure.cause, "status": failure.status,
+                    "event": "outage", "cause": failure.cause.code(), "status": failure.status,
                     "message": failure.message, "wait_seconds": wait.map(|wait| wait.as_secs_f64()),
                 }),
             ),
             Notice::OutageContinues { failure, wait } => self.print(
                 now,
                 json!({
-                    "event": "outage", "cause": failure.cause, "status": failure.status,
+                    "event": "outage", "cause": failure.cause.code(), "status": failure.status,
                     "message": failure.message, "wait_seconds": wait.as_secs_f64(),
                 }),
             ),
@@ -144,7 +144,7 @@ impl Observer for Json {
                 self.of(now, question, "outage_another", json!({}))
             }
             Notice::OutageExhausted { failure } => {
-                self.print(now, json!({ "event": "outage_final", "cause": failure.cause }));
+                self.print(now, json!({ "event": "outage_final", "cause": failure.cause.code() }));
             }
             Notice::OutageEnded { lasted } => {
                 self.print(now, json!({ "event": "outage_over", "seconds": lasted.as_secs_f64() }));
@@ -153,7 +153,7 @@ impl Observer for Json {
                 now,
                 json!({
                     "event": "endpoint_down", "endpoint": place(&self.settings, *model, *endpoint),
-                    "cause": failure.cause, "status": failure.status, "message": failure.message,
+                    "cause": failure.cause.code(), "status": failure.status, "message": failure.message,
                 }),
             ),
             Notice::EndpointUp { model, endpoint } => self.print(

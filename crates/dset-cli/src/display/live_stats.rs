@@ -61,9 +61,11 @@ impl LiveStats {
             Notice::Retrying { failure, .. }
             | Notice::OutageBegan { failure, .. }
             | Notice::OutageContinues { failure, .. } => {
-                *self.repeated.entry(failure.cause).or_default() += 1;
+                *self.repeated.entry(failure.cause.code()).or_default() += 1;
             }
-            Notice::Ended { failure, .. } => *self.failed.entry(failure.cause).or_default() += 1,
+            Notice::Ended { failure, .. } => {
+                *self.failed.entry(failure.cause.code()).or_default() += 1
+            }
             _ => {}
         }
     }

@@ -20,14 +20,14 @@ pub(crate) fn of_address(settings: &JobSpec, failure: &Failure, unmarked: &str) 
 /// The same of one place that was asked.
 pub(crate) fn address(preset: &Preset, base_url: &Url, failure: &Failure) -> Vec<String> {
     let mut hints = Vec::new();
-    let cause = Cause::from_code(failure.cause);
+    let cause = failure.cause;
     let is_on_the_way =
-        matches!(cause, Some(Cause::ProxyLogin | Cause::ProxyRefused | Cause::NetworkLogin));
+        matches!(cause, Cause::ProxyLogin | Cause::ProxyRefused | Cause::NetworkLogin);
     let meant = preset.suggested_base_url(base_url, failure).filter(|_| !is_on_the_way);
     if let Some(meant) = meant {
         let meant = quoted(meant.as_str().trim_end_matches('/'));
         hints.push(match cause {
-            Some(Cause::Redirect) => format!(
+            Cause::Redirect => format!(
                 "It has moved, and nothing is sent after a redirect: name the place itself with \
                  `--base-url {meant}`"
             ),
@@ -35,11 +35,11 @@ pub(crate) fn address(preset: &Preset, base_url: &Url, failure: &Failure) -> Vec
         });
     }
     hints.push(match cause {
-        Some(Cause::ProxyLogin) => {
+        Cause::ProxyLogin => {
             "Look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY: `http://USER:PASSWORD@HOST:PORT`".into()
         }
-        Some(Cause::ProxyRefused) => of_proxy(base_url),
-        Some(Cause::NetworkLogin) => "Log in to the network with a browser first".into(),
+        Cause::ProxyRefused => of_proxy(base_url),
+        Cause::NetworkLogin => "Log in to the network with a browser first".into(),
         _ => format!(
             "Look at the base URL: `{}` is asked below it; `dset config show --origin` tells where \
              it is from",
@@ -53,23 +53,21 @@ pub(crate) fn address(preset: &Preset, base_url: &Url, failure: &Failure) -> Vec
 pub(crate) fn of_connection(settings: &JobSpec, failure: &Failure) -> Option<String> {
     let (model, base_url) = place(settings, failure);
     let url = model.preset.shown_url(base_url);
-    match (Cause::from_code(failure.cause), failure.message.to_lowercase()) {
-        (Some(Cause::ConnectionFailed), message) if message.contains("handshake eof") => {
+    match (failure.cause, failure.message.to_lowercase()) {
+        (Cause::ConnectionFailed, message) if message.contains("handshake eof") => {
             Some(format!("Does {url} speak TLS? If not, it is asked with `http://`"))
         }
-        (Some(Cause::ConnectionLost), _) if base_url.scheme() == "http" => {
+        (Cause::ConnectionLost, _) if base_url.scheme() == "http" => {
             Some(format!("Does {url} want TLS? If so, it is asked with `https://`"))
         }
-        (Some(Cause::ConnectionFailed), message) if message.contains("the proxy ") => {
+        (Cause::ConnectionFailed, message) if message.contains("the proxy ") => {
             Some(of_proxy(base_url))
         }
-        (Some(Cause::ProxyRefused | Cause::ProxyLogin), _) => Some(of_proxy(base_url)),
-        (Some(Cause::ConnectionFailed), _)
-            if base_url.port().is_none() && is_loopback(base_url) =>
-        {
+        (Cause::ProxyRefused | Cause::ProxyLogin, _) => Some(of_proxy(base_url)),
+        (Cause::ConnectionFailed, _) if base_url.port().is_none() && is_loopback(base_url) => {
             Some(format!("Look whether it runs at {url}: that names no port"))
         }
-        (Some(Cause::ConnectionFailed), _) => Some(format!("Look whether it runs at {url}")),
+        (Cause::ConnectionFailed, _) => Some(format!("Look whether it runs at {url}")),
         _ => None,
     }
 }

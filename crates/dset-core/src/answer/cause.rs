@@ -1,108 +1,141 @@
-//! The causes of failures on which something is decided.
+//! The causes of failures.
 
-/// A cause on which something is decided: whether a question is asked again, where to, what helps.
-///
-/// Every other cause in [`Failure::cause`](super::Failure::cause) is a word for people and counters
-/// alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Cause {
+use std::fmt;
+
+/// Declares the causes, each with the words that stand for it in a store, in JSON and on screen.
+macro_rules! causes {
+    ($($(#[$doc:meta])* $cause:ident = $code:literal,)*) => {
+        /// The cause of a failure. Stores are read for ever, so the words of one never change.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Cause {
+            $($(#[$doc])* $cause,)*
+        }
+
+        impl Cause {
+            /// All of them.
+            pub const ALL: &[Cause] = &[$(Cause::$cause),*];
+
+            /// Returns the words that stand for it in a store, in JSON and on screen.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self {
+                    $(Cause::$cause => $code,)*
+                }
+            }
+        }
+    };
+}
+
+causes! {
     /// The answer was cut by the token limit.
-    LengthLimit,
+    LengthLimit = "length limit",
     /// The answer repeated itself without end and was stopped.
-    RepeatsItself,
+    RepeatsItself = "repeats itself",
     /// The model reasoned, and wrote no answer.
-    OnlyReasoning,
+    OnlyReasoning = "only reasoning",
     /// The answer is whole, and not accepted.
-    FailedCheck,
+    FailedCheck = "failed check",
     /// The service says that what the model wrote does not fit the schema, and shows it.
-    Unfit,
+    Unfit = "does not fit",
     /// The reasoning did not end, and there is no answer.
-    EndlessReasoning,
+    EndlessReasoning = "endless reasoning",
     /// The model called a tool in place of an answer.
-    ToolCall,
+    ToolCall = "tool call",
     /// The answer is an image, a list or an object.
-    NoText,
+    NoText = "no text",
     /// The reply is longer than what is read of one.
-    TooLarge,
+    TooLarge = "reply too large",
     /// The address sends elsewhere.
-    Redirect,
+    Redirect = "redirect",
     /// HTTP was spoken where HTTPS is, or the other way round.
-    WrongProtocol,
+    WrongProtocol = "wrong protocol",
     /// What came in the place of a reply is no HTTP.
-    NotHttp,
+    NotHttp = "not HTTP",
     /// The proxy asks for a user and a password.
-    ProxyLogin,
+    ProxyLogin = "the proxy wants a password",
     /// The proxy lets nobody through to that host.
-    ProxyRefused,
+    ProxyRefused = "the proxy refuses",
     /// The network shows a page to log in, as in hotels.
-    NetworkLogin,
+    NetworkLogin = "the network wants a login",
     /// No connection came about.
-    ConnectionFailed,
+    ConnectionFailed = "connection failed",
     /// The connection broke before a reply.
-    ConnectionLost,
+    ConnectionLost = "connection lost",
     /// The time was up before a whole reply, here or at the service.
-    TimedOut,
+    TimedOut = "timed out",
+    /// More was asked in a time than the service takes.
+    RateLimited = "rate limited",
+    /// The service has too much to do.
+    Overloaded = "overloaded",
+    /// What is on its way may cost more than is left.
+    BudgetInFlight = "budget in flight",
+    /// The account has no money left.
+    OutOfMoney = "out of money",
+    /// A limit of the account that no waiting lifts.
+    LimitReached = "limit reached",
+    /// The service does not take the key.
+    KeyRefused = "key refused",
+    /// The key may not ask this.
+    Forbidden = "forbidden",
+    /// The service refuses the request, and nothing tells why.
+    Refused = "refused",
+    /// The question is longer than what the model takes.
+    TooLongForModel = "too long for the model",
+    /// The request is longer than what a web server takes.
+    RequestTooLarge = "request too large",
+    /// The service refuses a field or the model of every request.
+    WrongSettings = "wrong settings",
+    /// The service has no such model.
+    ModelNotServed = "model not served",
+    /// Nothing is served at the address.
+    WrongAddress = "wrong address",
+    /// An HTML page stands in the place of a reply.
+    PageForPeople = "a page for people",
+    /// The reply is of another API dialect.
+    OtherApi = "another API",
+    /// The service's moderation refuses the question or the answer.
+    ContentFilter = "content filter",
+    /// The model says that it does not answer.
+    RefusedByModel = "refused by the model",
+    /// The service asks to come again later.
+    NotReady = "not ready",
+    /// The service failed.
+    ServerError = "server error",
+    /// The service ended the answer before its end.
+    BrokenOff = "broken off",
+    /// The reply broke off, or its bytes are damaged.
+    CutOff = "reply cut off",
+    /// Nothing of a stream came for too long.
+    Silent = "stream fell silent",
+    /// The ask was dropped, because nothing came many times as long as usual.
+    NoAnswer = "no answer",
+    /// The reply cannot be read.
+    Unreadable = "unreadable reply",
+    /// The reply has no bytes but blanks.
+    Blank = "blank reply",
+    /// The reply is packed with something that was not asked for.
+    UnknownEncoding = "unknown encoding",
+    /// The model finished and wrote nothing.
+    EmptyAnswer = "empty answer",
 }
 
 impl Cause {
-    /// All of them.
-    pub const ALL: [Cause; 18] = [
-        Cause::LengthLimit,
-        Cause::RepeatsItself,
-        Cause::OnlyReasoning,
-        Cause::FailedCheck,
-        Cause::Unfit,
-        Cause::EndlessReasoning,
-        Cause::ToolCall,
-        Cause::NoText,
-        Cause::TooLarge,
-        Cause::Redirect,
-        Cause::WrongProtocol,
-        Cause::NotHttp,
-        Cause::ProxyLogin,
-        Cause::ProxyRefused,
-        Cause::NetworkLogin,
-        Cause::ConnectionFailed,
-        Cause::ConnectionLost,
-        Cause::TimedOut,
-    ];
-
-    /// Returns the words that stand for it in a store, in JSON and on screen. Stores are read for
-    /// ever, so they never change.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Cause::LengthLimit => "length limit",
-            Cause::RepeatsItself => "repeats itself",
-            Cause::OnlyReasoning => "only reasoning",
-            Cause::FailedCheck => "failed check",
-            Cause::Unfit => "does not fit",
-            Cause::EndlessReasoning => "endless reasoning",
-            Cause::ToolCall => "tool call",
-            Cause::NoText => "no text",
-            Cause::TooLarge => "reply too large",
-            Cause::Redirect => "redirect",
-            Cause::WrongProtocol => "wrong protocol",
-            Cause::NotHttp => "not HTTP",
-            Cause::ProxyLogin => "the proxy wants a password",
-            Cause::ProxyRefused => "the proxy refuses",
-            Cause::NetworkLogin => "the network wants a login",
-            Cause::ConnectionFailed => "connection failed",
-            Cause::ConnectionLost => "connection lost",
-            Cause::TimedOut => "timed out",
-        }
-    }
-
-    /// Returns the cause of which these are the words; `None` of one on which nothing is decided.
+    /// Returns the cause of which these are the words; `None` of those that another version wrote.
     #[must_use]
     pub fn from_code(code: &str) -> Option<Cause> {
-        Cause::ALL.into_iter().find(|cause| cause.code() == code)
+        Cause::ALL.iter().copied().find(|cause| cause.code() == code)
     }
 
     /// Tells whether an answer of this end is kept, and not bought again under the same token limit.
     #[must_use]
     pub const fn is_cut(self) -> bool {
         matches!(self, Cause::LengthLimit | Cause::RepeatsItself)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
     }
 }
 
@@ -113,8 +146,8 @@ mod tests {
     #[test]
     fn every_cause_is_found_by_its_code() {
         for cause in Cause::ALL {
-            assert_eq!(Cause::from_code(cause.code()), Some(cause));
+            assert_eq!(Cause::from_code(cause.code()), Some(*cause));
         }
-        assert_eq!(Cause::from_code("server error"), None);
+        assert_eq!(Cause::from_code("out of luck"), None);
     }
 }

@@ -72,10 +72,8 @@ pub enum ParsedReply {
 pub struct Failure {
     /// What is to be done about it.
     pub class: FailureClass,
-    /// The cause in one or two plain words for people and counters: `rate limited`, `overloaded`,
-    /// `timed out`, `connection failed`, `empty answer`, `length limit`, `content filter`, …
-    /// Those on which something is decided are the codes of [`Cause`].
-    pub cause: &'static str,
+    /// The cause, for people and counters, and for what is decided on it.
+    pub cause: Cause,
     /// The HTTP status, where a reply came.
     pub status: Option<u16>,
     /// The service's own words or the network's, at most [`MESSAGE_CHARS_MAX`] characters.
@@ -114,7 +112,7 @@ impl ParsedReply {
         {
             // It would come so again, and be billed again.
             failure.class = FailureClass::Empty;
-            failure.cause = "unknown encoding";
+            failure.cause = Cause::UnknownEncoding;
             failure.message =
                 format!("the reply is packed with `{encoding}`, which was not asked for");
         }
@@ -127,7 +125,7 @@ impl ParsedReply {
     pub fn with_unfit_answer(self, is_judged: impl FnOnce(&Answer) -> bool) -> ParsedReply {
         match self {
             ParsedReply::Failure(Failure { cause, partial: Some(answer), .. })
-                if cause == Cause::Unfit.code() && is_judged(&answer) =>
+                if cause == Cause::Unfit && is_judged(&answer) =>
             {
                 ParsedReply::Answer(*answer)
             }
@@ -141,7 +139,7 @@ impl ParsedReply {
     pub fn with_cut_answer(self) -> ParsedReply {
         match self {
             ParsedReply::Failure(Failure { cause, partial: Some(answer), .. })
-                if cause == Cause::LengthLimit.code() && !answer.content.trim().is_empty() =>
+                if cause == Cause::LengthLimit && !answer.content.trim().is_empty() =>
             {
                 // Some servers say `stop` whatever it was that stopped them.
                 ParsedReply::Answer(Answer { finish_reason: CUT.to_owned(), ..*answer })

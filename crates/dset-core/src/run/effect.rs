@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::acceptance::Verdicts;
-use crate::answer::{Answer, Failure, Usage};
+use crate::answer::{Answer, Cause, Failure, Usage};
 use crate::item::error_marks::InputMarks;
 use crate::item::question::{Question, QuestionId, QuestionIndex};
 use crate::money::Amount;
@@ -119,8 +119,8 @@ pub enum JournalRecord {
         question: Arc<Question>,
         /// How.
         fault: Fault,
-        /// The cause, in the plain words of [`Failure::cause`].
-        cause: &'static str,
+        /// The cause.
+        cause: Cause,
         /// When.
         at: Time,
         /// For an answer cut by the token limit: how many tokens it had got to, where known.

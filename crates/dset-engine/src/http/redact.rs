@@ -162,7 +162,7 @@ fn percent(text: &str, upper: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use dset_core::answer::{Failure, FailureClass};
+    use dset_core::answer::{Cause, Failure, FailureClass};
 
     use super::*;
 
@@ -247,7 +247,7 @@ mod tests {
         let says = |message: &str| {
             ParsedReply::Failure(Failure {
                 class: FailureClass::KeyRefused,
-                cause: "key refused",
+                cause: Cause::KeyRefused,
                 status: Some(401),
                 message: message.into(),
                 wait: None,

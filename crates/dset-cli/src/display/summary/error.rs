@@ -86,7 +86,7 @@ impl Summary<'_> {
             FailureClass::Empty => (
                 format!("{name} gives no answer to any question"),
                 why,
-                nothing(failure.cause).into_iter().chain([unmarked(ledger)]).collect(),
+                nothing(failure.cause.code()).into_iter().chain([unmarked(ledger)]).collect(),
             ),
             FailureClass::OtherApi => (
                 format!("{name} does not answer as a chat API does"),
@@ -156,7 +156,7 @@ impl Summary<'_> {
             _ => format!("the service did not answer after {retries} retries"),
         };
         // Where there are answers, the address is one of a service.
-        let is_lost = failure.cause == Cause::ConnectionLost.code();
+        let is_lost = failure.cause == Cause::ConnectionLost;
         let of_connection = settings_hints::of_connection(settings, failure)
             .filter(|_| !is_lost || self.ending.ledger.answered == 0);
         let mut hints: Vec<String> = of_connection.into_iter().chain([again]).collect();

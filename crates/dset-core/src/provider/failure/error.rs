@@ -209,7 +209,7 @@ pub(crate) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
         };
         return Failure {
             class: FailureClass::Empty,
-            cause: Cause::Unfit.code(),
+            cause: Cause::Unfit,
             status: Some(status),
             wait: None,
             message: printable(&message),
@@ -217,7 +217,7 @@ pub(crate) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
             partial: Some(Box::new(answer)),
         };
     }
-    let message = match reply.header("location").filter(|_| cause == Cause::Redirect.code()) {
+    let message = match reply.header("location").filter(|_| cause == Cause::Redirect) {
         Some(place) if message.is_empty() || text.trim_start().starts_with('<') => {
             format!("{SENDS_TO}{}", without_query(place))
         }
@@ -289,7 +289,7 @@ const STATUSES: [(&str, u16); 9] = [
 ];
 
 /// Returns true if a 400 was recognised by its words as something that no other try will mend.
-fn is_known((class, _): (FailureClass, &str)) -> bool {
+fn is_known((class, _): (FailureClass, Cause)) -> bool {
     use FailureClass::{KeyRefused, OutOfMoney, Refused};
     matches!(class, KeyRefused | OutOfMoney)
         || matches!(class, Refused(refusal) if refusal != Refusal::Request)

@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::error;
-use crate::answer::{Answer, FailureClass, ParsedReply};
+use crate::answer::{Answer, Cause, FailureClass, ParsedReply};
 use crate::provider::reply::HttpReply;
 use crate::provider::response::finish_reason::failed;
 
@@ -175,7 +175,7 @@ pub(crate) fn judge(reply: &HttpReply, text: &str, partial: Option<Box<Answer>>)
         }
         if let Some(api) = api_of(document) {
             let message = format!("what came is of {api}: {quoted}");
-            return failed(reply, FailureClass::OtherApi, "another API", message, partial);
+            return failed(reply, FailureClass::OtherApi, Cause::OtherApi, message, partial);
         }
     }
     let is_something = document.is_some_and(|document| match document {
@@ -185,7 +185,7 @@ pub(crate) fn judge(reply: &HttpReply, text: &str, partial: Option<Box<Answer>>)
         _ => false,
     });
     let class = if is_something { FailureClass::OtherApi } else { FailureClass::Transient };
-    failed(reply, class, "unreadable reply", format!("there is no answer in it: {quoted}"), partial)
+    failed(reply, class, Cause::Unreadable, format!("there is no answer in it: {quoted}"), partial)
 }
 
 /// A message with nothing beside it, if its words are those of an error.

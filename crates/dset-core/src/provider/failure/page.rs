@@ -4,14 +4,14 @@
 //! [`super::refusal`].
 
 use super::error::{ERROR_BYTES_MAX, beginning, printable, request_id};
-use crate::answer::{Failure, FailureClass, Refusal};
+use crate::answer::{Cause, Failure, FailureClass, Refusal};
 use crate::provider::reply::HttpReply;
 
 /// Reads a page for people that came with a good status.
 pub(crate) fn read_page(reply: &HttpReply, text: &str) -> Failure {
     Failure {
         class: FailureClass::Refused(Refusal::Address),
-        cause: "a page for people",
+        cause: Cause::PageForPeople,
         status: Some(reply.status),
         message: printable(&plain(text)),
         wait: None,

@@ -114,7 +114,7 @@ pub(crate) fn classify_finish(reply: &HttpReply, mut answer: Answer, end: &End<'
         // What was written before a refusal is no answer.
         _ if !end.refusal.trim().is_empty() => failure(
             FailureClass::Refused(Refusal::Moderation),
-            "refused by the model",
+            Cause::RefusedByModel,
             end.refusal.to_owned(),
             answer,
         ),
@@ -132,21 +132,26 @@ pub(crate) fn classify_finish(reply: &HttpReply, mut answer: Answer, end: &End<'
                 Some(tokens) => format!("the answer was cut after {tokens} tokens{but}"),
                 None => "the answer was cut by the token limit".to_owned(),
             };
-            failure(FailureClass::CutByLength, Cause::LengthLimit.code(), message, answer)
+            failure(FailureClass::CutByLength, Cause::LengthLimit, message, answer)
         }
         Finish::Filtered => {
             let message = format!("the service ended the answer: {}", answer.finish_reason);
-            failure(FailureClass::Refused(Refusal::Moderation), "content filter", message, answer)
+            failure(
+                FailureClass::Refused(Refusal::Moderation),
+                Cause::ContentFilter,
+                message,
+                answer,
+            )
         }
         Finish::Broken => {
             let message = format!("the service broke off: {}", answer.finish_reason);
-            failure(FailureClass::Transient, "broken off", message, answer)
+            failure(FailureClass::Transient, Cause::BrokenOff, message, answer)
         }
     }
 }
 
 /// Says what came in place of an answer.
-fn describe_missing_answer(answer: &Answer, end: &End<'_>) -> (&'static str, String) {
+fn describe_missing_answer(answer: &Answer, end: &End<'_>) -> (Cause, String) {
     let has_reasoning = !answer.reasoning.trim().is_empty();
     let counted = answer.usage.reasoning.filter(|tokens| *tokens > 0).or(answer.usage.output);
     let so_much = match counted {
@@ -156,28 +161,25 @@ fn describe_missing_answer(answer: &Answer, end: &End<'_>) -> (&'static str, Str
     };
     if !end.calls.is_empty() {
         let call = end.calls.trim_end();
-        return (
-            Cause::ToolCall.code(),
-            format!("the model calls a tool instead of answering: {call}"),
-        );
+        return (Cause::ToolCall, format!("the model calls a tool instead of answering: {call}"));
     }
     if let Some(odd) = end.odd {
-        return (Cause::NoText.code(), format!("the answer is no text: {odd}"));
+        return (Cause::NoText, format!("the answer is no text: {odd}"));
     }
     if end.is_open {
         let message = format!("{so_much} of reasoning that never ended and no answer");
-        return (Cause::EndlessReasoning.code(), message);
+        return (Cause::EndlessReasoning, message);
     }
     if has_reasoning {
-        return (Cause::OnlyReasoning.code(), format!("{so_much} of reasoning and no answer"));
+        return (Cause::OnlyReasoning, format!("{so_much} of reasoning and no answer"));
     }
-    ("empty answer", "the model finished and wrote nothing".to_owned())
+    (Cause::EmptyAnswer, "the model finished and wrote nothing".to_owned())
 }
 
 /// Returns a failure that is worth another try.
 pub(crate) fn transient(
     reply: &HttpReply,
-    cause: &'static str,
+    cause: Cause,
     message: String,
     partial: Option<Box<Answer>>,
 ) -> ParsedReply {
@@ -188,7 +190,7 @@ pub(crate) fn transient(
 pub(crate) fn failed(
     reply: &HttpReply,
     class: FailureClass,
-    cause: &'static str,
+    cause: Cause,
     message: String,
     partial: Option<Box<Answer>>,
 ) -> ParsedReply {

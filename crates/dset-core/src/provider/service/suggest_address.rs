@@ -24,8 +24,7 @@ const TAILS: [&str; 10] = [
 /// Returns true if a failure is about where was asked, and not about what.
 #[must_use]
 pub fn is_address_failure(failure: &Failure) -> bool {
-    failure.class == FailureClass::Refused(Refusal::Address)
-        || failure.cause == Cause::Redirect.code()
+    failure.class == FailureClass::Refused(Refusal::Address) || failure.cause == Cause::Redirect
 }
 
 impl Preset {
@@ -43,11 +42,10 @@ impl Preset {
     pub fn suggested_base_url(&self, base_url: &Url, failure: &Failure) -> Option<Url> {
         let mut meant = base_url.clone();
         meant.set_query(None);
-        if failure.cause == Cause::Redirect.code() {
+        if failure.cause == Cause::Redirect {
             return self.moved_to(base_url, failure);
         }
-        if [Cause::WrongProtocol, Cause::NotHttp].iter().any(|cause| cause.code() == failure.cause)
-        {
+        if matches!(failure.cause, Cause::WrongProtocol | Cause::NotHttp) {
             let other = if base_url.scheme() == "https" { "http" } else { "https" };
             return meant.set_scheme(other).is_ok().then_some(meant);
         }
@@ -100,7 +98,7 @@ mod tests {
     use super::*;
     use crate::provider::preset;
 
-    fn failure(cause: &'static str, message: &str) -> Failure {
+    fn failure(cause: Cause, message: &str) -> Failure {
         Failure {
             class: FailureClass::Refused(Refusal::Address),
             cause,
@@ -116,52 +114,58 @@ mod tests {
     fn the_address_that_was_meant_is_told() {
         let any = "openai-compatible";
         for (id, base, cause, message, meant) in [
-            (any, "http://h:8000", "wrong address", "", Some("http://h:8000/v1")),
-            (any, "http://h:8000/", "a page for people", "", Some("http://h:8000/v1")),
-            (any, "http://h/v1/v1", "wrong address", "", Some("http://h/v1")),
-            (any, "http://h/v1/chat", "wrong address", "", Some("http://h/v1")),
-            (any, "http://h/v1/completions/", "wrong address", "", Some("http://h/v1")),
-            (any, "http://h/v1/models", "wrong address", "", Some("http://h/v1")),
-            (any, "http://h/v1/responses", "wrong address", "", Some("http://h/v1")),
-            (any, "http://h:11434/api", "wrong address", "", Some("http://h:11434/v1")),
-            (any, "http://h:11434/api/chat", "wrong address", "", Some("http://h:11434/v1")),
-            (any, "http://h/x", "wrong address", "", Some("http://h/x/v1")),
-            (any, "http://h/chat/completions", "wrong address", "", Some("http://h/v1")),
-            (any, "http://h/v1", "wrong address", "", None),
-            (any, "http://h//v1/", "wrong address", "", None),
-            (any, "http://h/openai/v1beta", "wrong address", "", None),
+            (any, "http://h:8000", Cause::WrongAddress, "", Some("http://h:8000/v1")),
+            (any, "http://h:8000/", Cause::PageForPeople, "", Some("http://h:8000/v1")),
+            (any, "http://h/v1/v1", Cause::WrongAddress, "", Some("http://h/v1")),
+            (any, "http://h/v1/chat", Cause::WrongAddress, "", Some("http://h/v1")),
+            (any, "http://h/v1/completions/", Cause::WrongAddress, "", Some("http://h/v1")),
+            (any, "http://h/v1/models", Cause::WrongAddress, "", Some("http://h/v1")),
+            (any, "http://h/v1/responses", Cause::WrongAddress, "", Some("http://h/v1")),
+            (any, "http://h:11434/api", Cause::WrongAddress, "", Some("http://h:11434/v1")),
+            (any, "http://h:11434/api/chat", Cause::WrongAddress, "", Some("http://h:11434/v1")),
+            (any, "http://h/x", Cause::WrongAddress, "", Some("http://h/x/v1")),
+            (any, "http://h/chat/completions", Cause::WrongAddress, "", Some("http://h/v1")),
+            (any, "http://h/v1", Cause::WrongAddress, "", None),
+            (any, "http://h//v1/", Cause::WrongAddress, "", None),
+            (any, "http://h/openai/v1beta", Cause::WrongAddress, "", None),
             (
                 "openrouter",
                 "https://openrouter.ai/v1",
-                "wrong address",
+                Cause::WrongAddress,
                 "",
                 Some("https://openrouter.ai/api/v1"),
             ),
             (
                 "openai",
                 "https://api.openai.com",
-                "wrong address",
+                Cause::WrongAddress,
                 "",
                 Some("https://api.openai.com/v1"),
             ),
-            (any, "http://h/v1", "wrong protocol", "", Some("https://h/v1")),
-            (any, "https://h:8000/v1", "wrong protocol", "", Some("http://h:8000/v1")),
+            (any, "http://h/v1", Cause::WrongProtocol, "", Some("https://h/v1")),
+            (any, "https://h:8000/v1", Cause::WrongProtocol, "", Some("http://h:8000/v1")),
             (
                 any,
                 "http://h/v1",
-                "redirect",
+                Cause::Redirect,
                 "http://h/v1/chat/completions: sends to https://h/v1/chat/completions",
                 Some("https://h/v1"),
             ),
-            (any, "http://h/v1", "redirect", "sends to /v2/chat/completions", Some("http://h/v2")),
             (
                 any,
                 "http://h/v1",
-                "redirect",
+                Cause::Redirect,
+                "sends to /v2/chat/completions",
+                Some("http://h/v2"),
+            ),
+            (
+                any,
+                "http://h/v1",
+                Cause::Redirect,
                 "sends to https://g/v1/chat/completions/: Moved",
                 Some("https://g/v1"),
             ),
-            (any, "http://h/v1", "redirect", "sends to https://h/login", None),
+            (any, "http://h/v1", Cause::Redirect, "sends to https://h/login", None),
         ] {
             let preset = preset(id).unwrap();
             let read =

@@ -303,24 +303,24 @@ impl StreamParser {
         match &self.stray {
             Some(stray) => {
                 let message = format!("not the JSON of an answer: {stray}");
-                transient(&self.head, "unreadable reply", message, partial)
+                transient(&self.head, Cause::Unreadable, message, partial)
             }
             None if !self.has_payload && self.sse.stray.is_some() => {
                 let stray = self.sse.stray.as_deref().unwrap_or_default();
                 let message = format!("not the events of a stream: {stray}");
-                transient(&self.head, "unreadable reply", message, partial)
+                transient(&self.head, Cause::Unreadable, message, partial)
             }
             None if !self.has_payload => {
                 let message = "the reply had no content".to_owned();
-                transient(&self.head, "blank reply", message, partial)
+                transient(&self.head, Cause::Blank, message, partial)
             }
             None if self.draft.texts.is_torn() => {
                 let message = "the pieces of the stream contradict each other".to_owned();
-                transient(&self.head, "unreadable reply", message, partial)
+                transient(&self.head, Cause::Unreadable, message, partial)
             }
             None => {
                 let message = "the stream stopped before the answer had come to its end".to_owned();
-                transient(&self.head, "reply cut off", message, partial)
+                transient(&self.head, Cause::CutOff, message, partial)
             }
         }
     }
@@ -396,7 +396,7 @@ impl StreamParser {
         );
         ParsedReply::Failure(Failure {
             class: FailureClass::CutByLength,
-            cause: Cause::RepeatsItself.code(),
+            cause: Cause::RepeatsItself,
             status: Some(self.head.status),
             message,
             wait: None,

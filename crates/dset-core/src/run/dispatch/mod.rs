@@ -28,7 +28,7 @@ use self::prefix_groups::PrefixGroups;
 use self::router::{EndpointIndex, Router};
 use self::systemic_failure::{Proof, SystemicFailureDetector};
 use self::useless_replies::UselessReplies;
-use crate::answer::Failure;
+use crate::answer::{Cause, Failure};
 use crate::item::question::{Question, QuestionIndex};
 use crate::money::Amount;
 use crate::planted::{Mutant, planted};
@@ -92,7 +92,7 @@ pub(crate) struct ActiveQuestion {
     throttled: u32,
     first_throttled_at: u64,
     /// What the last failure was, in the plain words of [`Failure::cause`].
-    failed_with: Option<&'static str>,
+    failed_with: Option<Cause>,
     /// How often the service had answered when this question first failed.
     first_failed_at: Option<AnswerCounts>,
     /// An ask for it was dropped because it seemed to hang: it may just be slow, and only the

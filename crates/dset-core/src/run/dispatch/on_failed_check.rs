@@ -32,7 +32,7 @@ impl Dispatch {
         let reached = Answer { usage: answer.usage, ..Answer::default() };
         let failure = Failure {
             class,
-            cause: cause.code(),
+            cause,
             status: None,
             message: verdicts.summary(),
             wait: None,

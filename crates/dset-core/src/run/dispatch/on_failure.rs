@@ -171,9 +171,8 @@ impl Dispatch {
     /// one reply among others that are still on their way. What a proxy or a network says that wants a login is
     /// never about a question.
     fn on_misdirected(&mut self, cx: &mut Context<'_>, back: ReturnedAsk, failure: Failure) {
-        let cause = Cause::from_code(failure.cause);
         let is_on_the_way =
-            matches!(cause, Some(Cause::ProxyLogin | Cause::ProxyRefused | Cause::NetworkLogin));
+            matches!(failure.cause, Cause::ProxyLogin | Cause::ProxyRefused | Cause::NetworkLogin);
         match failure.status {
             Some(400..=499) if self.has_worked() && !is_on_the_way => {
                 return self.on_refused(cx, back, failure);

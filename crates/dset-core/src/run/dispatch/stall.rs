@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Dispatch;
-use crate::answer::{Failure, FailureClass, ParsedReply};
+use crate::answer::{Cause, Failure, FailureClass, ParsedReply};
 use crate::rate::ResponseSignal;
 use crate::run::Effect;
 use crate::run::ask::AskId;
@@ -32,7 +32,7 @@ impl Dispatch {
         };
         let failure = Failure {
             class: FailureClass::Transient,
-            cause: "no answer",
+            cause: Cause::NoAnswer,
             status: None,
             message: format!(
                 "nothing came for {} s, many times as long as answers of this run take",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Dispatch, InFlight, moment};
+use crate::answer::Cause;
 use crate::plan::ledger::Ledger;
 use crate::run::gate::Gates;
 use crate::run::gate::tariff::TariffGate;
@@ -69,6 +70,7 @@ impl Dispatch {
         let mut causes: BTreeMap<&'static str, usize> = BTreeMap::new();
         for (_, index) in &self.waiting {
             let cause = self.active.get(index).and_then(|held| held.failed_with);
+            let cause = cause.map(Cause::code);
             *causes.entry(cause.unwrap_or("failed")).or_default() += 1;
         }
         let mut causes: Vec<_> = causes.into_iter().collect();

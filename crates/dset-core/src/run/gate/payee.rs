@@ -56,7 +56,7 @@ impl Bill {
         let usage = partial.map(|partial| partial.usage).unwrap_or_default();
         let said = partial.and_then(|partial| partial.cost);
         let failed = FailedCall {
-            cause: failure.cause,
+            cause: failure.cause.code(),
             status: failure.status,
             is_counted: usage.input.is_some() || usage.output.is_some() || said.is_some(),
             has_reply: partial.is_some(),

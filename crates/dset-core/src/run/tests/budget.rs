@@ -1,5 +1,5 @@
 use super::*;
-use crate::answer::Usage;
+use crate::answer::{Cause, Usage};
 use crate::money::{Amount, OwnPrice, Price, Prices, Rates};
 
 /// What a question costs here at most, in picodollars: 66 tokens sent (2 bytes and their wrapping) at one dollar a
@@ -38,7 +38,7 @@ pub(super) fn counted(input: u64, output: u64) -> ParsedReply {
 
 fn lost() -> ParsedReply {
     let ParsedReply::Failure(failure) = failure(FailureClass::Transient) else { unreachable!() };
-    ParsedReply::Failure(Failure { cause: "timed out", status: None, ..failure })
+    ParsedReply::Failure(Failure { cause: Cause::TimedOut, status: None, ..failure })
 }
 
 impl Bench {

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::*;
-use crate::answer::{Answer, Failure, FailureClass, ParsedReply, Refusal};
+use crate::answer::{Answer, Cause, Failure, FailureClass, ParsedReply, Refusal};
 use crate::item::content::Content;
 use crate::item::error_marks::InputMarks;
 use crate::item::question::{Key, QuestionId};
@@ -113,7 +113,7 @@ fn failure(class: FailureClass) -> ParsedReply {
 
 fn failure_saying(class: FailureClass, message: &str) -> ParsedReply {
     let message = message.to_owned();
-    let (cause, status) = ("a cause", Some(500));
+    let (cause, status) = (Cause::ServerError, Some(500));
     ParsedReply::Failure(Failure {
         class,
         cause,

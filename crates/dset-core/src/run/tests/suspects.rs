@@ -540,8 +540,7 @@ fn spare_samples_are_neither_probed_with_nor_do_they_count_as_asked_for() {
 
 #[test]
 fn a_proxy_that_wants_another_password_is_an_outage_once_there_were_answers_and_marks_one_row() {
-    for (cause, status) in [("the proxy wants a password", 407), ("the network wants a login", 511)]
-    {
+    for (cause, status) in [(Cause::ProxyLogin, 407), (Cause::NetworkLogin, 511)] {
         let ParsedReply::Failure(failure) = failure(ADDRESS) else { unreachable!() };
         let reading = ParsedReply::Failure(Failure { cause, status: Some(status), ..failure });
         let mut bench = Bench::new(rules(4), 60);

@@ -5,7 +5,7 @@ use super::*;
 fn throttled(status: u16) -> Failure {
     Failure {
         class: FailureClass::Throttled { wait: None, width: None },
-        cause: "overloaded",
+        cause: Cause::Overloaded,
         status: Some(status),
         message: "busy".into(),
         wait: None,

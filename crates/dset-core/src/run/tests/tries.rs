@@ -5,7 +5,7 @@ use serde_json::{Map, json};
 
 use super::*;
 use crate::acceptance::{Acceptance, Consequence, Received, Standing, Terms, Verdicts};
-use crate::answer::Usage;
+use crate::answer::{Cause, Usage};
 use crate::item::Item;
 use crate::item::content::Role;
 use crate::item::question::EarlierTries;
@@ -115,7 +115,7 @@ fn tries_are_used_up_and_the_row_is_marked() {
         Effect::Record(_, JournalRecord::Ended { cause, .. }) => Some(*cause),
         _ => None,
     });
-    assert_eq!(ended, Some("failed check"));
+    assert_eq!(ended, Some(Cause::FailedCheck));
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn mark_asks_once_and_keep_accepts() {
 
 #[test]
 fn a_cut_answer_is_kept_and_ends_its_question_or_is_shown_to_the_model() {
-    for (on_fail, cause) in [("mark", Some("length limit")), ("retry", None)] {
+    for (on_fail, cause) in [("mark", Some(Cause::LengthLimit)), ("retry", None)] {
         let mut life = OneQuestion::begin(question(0));
         let ask = life.asked().unwrap();
         let check = serde_json::from_value(json!([{"name": "whole", "on-fail": on_fail}])).unwrap();

@@ -86,7 +86,7 @@ fn whoever_watches_sees_what_is_waited_for_and_why() {
     let ask = bench.asks[0].0;
     bench.event(Event::Progressed { ask, tokens: 7 });
     let snapshot = bench.machine.snapshot(now(&bench));
-    assert_eq!((snapshot.retrying, &snapshot.retrying_causes[..]), (1, &[("a cause", 1)][..]));
+    assert_eq!((snapshot.retrying, &snapshot.retrying_causes[..]), (1, &[("server error", 1)][..]));
     assert!(snapshot.retry_at.is_some());
     let longest = &snapshot.longest[0];
     assert_eq!((longest.question.index, longest.has_begun, longest.tokens), (3, true, 7));

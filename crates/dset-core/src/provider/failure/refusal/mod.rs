@@ -162,14 +162,14 @@ const UPSTREAM_LOST: [&str; 7] = [
     "peer closed connection",
 ];
 
-/// Reads a refusal: its class, and its cause in a few words.
+/// Reads a refusal: its class and its cause.
 pub(crate) fn classify(
     reply: &HttpReply,
     status: u16,
     error: Option<&Value>,
     message: &str,
     said: &ErrorTexts,
-) -> (FailureClass, &'static str) {
+) -> (FailureClass, Cause) {
     use FailureClass::{Forbidden, KeyRefused, OutOfMoney, Refused, Throttled, Transient};
     let says = |list: &[&str]| list.iter().any(|word| said.json.contains(word));
     let asked_wait = wait(reply, said, true);
@@ -187,63 +187,65 @@ pub(crate) fn classify(
     let is_rate = says(&RATE);
     let is_page = reply.body.trim_ascii_start().starts_with(b"<");
     match status {
-        300..=399 => (Refused(Refusal::Settings), Cause::Redirect.code()),
-        400..=599 if money != Money::Unsaid => (OutOfMoney, "out of money"),
-        401 => (KeyRefused, "key refused"),
-        402 if in_flight => throttled("budget in flight"),
-        402 => (OutOfMoney, "out of money"),
-        429 if says(&TOO_LARGE) => (Refused(Refusal::Question), "too long for the model"),
+        300..=399 => (Refused(Refusal::Settings), Cause::Redirect),
+        400..=599 if money != Money::Unsaid => (OutOfMoney, Cause::OutOfMoney),
+        401 => (KeyRefused, Cause::KeyRefused),
+        402 if in_flight => throttled(Cause::BudgetInFlight),
+        402 => (OutOfMoney, Cause::OutOfMoney),
+        429 if says(&TOO_LARGE) => (Refused(Refusal::Question), Cause::TooLongForModel),
         // OpenRouter's, of a key; with a 429 it would be one of a minute.
-        403 if says(&["key limit exceeded"]) => (OutOfMoney, "out of money"),
+        403 if says(&["key limit exceeded"]) => (OutOfMoney, Cause::OutOfMoney),
         // A limit that no waiting lifts must be lifted by the account's owner.
         429 if should_retry == Some("false") && asked_wait.is_none() => {
-            (OutOfMoney, "limit reached")
+            (OutOfMoney, Cause::LimitReached)
         }
-        429 => throttled("rate limited"),
-        500..=599 if should_retry == Some("false") => (Refused(Refusal::Request), "refused"),
-        529 => throttled("overloaded"),
-        503 if asked_wait.is_some() => throttled("overloaded"),
-        500..=599 if is_rate => throttled("rate limited"),
-        503 => (Transient, "overloaded"),
-        400 | 403 if says(&KEY) => (KeyRefused, "key refused"),
-        400 | 497 if says(&PLAIN_HTTP) => (Refused(Refusal::Address), Cause::WrongProtocol.code()),
+        429 => throttled(Cause::RateLimited),
+        500..=599 if should_retry == Some("false") => (Refused(Refusal::Request), Cause::Refused),
+        529 => throttled(Cause::Overloaded),
+        503 if asked_wait.is_some() => throttled(Cause::Overloaded),
+        500..=599 if is_rate => throttled(Cause::RateLimited),
+        503 => (Transient, Cause::Overloaded),
+        400 | 403 if says(&KEY) => (KeyRefused, Cause::KeyRefused),
+        400 | 497 if says(&PLAIN_HTTP) => (Refused(Refusal::Address), Cause::WrongProtocol),
         // A login, a firewall or a web server: no API says so. A rate limiter may be one.
         400 | 403 | 406 | 511 if is_page && !is_rate && asked_wait.is_none() => {
-            (Refused(Refusal::Address), "a page for people")
+            (Refused(Refusal::Address), Cause::PageForPeople)
         }
-        407 => (Refused(Refusal::Address), Cause::ProxyLogin.code()),
-        511 => (Refused(Refusal::Address), Cause::NetworkLogin.code()),
-        400..=499 if says(&MODERATION) => (Refused(Refusal::Moderation), "content filter"),
+        407 => (Refused(Refusal::Address), Cause::ProxyLogin),
+        511 => (Refused(Refusal::Address), Cause::NetworkLogin),
+        400..=499 if says(&MODERATION) => (Refused(Refusal::Moderation), Cause::ContentFilter),
         // The code of a service in a reply with a good status; a real 451 is about a country.
-        451 if reply.status != 451 => (Refused(Refusal::Moderation), "content filter"),
+        451 if reply.status != 451 => (Refused(Refusal::Moderation), Cause::ContentFilter),
         403 if error.is_some_and(has_moderation_reasons) => {
-            (Refused(Refusal::Moderation), "content filter")
+            (Refused(Refusal::Moderation), Cause::ContentFilter)
         }
         // GitHub's secondary rate limit, and gateways that have no other status.
-        403 if is_rate || asked_wait.is_some() => throttled("rate limited"),
-        403 => (Forbidden, "forbidden"),
-        408 => (Transient, Cause::TimedOut.code()),
-        409 | 423 | 425 | 449 => (Transient, "not ready"),
+        403 if is_rate || asked_wait.is_some() => throttled(Cause::RateLimited),
+        403 => (Forbidden, Cause::Forbidden),
+        408 => (Transient, Cause::TimedOut),
+        409 | 423 | 425 | 449 => (Transient, Cause::NotReady),
         // Hugging Face's engine that failed, a gateway that gave up, Groq without capacity.
-        424 | 499 => (Transient, "server error"),
-        498 => (Transient, "overloaded"),
+        424 | 499 => (Transient, Cause::ServerError),
+        498 => (Transient, Cause::Overloaded),
         // A web server's limit, which says nothing of the model's.
-        413 if is_page => (Refused(Refusal::Question), "request too large"),
+        413 if is_page => (Refused(Refusal::Question), Cause::RequestTooLarge),
         400..=499 if says(&TOO_LONG) || status == 413 => {
-            (Refused(Refusal::Question), "too long for the model")
+            (Refused(Refusal::Question), Cause::TooLongForModel)
         }
-        400..=499 if is_rate => throttled("rate limited"),
-        400 | 404 | 405 | 422 if says(&SETTINGS) => (Refused(Refusal::Settings), "wrong settings"),
+        400..=499 if is_rate => throttled(Cause::RateLimited),
+        400 | 404 | 405 | 422 if says(&SETTINGS) => {
+            (Refused(Refusal::Settings), Cause::WrongSettings)
+        }
         404 | 410 if says(&SERVED) && says(&NOT_SERVED) => {
-            (Refused(Refusal::Settings), "model not served")
+            (Refused(Refusal::Settings), Cause::ModelNotServed)
         }
-        _ if should_retry == Some("true") => (Transient, "server error"),
-        404 | 405 | 410 | 421 | 426 | 501 => (Refused(Refusal::Address), "wrong address"),
-        400..=499 => (Refused(Refusal::Request), "refused"),
-        504 | 524 => (Transient, Cause::TimedOut.code()),
-        500..=599 if says(&UPSTREAM_TIMED_OUT) => (Transient, Cause::TimedOut.code()),
-        500..=599 if says(&UPSTREAM_LOST) => (Transient, Cause::ConnectionLost.code()),
-        _ => (Transient, "server error"),
+        _ if should_retry == Some("true") => (Transient, Cause::ServerError),
+        404 | 405 | 410 | 421 | 426 | 501 => (Refused(Refusal::Address), Cause::WrongAddress),
+        400..=499 => (Refused(Refusal::Request), Cause::Refused),
+        504 | 524 => (Transient, Cause::TimedOut),
+        500..=599 if says(&UPSTREAM_TIMED_OUT) => (Transient, Cause::TimedOut),
+        500..=599 if says(&UPSTREAM_LOST) => (Transient, Cause::ConnectionLost),
+        _ => (Transient, Cause::ServerError),
     }
 }
 

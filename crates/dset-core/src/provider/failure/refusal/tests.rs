@@ -25,7 +25,7 @@ fn what_a_service_says_does_not_fit_the_schema_is_kept_and_is_an_answer_where_it
     let body = r#"{"error":{"message":"Failed to validate JSON.","type":"invalid_request_error",
         "code":"json_validate_failed","failed_generation":"{\"n\": \"no\"}"}}"#;
     let failed = failure(400, &[], body);
-    assert_eq!((failed.class, failed.cause), (FailureClass::Empty, "does not fit"));
+    assert_eq!((failed.class, failed.cause.code()), (FailureClass::Empty, "does not fit"));
     assert_eq!(failed.partial.as_ref().unwrap().content, r#"{"n": "no"}"#);
     let kept = ParsedReply::Failure(failed.clone()).with_unfit_answer(|_| false);
     assert_eq!(kept, ParsedReply::Failure(failed.clone()));

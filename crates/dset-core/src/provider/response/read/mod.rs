@@ -32,7 +32,7 @@ pub(crate) fn read_whole(reply: &HttpReply, limit: Option<u64>) -> ParsedReply {
     let text = text_of(&reply.body);
     let text = trimmed(&text);
     if text.is_empty() {
-        return transient(reply, "blank reply", "the reply had no content".into(), None);
+        return transient(reply, Cause::Blank, "the reply had no content".into(), None);
     }
     let mut draft = AnswerBuilder::default();
     let Err(first) = read_document(&mut draft, text) else {
@@ -65,7 +65,7 @@ pub(crate) fn read_whole(reply: &HttpReply, limit: Option<u64>) -> ParsedReply {
         _ => {
             let began: String = text.chars().take(BEGAN_CHARS_MAX).collect();
             let message = format!("not the JSON of an answer ({first}): {began}");
-            transient(reply, "unreadable reply", message, None)
+            transient(reply, Cause::Unreadable, message, None)
         }
     }
 }
@@ -129,30 +129,29 @@ pub(crate) fn read_document(
 #[must_use]
 pub fn classify_transport_error(broken: &TransportError) -> Failure {
     let (cause, message) = match broken {
-        TransportError::Connect(detail) => (Cause::ConnectionFailed.code(), detail.clone()),
-        TransportError::Foreign(detail) => (Cause::WrongProtocol.code(), detail.clone()),
-        TransportError::NotHttp(detail) => (Cause::NotHttp.code(), detail.clone()),
-        TransportError::ProxyRefused(407, detail) => (Cause::ProxyLogin.code(), detail.clone()),
+        TransportError::Connect(detail) => (Cause::ConnectionFailed, detail.clone()),
+        TransportError::Foreign(detail) => (Cause::WrongProtocol, detail.clone()),
+        TransportError::NotHttp(detail) => (Cause::NotHttp, detail.clone()),
+        TransportError::ProxyRefused(407, detail) => (Cause::ProxyLogin, detail.clone()),
         TransportError::ProxyRefused(status, detail) if is_of_proxy(*status) => {
-            (Cause::ProxyRefused.code(), detail.clone())
+            (Cause::ProxyRefused, detail.clone())
         }
         // It does not reach the service, or has too much to do.
-        TransportError::ProxyRefused(_, detail) => (Cause::ConnectionFailed.code(), detail.clone()),
-        TransportError::Reset(detail) => (Cause::ConnectionLost.code(), detail.clone()),
+        TransportError::ProxyRefused(_, detail) => (Cause::ConnectionFailed, detail.clone()),
+        TransportError::Reset(detail) => (Cause::ConnectionLost, detail.clone()),
         TransportError::Cut(detail) | TransportError::Garbled(detail) => {
-            ("reply cut off", detail.clone())
+            (Cause::CutOff, detail.clone())
         }
         TransportError::TimedOut(after) => {
-            (Cause::TimedOut.code(), format!("no whole reply within {} s", after.as_secs_f64()))
+            (Cause::TimedOut, format!("no whole reply within {} s", after.as_secs_f64()))
         }
-        TransportError::Silent(after) => (
-            "stream fell silent",
-            format!("not a word of the answer for {} s", after.as_secs_f64()),
-        ),
+        TransportError::Silent(after) => {
+            (Cause::Silent, format!("not a word of the answer for {} s", after.as_secs_f64()))
+        }
         TransportError::TooLarge => {
             let most = REPLY_BYTES_MAX / (1024 * 1024);
             let message = format!("the reply is larger than {most} MiB, of which no more is read");
-            (Cause::TooLarge.code(), message)
+            (Cause::TooLarge, message)
         }
     };
     let class = match broken {

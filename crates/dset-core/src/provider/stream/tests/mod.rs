@@ -91,7 +91,7 @@ fn a_stream_without_blank_lines_is_read_line_by_line_as_it_comes() {
     assert!(stream.push(b"").has_end);
     assert_eq!(answer(stream.finish()).content, "Paris");
     let cut = failure(finished(&body[..body.find("stop").unwrap()]));
-    assert_eq!((cut.cause, &*cut.partial.unwrap().content), ("reply cut off", "Paris"));
+    assert_eq!((cut.cause.code(), &*cut.partial.unwrap().content), ("reply cut off", "Paris"));
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn a_stream_of_anthropic_is_an_answer_with_its_counts_from_both_ends() {
     );
     // The one token of output that it begins with is no count.
     let cut = failure(finished(&of_anthropic(&[])));
-    assert_eq!(cut.cause, "reply cut off");
+    assert_eq!(cut.cause.code(), "reply cut off");
     let partial = cut.partial.unwrap();
     assert_eq!((partial.usage.input, partial.usage.output), (Some(2060), None));
     assert_eq!(partial.reasoning, "2+2 is 4.");
@@ -333,7 +333,7 @@ fn what_a_tool_gave_back_is_no_part_of_the_answer() {
 fn an_event_that_cannot_be_read_spoils_what_it_stands_in_and_nothing_after_the_end() {
     let bad = r#"{"choices":[{"delta":{"content":"lost"#;
     let spoilt = failure(finished(&events(&[&content("a"), bad, &content("b"), &stopped("stop")])));
-    assert_eq!((spoilt.class, spoilt.cause), (FailureClass::Transient, "unreadable reply"));
+    assert_eq!((spoilt.class, spoilt.cause.code()), (FailureClass::Transient, "unreadable reply"));
     assert_eq!(spoilt.partial.unwrap().content, "ab");
     for pieces in
         [[&*content("a"), "ping", &stopped("stop")], [&*content("a"), &stopped("stop"), bad]]
@@ -367,7 +367,7 @@ fn a_stream_without_events_is_quoted_and_one_of_comments_alone_is_blank() {
         (": ping\n\nid: 1\nretry: 5\n\n", "blank reply", ""),
     ] {
         let failed = failure(finished(body));
-        assert_eq!((failed.cause, failed.status), (cause, Some(200)), "{body}");
+        assert_eq!((failed.cause.code(), failed.status), (cause, Some(200)), "{body}");
         assert!(failed.message.contains(quoted), "{}", failed.message);
     }
 }
@@ -422,7 +422,7 @@ fn of_answers_that_come_side_by_side_the_first_is_read_though_it_comes_later() {
         json!({"choices":[{"index":1,"delta":{"content":text},"finish_reason":"stop"}]}).to_string()
     };
     let body = events(&[&second("other "), &content("Par"), &second("answer"), &content("is")]);
-    assert_eq!(failure(finished(&body)).cause, "reply cut off");
+    assert_eq!(failure(finished(&body)).cause.code(), "reply cut off");
     let whole = format!("{body}{}", events(&[&stopped("stop")]));
     assert_eq!(answer(finished(&whole)).content, "Paris");
     let mut watched = stream(EVENTS).detecting_repetition();
@@ -453,7 +453,7 @@ fn more_text_than_a_reply_may_have_is_not_kept_and_what_it_is_wrapped_in_counts_
     let piece = events(&[&content(&"x".repeat(100_000))]);
     let (progress, reading) = long(piece, 1 + REPLY_BYTES_MAX / 100_000);
     assert!(progress.is_too_large && progress.content_bytes < REPLY_BYTES_MAX as u64 + 100_000);
-    assert_eq!(failure(reading).cause, "reply too large");
+    assert_eq!(failure(reading).cause.code(), "reply too large");
     let wrapping = json!({"x": "y".repeat(100_000), "choices": [{"delta": {"content": "x"}}]});
     let (_, reading) = long(events(&[&wrapping.to_string()]), 1 + REPLY_BYTES_MAX / 100_000);
     assert!(answer(reading).content.starts_with("xxx"));
@@ -463,7 +463,7 @@ fn more_text_than_a_reply_may_have_is_not_kept_and_what_it_is_wrapped_in_counts_
         whole.push(&[b' '; 100_000]);
     }
     assert!(whole.body().len() <= REPLY_BYTES_MAX);
-    assert_eq!(failure(whole.finish()).cause, "reply too large");
+    assert_eq!(failure(whole.finish()).cause.code(), "reply too large");
 }
 
 #[test]
@@ -477,7 +477,10 @@ fn a_loop_is_seen_where_it_is_watched_for_and_kept_as_an_answer_that_was_cut() {
         found = watched.push(pieces.as_bytes()).looped;
     }
     let failure = failure(watched.finish_repetition(found.unwrap()));
-    assert_eq!((failure.class, failure.cause), (FailureClass::CutByLength, "repeats itself"));
+    assert_eq!(
+        (failure.class, failure.cause.code()),
+        (FailureClass::CutByLength, "repeats itself")
+    );
     assert!(failure.partial.unwrap().content.starts_with("wait, wait"));
 }
 
