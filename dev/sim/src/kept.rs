@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dset_core::acceptance::{Consequence, Standing, Verdict};
-use dset_core::item::content::Content;
 use dset_core::item::question::{EarlierTries, Key, Question, QuestionId, QuestionIndex};
 
 use crate::tries::World;
@@ -55,25 +54,7 @@ impl World {
     pub(crate) fn question(&self, index: QuestionIndex, is_redo: bool) -> Question {
         let id = QuestionId { text_hash: index.into(), ordinal: 0 };
         let text: Arc<str> = format!("question {index}").into();
-        let question = Question {
-            index,
-            row_number: u64::from(index) + 2,
-            name: None,
-            content: Content::Text(Arc::clone(&text)),
-            text,
-            system: None,
-            params: None,
-            key: Key([index as u8; 16]),
-            id,
-            failure_key: id.hash(),
-            marked: false,
-            has_failed: false,
-            model: 0,
-            sample: 0,
-            earlier: None,
-            fields: None,
-            prefixes: None,
-        };
+        let question = Question::new(index, u64::from(index) + 2, text, Key([index as u8; 16]), id);
         let counted = self.counted(index, is_redo);
         let aside = (self.kept[index as usize].len() - counted.len()) as u32;
         let content = question.content.clone();

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use dset_core::acceptance::Standing;
 use dset_core::csv::{ERROR, HeaderMode, Record, Records, STATUS, survey_marked};
-use dset_core::item::content::Content;
 use dset_core::item::error_marks::InputMarks;
 use dset_core::item::question::{Question, QuestionId};
 use dset_core::key::{RequestHasher, RequestSettings};
@@ -223,24 +222,14 @@ impl World {
             for at in self.entries() {
                 let index = u32::try_from(questions.len()).expect("few questions");
                 let (model, sample) = self.of(at);
+                let key = plan.key(index, hashers[usize::from(model)].fingerprint(&text));
                 questions.push(Question {
-                    index,
-                    row_number,
-                    name: None,
-                    text: std::sync::Arc::clone(&text),
-                    content: Content::Text(std::sync::Arc::clone(&text)),
-                    system: None,
-                    params: None,
-                    key: plan.key(index, hashers[usize::from(model)].fingerprint(&text)),
-                    id,
                     failure_key: self.wanted().failure_key(id, at),
                     marked,
                     has_failed: plan.has_failed(id, index),
                     model,
                     sample,
-                    earlier: None,
-                    fields: None,
-                    prefixes: None,
+                    ..Question::new(index, row_number, std::sync::Arc::clone(&text), key, id)
                 });
                 places.push(place);
             }

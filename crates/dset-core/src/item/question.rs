@@ -116,6 +116,37 @@ pub struct EarlierTries {
 }
 
 impl Question {
+    /// Makes a question that is asked for the first time, as its text stands, by one model without a
+    /// system prompt. `index` is its place among the wanted answers.
+    #[must_use]
+    pub fn new(
+        index: QuestionIndex,
+        row_number: u64,
+        text: Arc<str>,
+        key: Key,
+        id: QuestionId,
+    ) -> Question {
+        Question {
+            index,
+            row_number,
+            name: None,
+            content: Content::Text(Arc::clone(&text)),
+            text,
+            system: None,
+            params: None,
+            key,
+            id,
+            failure_key: id.hash(),
+            marked: false,
+            has_failed: false,
+            model: 0,
+            sample: 0,
+            earlier: None,
+            fields: None,
+            prefixes: None,
+        }
+    }
+
     /// Returns which try at this question the next answer is, from 1.
     #[must_use]
     pub fn try_number(&self) -> u32 {

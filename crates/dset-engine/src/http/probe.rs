@@ -6,7 +6,6 @@
 use std::time::{Duration, Instant};
 
 use dset_core::answer::ParsedReply;
-use dset_core::item::content::Content;
 use dset_core::item::question::{Key, Question, QuestionId};
 use dset_core::provider::Preset;
 use dset_core::run::ask::{Ask, AskId};
@@ -121,23 +120,14 @@ pub async fn question(
     let system = wire.request.fixed_system().map(Into::into);
     let endpoint = Endpoint::new(wire, key)?;
     let question = Question {
-        index: 0,
-        row_number: 1,
-        name: None,
-        text: QUESTION.into(),
-        content: Content::Text(QUESTION.into()),
         system,
-        params: None,
-        key: Key([0; 16]),
-        id: QuestionId { text_hash: 0, ordinal: 0 },
-        failure_key: [0; 16],
-        marked: false,
-        has_failed: false,
-        model: 0,
-        sample: 0,
-        earlier: None,
-        fields: None,
-        prefixes: None,
+        ..Question::new(
+            0,
+            1,
+            QUESTION.into(),
+            Key([0; 16]),
+            QuestionId { text_hash: 0, ordinal: 0 },
+        )
     };
     let ask = Ask {
         id: AskId(1),

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dset_core::answer::{Answer, Failure, FailureClass, ParsedReply};
-use dset_core::item::content::Content;
 use dset_core::item::question::{Key, Question, QuestionId};
 use dset_core::key::RequestSettings;
 use dset_core::provider::preset;
@@ -222,25 +221,8 @@ pub fn endpoint(url: &str, timeout: Duration) -> Endpoint {
 
 /// One attempt at a question.
 pub fn ask(prompt: &str) -> Ask {
-    let question = Question {
-        index: 0,
-        row_number: 2,
-        name: None,
-        text: prompt.into(),
-        content: Content::Text(prompt.into()),
-        system: None,
-        params: None,
-        key: Key([0; 16]),
-        id: QuestionId { text_hash: QuestionId::hash_text(prompt), ordinal: 0 },
-        failure_key: [0; 16],
-        marked: false,
-        has_failed: false,
-        model: 0,
-        sample: 0,
-        earlier: None,
-        fields: None,
-        prefixes: None,
-    };
+    let id = QuestionId { text_hash: QuestionId::hash_text(prompt), ordinal: 0 };
+    let question = Question::new(0, 2, prompt.into(), Key([0; 16]), id);
     Ask { id: AskId(1), question: question.into(), attempt: 1, endpoint: 0, model: 0, sample: 0 }
 }
 

@@ -7,7 +7,6 @@ use super::again::AgainUnpaid;
 use super::budget::{Budget, BudgetRules, JobLimit, LimitOf, NoFunds, Spending};
 use super::payee::{Bill, Payee, Reservation, least_ask};
 use crate::answer::Usage;
-use crate::item::content::Content;
 use crate::item::question::{Key, Question, QuestionId};
 use crate::money::{Amount, Asked, Cost, Prices};
 use crate::run::Seq;
@@ -47,26 +46,7 @@ fn budget(total: &str, payees: Vec<Payee>) -> Budget {
 
 fn question(bytes: usize) -> Question {
     let text: Arc<str> = "x".repeat(bytes).into();
-    let id = QuestionId { text_hash: 1, ordinal: 0 };
-    Question {
-        index: 0,
-        row_number: 1,
-        name: None,
-        content: Content::Text(Arc::clone(&text)),
-        text,
-        system: None,
-        params: None,
-        key: Key([0; 16]),
-        id,
-        failure_key: id.hash(),
-        marked: false,
-        has_failed: false,
-        model: 0,
-        sample: 0,
-        earlier: None,
-        fields: None,
-        prefixes: None,
-    }
+    Question::new(0, 1, text, Key([0; 16]), QuestionId { text_hash: 1, ordinal: 0 })
 }
 
 fn moment(unix_ms: i64) -> Time {

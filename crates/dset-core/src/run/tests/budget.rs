@@ -1,5 +1,6 @@
 use super::*;
 use crate::answer::{Cause, Usage};
+use crate::item::content::Content;
 use crate::money::{Amount, OwnPrice, Price, Prices, Rates};
 
 /// What a question costs here at most, in picodollars: 66 tokens sent (2 bytes and their wrapping) at one dollar a

@@ -15,7 +15,6 @@ use std::sync::Arc;
 
 use super::*;
 use crate::answer::{Answer, Cause, Failure, FailureClass, ParsedReply, Refusal};
-use crate::item::content::Content;
 use crate::item::error_marks::InputMarks;
 use crate::item::question::{Key, QuestionId};
 use crate::item::question::{Question, QuestionIndex};
@@ -63,26 +62,7 @@ struct Bench {
 fn question(index: u32) -> Question {
     let id = QuestionId { text_hash: u64::from(index), ordinal: 0 };
     let (text, key) = (Arc::from(format!("q{index}")), Key([index as u8; 16]));
-    let content = Content::Text(Arc::clone(&text));
-    Question {
-        index,
-        row_number: u64::from(index) + 2,
-        name: None,
-        text,
-        content,
-        system: None,
-        params: None,
-        key,
-        id,
-        failure_key: id.hash(),
-        marked: false,
-        has_failed: false,
-        model: 0,
-        sample: 0,
-        earlier: None,
-        fields: None,
-        prefixes: None,
-    }
+    Question::new(index, u64::from(index) + 2, text, key, id)
 }
 
 fn rules(width: u32) -> Rules {

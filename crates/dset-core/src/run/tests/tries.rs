@@ -7,6 +7,7 @@ use super::*;
 use crate::acceptance::{Acceptance, Consequence, Received, Standing, Terms, Verdicts};
 use crate::answer::{Cause, Usage};
 use crate::item::Item;
+use crate::item::content::Content;
 use crate::item::content::Role;
 use crate::item::question::EarlierTries;
 use crate::plan::Redo;

@@ -1,7 +1,6 @@
 use std::sync::{Arc, Mutex};
 
 use dset_core::answer::{Answer, Usage};
-use dset_core::item::content::Content;
 use dset_core::item::question::{Key, Question, QuestionId};
 use dset_core::run::ask::AskId;
 use dset_core::time::Time;
@@ -93,25 +92,7 @@ impl WriterListener for Heard {
 
 fn answered(number: u32) -> ToStore {
     let id = QuestionId { text_hash: number.into(), ordinal: 0 };
-    let question = Question {
-        index: number,
-        row_number: 2,
-        name: None,
-        text: number.to_string().into(),
-        content: Content::Text(number.to_string().into()),
-        system: None,
-        params: None,
-        key: Key([number as u8; 16]),
-        id,
-        failure_key: id.hash(),
-        marked: false,
-        has_failed: false,
-        model: 0,
-        sample: 0,
-        earlier: None,
-        fields: None,
-        prefixes: None,
-    };
+    let question = Question::new(number, 2, number.to_string().into(), Key([number as u8; 16]), id);
     let answer = Answer {
         content: "a".into(),
         reasoning: String::new(),

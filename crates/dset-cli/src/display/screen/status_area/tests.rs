@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use dset_core::item::content::Content;
 use dset_core::item::question::{Key, Question, QuestionId};
 use dset_core::plan::ledger::Ledger;
 use dset_core::run::{RateBound, Snapshot};
@@ -25,25 +24,8 @@ pub(crate) fn golden(name: &str, shown: &str) {
 
 /// A question at this place.
 pub(crate) fn question(index: u32, text: &str) -> Arc<Question> {
-    Arc::new(Question {
-        index,
-        row_number: u64::from(index) + 2,
-        name: None,
-        text: text.into(),
-        content: Content::Text(text.into()),
-        system: None,
-        params: None,
-        key: Key([0; 16]),
-        id: QuestionId { text_hash: 0, ordinal: 0 },
-        failure_key: [0; 16],
-        marked: false,
-        has_failed: false,
-        model: 0,
-        sample: 0,
-        earlier: None,
-        fields: None,
-        prefixes: None,
-    })
+    let (key, id) = (Key([0; 16]), QuestionId { text_hash: 0, ordinal: 0 });
+    Arc::new(Question::new(index, u64::from(index) + 2, text.into(), key, id))
 }
 
 fn at(seconds: u64) -> Time {
