@@ -1,20 +1,17 @@
 //! JSON lines: an object, a text or the turns of a chat a line.
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use dset_core::csv::{CELL_BYTES_MAX, is_header_word};
+use dset_core::csv::is_header_word;
 use dset_core::item::Place;
 use serde_json::Value;
 
+use super::line_reader::LineReader;
 use super::{Object, ObjectSource, Objects, Read};
 use crate::source::bad_row::RowProblem;
 use crate::source::chat::turns_in;
 use crate::source::import::json_text;
-use crate::source::packing::{Unpacked, is_packed};
-use crate::source::{
-    Cursor, Likelihood, Source, SourceError, SourceKind, SourceOptions, records_error,
-};
+use crate::source::{Cursor, Likelihood, Source, SourceError, SourceKind, SourceOptions};
 
 pub(in crate::source) const KIND: SourceKind =
     SourceKind { name: "jsonl", endings: &["jsonl", "ndjson"], sniff, open };
@@ -102,60 +99,39 @@ fn open(path: &Path, options: &SourceOptions) -> Result<Box<dyn Source>, SourceE
 
 #[derive(Debug)]
 pub(super) struct JsonLines {
-    path: PathBuf,
-    input: BufReader<Unpacked>,
-    line: u64,
-    /// Bytes up to the end of that line; `None` where the file is packed.
-    offset: Option<u64>,
+    lines: LineReader,
     bytes: Vec<u8>,
 }
 
 impl JsonLines {
     pub(super) fn open(path: &Path) -> Result<JsonLines, SourceError> {
-        let input = BufReader::with_capacity(1 << 16, Unpacked::open(path)?);
-        let offset = (!is_packed(path)?).then_some(0);
-        Ok(JsonLines { path: path.to_owned(), input, line: 0, offset, bytes: Vec::new() })
+        Ok(JsonLines { lines: LineReader::open(path, b'\n')?, bytes: Vec::new() })
     }
 }
 
 impl Objects for JsonLines {
     fn rewind(&mut self) -> Result<(), SourceError> {
-        *self = JsonLines::open(&self.path)?;
-        Ok(())
+        self.lines.rewind()
     }
 
     fn cursor(&self) -> Option<Cursor> {
-        Some(Cursor::Line { offset: self.offset?, lines: self.line })
+        self.lines.cursor()
     }
 
     fn seek(&mut self, to: &Cursor) -> Result<(), SourceError> {
-        let Cursor::Line { offset, lines } = *to else { return self.rewind() };
-        self.input = BufReader::with_capacity(1 << 16, Unpacked::open_at(&self.path, offset)?);
-        (self.line, self.offset) = (lines, Some(offset));
-        Ok(())
+        self.lines.seek(to)
     }
 
     fn next(&mut self) -> Result<Option<(Place, Read)>, SourceError> {
         loop {
             self.bytes.clear();
-            let most = CELL_BYTES_MAX as u64 + 1;
-            let read = self.input.by_ref().take(most).read_until(b'\n', &mut self.bytes);
-            if read.map_err(|error| records_error(&self.path, error.into()))? == 0 {
+            if !self.lines.read_line(&mut self.bytes)? {
                 return Ok(None);
             }
-            self.line += 1;
-            self.offset = self.offset.map(|offset| offset + self.bytes.len() as u64);
-            let place = Place::Line(self.line);
-            if self.bytes.len() > CELL_BYTES_MAX {
-                let (path, problem) = (self.path.clone(), RowProblem::TooLarge(CELL_BYTES_MAX));
-                return Err(SourceError::BadRow { path, place, problem });
-            }
-            let first = if self.line == 1 { b"\xef\xbb\xbf".as_slice() } else { b"" };
-            let line = self.bytes.strip_prefix(first).unwrap_or(&self.bytes);
-            let line = line.trim_ascii();
+            let line = self.bytes.trim_ascii();
             // DOS ends a text with 0x1A.
             if !line.is_empty() && line != b"\x1a" {
-                return Ok(Some((place, object(line))));
+                return Ok(Some((Place::Line(self.lines.line()), object(line))));
             }
         }
     }

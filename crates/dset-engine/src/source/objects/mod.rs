@@ -4,6 +4,7 @@
 //! it, is decided here, once for all of them.
 
 mod array;
+mod line_reader;
 mod lines;
 #[cfg(feature = "parquet")]
 mod parquet;

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use dset_core::plan::AnswerId;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::store::Store;
 use super::tries::accept;
@@ -24,6 +24,21 @@ pub struct Attempt {
     pub message: String,
     /// The service's own name for this call.
     pub request_id: Option<String>,
+}
+
+impl Attempt {
+    /// Reads when, how long, why, the status, the message and the call's name from the columns that begin at
+    /// `first`.
+    fn from_columns(row: &Row<'_>, first: usize) -> rusqlite::Result<Attempt> {
+        Ok(Attempt {
+            at: row.get(first)?,
+            seconds: row.get(first + 1)?,
+            cause: row.get(first + 2)?,
+            status: row.get(first + 3)?,
+            message: row.get(first + 4)?,
+            request_id: row.get(first + 5)?,
+        })
+    }
 }
 
 /// The asks for one answer that failed.
@@ -85,14 +100,7 @@ impl Store {
             if !questions.contains(&question) {
                 continue;
             }
-            let last = Attempt {
-                at: row.get(2)?,
-                seconds: row.get(3)?,
-                cause: row.get(4)?,
-                status: row.get(5)?,
-                message: row.get(6)?,
-                request_id: row.get(7)?,
-            };
+            let last = Attempt::from_columns(row, 2)?;
             let key: [u8; 16] = row.get(1)?;
             let of_key = tried.entry(question).or_default();
             let count = 1 + of_key.get(&key).map_or(0, |tried| tried.count);
@@ -108,14 +116,7 @@ impl Store {
                    FROM attempts WHERE row = ?1 ORDER BY id";
         let mut statement = self.reader.connection.prepare_cached(sql)?;
         let rows = statement.query_map([row as i64], |row| {
-            let attempt = Attempt {
-                at: row.get(2)?,
-                seconds: row.get(3)?,
-                cause: row.get(4)?,
-                status: row.get(5)?,
-                message: row.get(6)?,
-                request_id: row.get(7)?,
-            };
+            let attempt = Attempt::from_columns(row, 2)?;
             let (id, has_reply, key) = (row.get(0)?, row.get(1)?, row.get(8)?);
             Ok(AttemptOfRow { id, key, has_reply, attempt })
         })?;

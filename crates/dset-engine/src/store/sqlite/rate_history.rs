@@ -1,7 +1,7 @@
 //! What was asked in the minute before a run: it still counts towards the user's limits a minute.
 
 use dset_core::rate::sliding_window::EarlierAsk;
-use rusqlite::params;
+use rusqlite::{Row, Statement, params};
 
 use super::facts;
 use super::limits::MERGED_AT;
@@ -33,8 +33,6 @@ impl Store {
     pub(crate) fn rate_history(&self, now_unix_ms: i64) -> Result<RateHistory, StoreError> {
         let from = now_unix_ms - RATE_HISTORY_BACK_MS;
         let connection = &self.reader.connection;
-        // Newest first, so that the first that is too old ends it, unless what is older may have come last. Nothing is in the future: a
-        // clock was set back, and those count as just now.
         let is_merged = self.meta::<i64>(MERGED_AT)?.is_some_and(|at| at >= from);
         let mut asks = Vec::new();
         let mut answers = connection.prepare(&format!(
@@ -42,34 +40,19 @@ impl Store {
              WHERE a.life > 0 ORDER BY a.id DESC",
             facts::COLUMNS
         ))?;
-        let mut rows = answers.query([])?;
-        while let Some(row) = rows.next()? {
-            let back_unix_ms: i64 = row.get(0)?;
-            if back_unix_ms < from {
-                match is_merged {
-                    true => continue,
-                    false => break,
-                }
-            }
+        for_each_since(&mut answers, from, is_merged, |row, back_unix_ms| {
             let metadata = facts::metadata(row, 1)?;
             asks.push(EarlierAsk {
                 sent_unix_ms: sent(back_unix_ms, metadata.seconds.unwrap_or(0.0)),
                 back_unix_ms,
                 tokens: metadata.output_tokens.map(|out| out + metadata.input_tokens.unwrap_or(0)),
             });
-        }
+            Ok(())
+        })?;
         let mut attempts = connection.prepare(
             "SELECT at, seconds, input_tokens, output_tokens, status FROM attempts ORDER BY id DESC",
         )?;
-        let mut rows = attempts.query([])?;
-        while let Some(row) = rows.next()? {
-            let back_unix_ms: i64 = row.get(0)?;
-            if back_unix_ms < from {
-                match is_merged {
-                    true => continue,
-                    false => break,
-                }
-            }
+        for_each_since(&mut attempts, from, is_merged, |row, back_unix_ms| {
             let (input, output): (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
             let count = |tokens: Option<i64>| tokens.and_then(|tokens| u64::try_from(tokens).ok());
             asks.push(EarlierAsk {
@@ -80,7 +63,8 @@ impl Store {
                     _ => count(output).map(|out| out + count(input).unwrap_or(0)),
                 },
             });
-        }
+            Ok(())
+        })?;
         let unknown = connection.query_row(
             "SELECT EXISTS (
                SELECT 1 FROM lives WHERE (ended_at IS NULL OR dropped)
@@ -91,6 +75,27 @@ impl Store {
         )?;
         Ok(RateHistory { asks, unknown })
     }
+}
+
+/// Calls `each` with the rows whose first column, the time in Unix milliseconds, is not before `from`. They
+/// come newest first, so that the first that is too old ends it, unless a merge may have put older ones
+/// last. Nothing is in the future: a clock was set back, and those count as just now.
+fn for_each_since(
+    statement: &mut Statement<'_>,
+    from: i64,
+    is_merged: bool,
+    mut each: impl FnMut(&Row<'_>, i64) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let unix_ms: i64 = row.get(0)?;
+        if unix_ms >= from {
+            each(row, unix_ms)?;
+        } else if !is_merged {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn sent(back_unix_ms: i64, seconds: f64) -> i64 {
