@@ -101,7 +101,7 @@ fn save(folder: &Path, connection: &Connection) -> Result<PathBuf, StoreError> {
     } else {
         // A log under this name belongs to the old file, and would be taken for the new one's.
         for suffix in ["-wal", "-shm"] {
-            match fs::remove_file(super::store::beside(&path, suffix)) {
+            match fs::remove_file(super::connection::beside(&path, suffix)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
                 _ => {}
             }

@@ -63,8 +63,9 @@ mod tests {
     use rusqlite::fallible_iterator::FallibleIterator;
     use rusqlite::types::Value;
 
+    use super::super::connection::connect;
     use super::super::limits::STORE;
-    use super::super::store::{Store, connect};
+    use super::super::store::Store;
     use super::*;
 
     const OLD: [&str; 3] = ["samples", "marks", "script"];

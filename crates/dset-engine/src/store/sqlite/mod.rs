@@ -5,7 +5,9 @@ mod bounds;
 mod browse;
 mod calls;
 mod checkpoint;
+mod connection;
 mod damaged;
+mod error;
 mod facts;
 mod id_set;
 mod iterate;
@@ -25,15 +27,18 @@ mod open_readonly;
 mod plan;
 mod presumed;
 mod rate_history;
+mod reader;
 mod recent;
 mod redos;
 mod reviews;
 mod schemas;
 mod search_index;
+mod session;
 mod store;
 mod texts;
 mod tokenizer;
 mod tries;
+mod wishes;
 
 pub(crate) use crate::store::sqlite::lengths::MeasuredAnswer;
 pub use crate::store::sqlite::open_readonly::{FailedAsks, IntegrityError, Session, open_readonly};
@@ -63,8 +68,8 @@ pub(crate) use search_index::SearchIndex;
 pub(crate) use tries::{NewVerdicts, Rejudged};
 
 pub use limits::STORE;
-pub(crate) use store::CsvWish;
 pub use store::Store;
+pub(crate) use wishes::CsvWish;
 
 #[cfg(test)]
 mod tests;

@@ -9,11 +9,12 @@ use dset_core::plan::AnswerId;
 use dset_core::plan::ledger::Fault;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use super::connection::{EMPTY_BESIDE_LOG, beside, set_up};
 use super::limits::STORE;
 use super::limits::{APPLICATION, VERSION};
 use super::migrate;
+use super::reader::Reader;
 use super::store::Store;
-use super::store::{EMPTY_BESIDE_LOG, Reader, beside, set_up};
 use crate::store::error::StoreError;
 use crate::store::roles::Archive;
 

@@ -1,7 +1,7 @@
 use rusqlite::Connection;
 
 use super::limits::VERSION;
-use super::store::{Reader, row_sql};
+use super::reader::{Reader, row_sql};
 use super::*;
 use crate::store::error::StoreError;
 

@@ -277,7 +277,8 @@ mod tests {
     use proptest::prelude::*;
     use rusqlite::params;
 
-    use super::super::store::{Reader, Store};
+    use super::super::reader::Reader;
+    use super::super::store::Store;
     use super::super::{STORE, open_readonly};
     use super::*;
     use crate::store::roles::{Archive as _, Write};
