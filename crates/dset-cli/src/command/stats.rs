@@ -131,7 +131,7 @@ fn show(
         &format!("{} of {}{wanted}", count(ledger.answered), count(ledger.questions)),
     );
     if ledger.failed() > 0 {
-        let causes = stats.failed.iter().map(|(_, cause, n)| (&**cause, *n));
+        let causes = stats.failed.iter().map(|ended| (&*ended.cause, ended.count));
         page.pair("failed", &format!("{}: {}", count(ledger.failed()), list(causes)));
     }
     let cut = cut(stats);
@@ -210,8 +210,8 @@ fn measures(page: &Page, all: &Measures) {
 
 /// Answers cut by the token limit. Those that are kept may be among those that ended their questions.
 fn cut(stats: &Stats) -> u64 {
-    let ended = stats.failed.iter().filter(|(_, cause, _)| *cause == Cause::LengthLimit.code());
-    stats.all.cut.max(ended.map(|(.., number)| number).sum())
+    let ended = stats.failed.iter().filter(|ended| ended.cause == Cause::LengthLimit.code());
+    stats.all.cut.max(ended.map(|ended| ended.count).sum())
 }
 
 fn share(measures: &Measures) -> String {
@@ -241,8 +241,8 @@ fn seconds_bound(ms: u64) -> String {
 
 fn object(settings: &JobSpec, stats: &Stats) -> Value {
     let mut failed: BTreeMap<&str, u64> = BTreeMap::new();
-    for (_, cause, number) in &stats.failed {
-        *failed.entry(cause).or_default() += number;
+    for ended in &stats.failed {
+        *failed.entry(&ended.cause).or_default() += ended.count;
     }
     let asks: BTreeMap<&str, u64> =
         stats.failed_asks.causes.iter().map(|(cause, number)| (&**cause, *number)).collect();

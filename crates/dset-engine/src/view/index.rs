@@ -21,7 +21,18 @@ use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::Source;
 use crate::source::bad_row::BadRows;
 use crate::store::{AsAsked, Invocation, Store, StoreError};
-use crate::view::status::RowMarks;
+use crate::view::status::{EndedCount, RowMarks};
+
+/// What one pass over the rows shows.
+#[derive(Debug)]
+pub(crate) struct RowsSeen {
+    /// Where every question stands.
+    pub(crate) ledger: Ledger,
+    /// Why questions ended without an answer.
+    pub(crate) failed: Vec<EndedCount>,
+    /// What the rows say, and should say.
+    pub(crate) marks: RowMarks,
+}
 
 /// The input held against a store that is only looked at, under the settings that the store was
 /// last asked with.
@@ -216,11 +227,7 @@ impl RunIndex {
     }
 
     /// Counts every question where it stands, and looks at what its row says.
-    #[allow(clippy::type_complexity, reason = "three results of one pass")]
-    pub(crate) fn rows(
-        &mut self,
-        store: &Store,
-    ) -> Result<(Ledger, Vec<(Fault, String, u64)>, RowMarks), JobError> {
+    pub(crate) fn rows(&mut self, store: &Store) -> Result<RowsSeen, JobError> {
         let (ended, to_mark) = (store.ended(self.generation)?, store.marks()?);
         let questions = self.plan.states.len() as u64 - self.plan.count(Planned::LeftOut);
         let mut ledger = Ledger { questions, ..Ledger::default() };
@@ -265,9 +272,8 @@ impl RunIndex {
         })?;
         let failed = failed.into_iter().map(|((gave_up, cause), count)| {
             let fault = if gave_up { Fault::GaveUp } else { Fault::Rejected };
-            (fault, cause.to_owned(), count)
+            EndedCount { fault, cause: cause.to_owned(), count }
         });
-        let failed = failed.collect();
-        Ok((ledger, failed, marks))
+        Ok(RowsSeen { ledger, failed: failed.collect(), marks })
     }
 }

@@ -6,12 +6,13 @@
 
 use dset_core::histogram::Histogram;
 use dset_core::plan::AnswerId;
-use dset_core::plan::ledger::{Fault, Ledger};
+use dset_core::plan::ledger::Ledger;
 use dset_core::settings::JobSpec;
 
 use crate::error::JobError;
 use crate::store::{FailedAsks, MeasuredAnswer, open_readonly};
-use crate::view::index::RunIndex;
+use crate::view::index::{RowsSeen, RunIndex};
+use crate::view::status::EndedCount;
 
 /// Models that are told apart; the answers of any further ones are counted together.
 const MODELS_MAX: usize = 32;
@@ -21,8 +22,8 @@ const MODELS_MAX: usize = 32;
 pub struct Stats {
     /// Where every question stands.
     pub ledger: Ledger,
-    /// Why questions ended without an answer: how, the cause, how many.
-    pub failed: Vec<(Fault, String, u64)>,
+    /// Why questions ended without an answer.
+    pub failed: Vec<EndedCount>,
     /// Questions that are the same request as an earlier one.
     pub duplicates: u64,
     /// Asks that failed, in every run.
@@ -103,7 +104,7 @@ impl Measures {
 pub fn stats(settings: &JobSpec) -> Result<Option<Stats>, JobError> {
     open_readonly(&settings.output, |store| {
         let mut view = RunIndex::load(store, settings)?;
-        let (ledger, failed, _) = view.rows(store)?;
+        let RowsSeen { ledger, failed, .. } = view.rows(store)?;
         let mut all = Measures::default();
         let mut models: Vec<(Option<String>, Measures)> = Vec::new();
         store.for_each_measured(view.generation, |measured| {

@@ -12,6 +12,7 @@ use dset_core::key::RequestSettings;
 use dset_core::plan::ledger::{Fault, Ledger};
 use dset_core::run::Planned;
 use dset_core::settings::{CostLimits, JobSpec};
+use serde::Serialize;
 
 use crate::error::JobError;
 use crate::os::clock::unix_ms;
@@ -22,9 +23,9 @@ use crate::run::plan_input::for_each_planned;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::bad_row::BadRows;
 use crate::store::{
-    FailedAsks, Invocation, Recent, Session, Store, open_readonly, waiting_answers,
+    FailedAsks, Invocation, OpenRedo, Recent, Session, Store, open_readonly, waiting_answers,
 };
-use crate::view::index::RunIndex;
+use crate::view::index::{RowsSeen, RunIndex};
 
 /// Rows that are named one by one, at most.
 const NAMED_MAX: usize = 5;
@@ -40,8 +41,8 @@ pub struct RunStatus {
     pub bad_rows: BadRows,
     /// Rows that the user left out.
     pub left_out: LeftOut,
-    /// Why questions ended without an answer: how, the cause, how many.
-    pub failed: Vec<(Fault, String, u64)>,
+    /// Why questions ended without an answer.
+    pub failed: Vec<EndedCount>,
     /// How many wanted answers each check keeps from being accepted, by its name.
     pub failed_checks: BTreeMap<String, u64>,
     /// Answers among those that failed which a run with these settings does not ask for again: they
@@ -49,17 +50,16 @@ pub struct RunStatus {
     pub kept: u64,
     /// What the rows of the input say; `None` where that is never written.
     pub marks: Option<RowMarks>,
-    /// The outputs, each with its rows and bytes as far as they are known to be whole.
-    pub outputs: Vec<(&'static str, u64, u64)>,
+    /// The outputs.
+    pub outputs: Vec<OutputState>,
     /// Rows whose place in the outputs is decided.
     pub placed: u64,
     /// Whether a run is going on.
     pub running: Running,
     /// The last run; absent where there was none.
     pub session: Option<Session>,
-    /// What was asked again on purpose and is not all done: which rows, as they were named, and when that was
-    /// begun.
-    pub open_redos: Vec<(String, i64)>,
+    /// What was asked again on purpose and is not all done.
+    pub open_redos: Vec<OpenRedoState>,
     /// How the last run was called, where that is known.
     pub invocation: Option<Invocation>,
     /// What came lately, while a run goes on. What is on its way only the run itself knows.
@@ -115,6 +115,37 @@ impl RunStatus {
     }
 }
 
+/// Questions that ended without an answer in the same way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EndedCount {
+    /// Whether they were rejected, or dset gave up.
+    pub fault: Fault,
+    /// The cause, in the words of [`Cause::code`](dset_core::answer::Cause::code).
+    pub cause: String,
+    /// The number of questions.
+    pub count: u64,
+}
+
+/// How far an output is known to be whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct OutputState {
+    /// The name of its file in the folder.
+    pub file: &'static str,
+    /// The number of whole rows.
+    pub rows: u64,
+    /// Their length in bytes.
+    pub bytes: u64,
+}
+
+/// Rows that were asked again on purpose, not all of which are done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OpenRedoState {
+    /// Which rows, as the user named them.
+    pub rows: String,
+    /// When that was begun, in Unix milliseconds.
+    pub began: i64,
+}
+
 /// Rows, of which the first are named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rows {
@@ -152,7 +183,7 @@ pub fn run_status(settings: &JobSpec) -> Result<RunStatus, JobError> {
     let running = running(folder);
     let seen = open_readonly(folder, |store| -> Result<RunStatus, JobError> {
         let mut view = RunIndex::load_chosen(store, settings)?;
-        let (ledger, failed, marks) = view.rows(store)?;
+        let RowsSeen { ledger, failed, marks } = view.rows(store)?;
         Ok(RunStatus {
             ledger,
             empty: view.input.empty,
@@ -166,7 +197,7 @@ pub fn run_status(settings: &JobSpec) -> Result<RunStatus, JobError> {
             placed: store.position(view.generation)?,
             running: running.clone(),
             session: store.last_session()?,
-            open_redos: store.open_redos()?.into_iter().map(|one| (one.rows, one.began)).collect(),
+            open_redos: open_redos(store)?,
             invocation: store.last_invocation()?,
             cost_limit: store.cost_limit()?,
             recent: match running {
@@ -207,13 +238,18 @@ fn failed_checks(store: &Store, view: &RunIndex) -> Result<BTreeMap<String, u64>
     Ok(failed)
 }
 
-fn outputs(store: &Store, settings: &JobSpec) -> Result<Vec<(&'static str, u64, u64)>, JobError> {
+fn open_redos(store: &Store) -> Result<Vec<OpenRedoState>, JobError> {
+    let state = |OpenRedo { rows, began, .. }: OpenRedo| OpenRedoState { rows, began };
+    Ok(store.open_redos()?.into_iter().map(state).collect())
+}
+
+fn outputs(store: &Store, settings: &JobSpec) -> Result<Vec<OutputState>, JobError> {
     let marks = store.sink_marks()?;
     let of = |format: LiveFormat| {
         let mark = marks.iter().find(|mark| mark.name == format.name);
         let mark = mark.filter(|_| settings.output.join(format.file).exists());
         let (rows, bytes) = mark.map_or((0, 0), |mark| (mark.rows, mark.bytes));
-        (format.file, rows, bytes)
+        OutputState { file: format.file, rows, bytes }
     };
     Ok(store.formats(&settings.formats)?.into_iter().map(of).collect())
 }
@@ -228,6 +264,7 @@ fn nothing_yet(settings: &JobSpec, running: Running) -> Result<RunStatus, JobErr
         marks.marked += u64::from(seen.item.status == Status::Error);
     })?;
     let wanted = live_formats(&settings.formats).unwrap_or_else(|_| legacy::ALL.to_vec());
+    let not_begun = |format: &LiveFormat| OutputState { file: format.file, rows: 0, bytes: 0 };
     Ok(RunStatus {
         ledger: Ledger { questions, pending: questions, ..Ledger::default() },
         empty: input.scanned.empty,
@@ -237,7 +274,7 @@ fn nothing_yet(settings: &JobSpec, running: Running) -> Result<RunStatus, JobErr
         failed_checks: BTreeMap::new(),
         kept: 0,
         marks: input.source.shape().marks.is_some().then_some(marks),
-        outputs: wanted.iter().map(|format| (format.file, 0, 0)).collect(),
+        outputs: wanted.iter().map(not_begun).collect(),
         placed: 0,
         running,
         session: None,

@@ -222,7 +222,7 @@ fn store(standing: &RunStatus) -> Check {
 fn needed(standing: &RunStatus) -> u64 {
     let left = standing.left();
     let answered = standing.ledger.answered;
-    let outputs: u64 = standing.outputs.iter().map(|(_, _, bytes)| *bytes).sum();
+    let outputs: u64 = standing.outputs.iter().map(|output| output.bytes).sum();
     // The store holds what the longest of the outputs does, and an index.
     let each = (outputs * 2).checked_div(answered).filter(|bytes| *bytes > 0);
     left.saturating_mul(each.unwrap_or(ANSWER_BYTES))

@@ -133,8 +133,8 @@ fn show(
     page.bar(ledger.answered, ledger.questions);
     page.blank();
     let causes = |wanted: Fault| {
-        let of = standing.failed.iter().filter(|(fault, ..)| *fault == wanted);
-        of.map(|(_, cause, number)| format!("{} {}", count(*number), one_line(cause)))
+        let of = standing.failed.iter().filter(|ended| ended.fault == wanted);
+        of.map(|ended| format!("{} {}", count(ended.count), one_line(&ended.cause)))
             .collect::<Vec<_>>()
             .join(", ")
     };
@@ -194,13 +194,13 @@ fn show(
     if let Some(life) = &standing.session {
         page.pair("last run", &life_words(life, &standing.running));
     }
-    for (rows, began) in standing.open_redos.iter().filter(|_| !is_running(standing)) {
-        let began = when(*began);
+    for redo in standing.open_redos.iter().filter(|_| !is_running(standing)) {
+        let began = when(redo.began);
         page.pair(
             "redo",
             &format!(
                 "{}, begun {began}, is not done: the same `dset redo` goes on",
-                one_line(rows)
+                one_line(&redo.rows)
             ),
         );
     }
@@ -246,18 +246,18 @@ fn state(standing: &RunStatus) -> String {
 }
 
 fn outputs(standing: &RunStatus) -> String {
-    let (_, first, _) = standing.outputs[0];
+    let first = standing.outputs[0].rows;
     let files = |rows: u64, names: &[&str]| format!("{} in {}", of(rows, "row"), names.join(", "));
-    let names: Vec<&str> = standing.outputs.iter().map(|(file, ..)| *file).collect();
-    let same = standing.outputs.iter().all(|(_, rows, _)| *rows == first);
+    let names: Vec<&str> = standing.outputs.iter().map(|output| output.file).collect();
+    let same = standing.outputs.iter().all(|output| output.rows == first);
     let mut words = match same {
         true => files(first, &names),
         false => {
-            let each = standing.outputs.iter().map(|(file, rows, _)| files(*rows, &[file]));
+            let each = standing.outputs.iter().map(|output| files(output.rows, &[output.file]));
             each.collect::<Vec<_>>().join(", ")
         }
     };
-    let least = standing.outputs.iter().map(|(_, rows, _)| *rows).min().unwrap_or(0);
+    let least = standing.outputs.iter().map(|output| output.rows).min().unwrap_or(0);
     let waiting = standing.ledger.answered.saturating_sub(least);
     if waiting > 0 && standing.placed >= least {
         words += &format!(", {} still to be written", count(waiting));
@@ -399,7 +399,7 @@ fn hints(
         ));
     }
     // Those the same command does not ask again.
-    let causes = standing.failed.iter().map(|(_, cause, _)| &**cause).filter(|_| standing.kept > 0);
+    let causes = standing.failed.iter().map(|ended| &*ended.cause).filter(|_| standing.kept > 0);
     let is_kept = |cause: Cause| cause.is_cut() || cause == Cause::FailedCheck;
     let kept = causes.filter(|cause| Cause::from_code(cause).is_some_and(is_kept));
     let redo = redo_command(which, before.as_ref()).ticked_with(" --failed");
@@ -421,14 +421,6 @@ pub(super) fn running(running: &Running) -> Value {
 }
 
 fn object(settings: &JobSpec, standing: &RunStatus, money: &Money) -> Value {
-    let failed = standing
-        .failed
-        .iter()
-        .map(|(fault, cause, number)| json!({ "fault": fault, "cause": cause, "count": number }));
-    let outputs = standing
-        .outputs
-        .iter()
-        .map(|(file, rows, bytes)| json!({ "file": file, "rows": rows, "bytes": bytes }));
     let causes = standing.failed_asks.causes.iter();
     let causes: serde_json::Map<String, Value> =
         causes.map(|(cause, number)| (cause.clone(), json!(number))).collect();
@@ -444,7 +436,7 @@ fn object(settings: &JobSpec, standing: &RunStatus, money: &Money) -> Value {
         "empty": standing.empty,
         "bad_rows": standing.bad_rows.count,
         "left_out": standing.left_out.count(),
-        "failed": failed.collect::<Vec<_>>(),
+        "failed": standing.failed,
         "failed_checks": standing.failed_checks,
         "marks": {
             "marked": marks.marked,
@@ -452,7 +444,7 @@ fn object(settings: &JobSpec, standing: &RunStatus, money: &Money) -> Value {
             "unmarked": marks.unmarked.count,
             "though_answered": marks.though_answered.count,
         },
-        "outputs": outputs.collect::<Vec<_>>(),
+        "outputs": standing.outputs,
         "failed_asks": {
             "count": standing.failed_asks.count,
             "maybe_paid": standing.failed_asks.maybe_paid,
@@ -461,7 +453,7 @@ fn object(settings: &JobSpec, standing: &RunStatus, money: &Money) -> Value {
         "model": standing.requests[0].model,
         "endpoint": standing.endpoint().unwrap_or(settings.model().base_url().as_str()),
         "edition": standing.edition,
-        "open_redos": standing.open_redos.iter().map(|(rows, began)| json!({ "rows": rows, "began": began })).collect::<Vec<_>>(),
+        "open_redos": standing.open_redos,
         "last_run": standing.session.as_ref().map(|life| json!({
             "started_at": life.started_at,
             "ended_at": life.ended_at,

@@ -19,6 +19,7 @@ use dset_core::settings::{CostLimits, JobSpec};
 use crate::error::JobError;
 use crate::os::lock::{Running, holder, running};
 use crate::store::{IntegrityError, Invocation, Store, open_readonly};
+use crate::view::index::RowsSeen;
 use crate::view::status::Rows;
 use crate::view::verify::integrity::{damaged, unreadable};
 
@@ -197,7 +198,7 @@ fn check(store: &Store, settings: &JobSpec, in_flux: bool) -> Result<VerifyRepor
         Ok(sound) => sound,
         Err(report) => return Ok(*report),
     };
-    let (ledger, _, marks) = index.rows(store)?;
+    let RowsSeen { ledger, marks, .. } = index.rows(store)?;
     let mut found = Findings::default();
     // Without its answers an order cannot be followed.
     let lost = [IntegrityError::PlaceWithoutAnswer, IntegrityError::KeyWithoutAnswer];
