@@ -5,7 +5,7 @@
 /// several times what it uses.
 pub fn give_back_large_blocks() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    #[allow(
+    #[expect(
         unsafe_code,
         reason = "the C library's setting has no other form; it takes two numbers"
     )]

@@ -313,5 +313,4 @@ impl SharedWork for Work {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests;

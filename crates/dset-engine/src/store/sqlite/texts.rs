@@ -272,7 +272,6 @@ fn out_of_memory(_: std::io::Error) -> Error {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use proptest::prelude::*;
     use rusqlite::params;

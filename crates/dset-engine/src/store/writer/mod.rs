@@ -507,5 +507,4 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests;
