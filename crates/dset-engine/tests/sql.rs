@@ -18,8 +18,10 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 fn only_the_folders_of_the_stores_speak_sql() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut found = Vec::new();
-    for name in ["dset-core", "dset-engine", "dset-mock", "dset-cli"] {
-        sources(&crates.join(name).join("src"), &mut found);
+    for folder in [crates, &crates.parent().unwrap().join("bindings")] {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            sources(&entry.unwrap().path().join("src"), &mut found);
+        }
     }
     let store = crates.join("dset-engine/src/store");
     let own = [store.join("sqlite"), store.join("postgres")];
