@@ -3,13 +3,17 @@
 //! csv-core does the parsing. Its user, the csv crate, gives fields without the bytes they came from,
 //! and a cell can only be marked in place by those.
 
+mod error;
+mod record;
+
 use std::io::{self, Read};
-use std::ops::Range;
 
 use csv_core::{ReadFieldResult, Reader, ReaderBuilder};
 use memchr::{memchr, memchr2, memmem};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
+
+pub use error::RecordsError;
+pub use record::Record;
 
 use super::quotes::Quotes;
 use crate::csv::sniff::DetectedEncoding;
@@ -23,199 +27,6 @@ const END_MARK: u8 = 0x1a;
 const ESC: u8 = 0x1b;
 const CHUNK: usize = 64 * 1024;
 const DECODED: usize = 4 * 1024;
-
-/// Why no record could be read.
-#[derive(Debug, Error)]
-pub enum RecordsError {
-    /// Bytes that are no UTF-8.
-    #[error("line {line}, column {column}: byte 0x{byte:02X} is not UTF-8")]
-    NotUtf8 {
-        /// Row as a spreadsheet counts it, from 1.
-        row: u64,
-        /// Byte of the file, from 0.
-        offset: u64,
-        /// Line in the file, from 1.
-        line: u64,
-        /// Character in the line, from 1.
-        column: u64,
-        /// The byte at which UTF-8 decoding failed.
-        byte: u8,
-        /// The readable text around it.
-        near: String,
-        /// What the file is instead, where its beginning tells.
-        guess: Option<DetectedEncoding>,
-    },
-    /// Signs of an encoding that writes everything with the signs of ASCII.
-    #[error("line {line}: text in ISO-2022")]
-    Shifted {
-        /// Line in the file, from 1.
-        line: u64,
-    },
-    /// A quote within quotes is written with a backslash before it, not twice.
-    #[error("row {row}, line {line}: a quote with a backslash before it within quotes")]
-    Backslash {
-        /// Row as a spreadsheet counts it, from 1.
-        row: u64,
-        /// Line in the file, from 1.
-        line: u64,
-    },
-    /// There is text behind the quote that ends a cell.
-    #[error("row {row}, line {line}: text behind the quote that ends a cell")]
-    StrayQuote {
-        /// Row as a spreadsheet counts it, from 1.
-        row: u64,
-        /// Line in the file, from 1.
-        line: u64,
-        /// The cell as it stands there.
-        cell: String,
-    },
-    /// A NUL byte, which no text has.
-    #[error("line {line}, column {column}: a NUL byte")]
-    Nul {
-        /// Line in the file, from 1.
-        line: u64,
-        /// Character in the line, from 1.
-        column: u64,
-        /// What the file may be, where that is text.
-        guess: Option<DetectedEncoding>,
-    },
-    /// A record of more than [`CELL_BYTES_MAX`] bytes.
-    #[error("line {line}: a row of more than {} MiB; is a quote missing?", CELL_BYTES_MAX >> 20)]
-    TooLarge {
-        /// The line it begins on.
-        line: u64,
-    },
-    /// The file ends within quotes: everything behind the one that opens them is in one cell.
-    #[error("line {line}: a quote that is never closed")]
-    Unclosed {
-        /// The line with the quote.
-        line: u64,
-    },
-    /// The file cannot be read.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
-
-/// One record and the bytes it came from.
-#[derive(Debug, Default)]
-pub struct Record {
-    /// Its row as a spreadsheet counts it, from 1: blank lines count, newlines in quotes do not.
-    pub row_number: u64,
-    /// The line of the file on which it begins, from 1.
-    pub line: u64,
-    raw: Vec<u8>,
-    text: Vec<u8>,
-    /// Of each field: its bytes in `raw`, quotes included, and its decoded text in `text`.
-    fields: Vec<(Range<usize>, Range<usize>)>,
-    quotes: Quotes,
-}
-
-impl Record {
-    /// Returns how many fields it has.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.fields.len()
-    }
-
-    /// Returns true if it has no field, as before the first record.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.fields.is_empty()
-    }
-
-    /// Returns a field, decoded; absent where the record is too short.
-    #[must_use]
-    pub fn cell(&self, at: usize) -> Option<&str> {
-        let (_, text) = self.fields.get(at)?;
-        Some(std::str::from_utf8(&self.text[text.clone()]).expect("the whole record is UTF-8"))
-    }
-
-    /// Returns all fields, decoded.
-    pub fn cells(&self) -> impl Iterator<Item = &str> {
-        (0..self.len()).filter_map(|at| self.cell(at))
-    }
-
-    /// Adds fields behind the first `len`, which it is given where it has fewer; what it has beyond them goes.
-    pub fn append<'a>(&mut self, len: usize, texts: impl IntoIterator<Item = &'a str>) {
-        let raw = self.raw.len();
-        self.fields.resize(len, (raw..raw, 0..0));
-        for text in texts {
-            let begins = self.text.len();
-            self.text.extend_from_slice(text.as_bytes());
-            self.fields.push((raw..raw, begins..self.text.len()));
-        }
-    }
-
-    /// Returns the bytes from the end of the record before to the end of this one: a byte order
-    /// mark, blank lines, the fields, the end of the line.
-    #[must_use]
-    pub fn raw(&self) -> &[u8] {
-        &self.raw
-    }
-
-    /// Returns where in [`Record::raw`] a field stands, with its quotes.
-    #[must_use]
-    pub fn raw_field(&self, at: usize) -> Option<Range<usize>> {
-        self.fields.get(at).map(|(raw, _)| raw.clone())
-    }
-
-    /// Returns true if a field has quotes around it.
-    #[must_use]
-    pub fn is_quoted(&self, at: usize) -> bool {
-        let raw = self.raw_field(at).map(|field| &self.raw[field]);
-        raw.is_some_and(|raw| raw.len() > 1 && raw.starts_with(b"\"") && raw.ends_with(b"\""))
-    }
-
-    /// Returns the line of the quote that opens the last field, if nothing closes it.
-    fn unclosed(&self) -> Option<u64> {
-        let (field, _) = self.fields.last()?;
-        let raw = &self.raw[field.clone()];
-        let is_open = raw.starts_with(b"\"") && self.quotes.end(raw).is_none();
-        is_open.then(|| self.line_of(field.start))
-    }
-
-    fn line_of(&self, at: usize) -> u64 {
-        let before = &self.raw[self.fields[0].0.start..at];
-        self.line + before.iter().filter(|&&byte| byte == b'\n').count() as u64
-    }
-
-    /// Finds a field whose quotes do not mean what they seem to: its text would be cut or garbled.
-    fn misquoted(&self) -> Option<RecordsError> {
-        memchr(b'"', &self.raw)?;
-        // A field that ends with a backslash and its quote may go on behind the comma.
-        let mut goes_on = false;
-        for (field, _) in &self.fields {
-            let raw = &self.raw[field.clone()];
-            let (row, line) = (self.row_number, || self.line_of(field.start));
-            if !raw.starts_with(b"\"") {
-                if goes_on && raw.ends_with(b"\"") {
-                    return Some(RecordsError::Backslash { row, line: line() });
-                }
-                continue;
-            }
-            let Some(end) = self.quotes.end(raw) else { continue };
-            goes_on |= self.quotes == Quotes::Twice && raw[..end].ends_with(b"\\");
-            if raw[end + 1..].iter().all(u8::is_ascii_whitespace) {
-                continue;
-            }
-            let has_backslash = memmem::find(raw, b"\\\"").is_some();
-            return Some(match has_backslash && self.quotes == Quotes::Twice {
-                true => RecordsError::Backslash { row, line: line() },
-                false => {
-                    let cell = String::from_utf8_lossy(raw).into_owned();
-                    RecordsError::StrayQuote { row, line: line(), cell }
-                }
-            });
-        }
-        None
-    }
-
-    fn clear(&mut self) {
-        self.raw.clear();
-        self.text.clear();
-        self.fields.clear();
-    }
-}
 
 /// The end of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
