@@ -1,5 +1,6 @@
 //! A whole reply: what it says, and how its answer ended.
 
+pub(crate) mod answer_builder;
 pub(crate) mod choices;
 pub(crate) mod content;
 pub(crate) mod document;

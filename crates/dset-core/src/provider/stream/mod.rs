@@ -24,7 +24,7 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 use crate::answer::{Cause, Failure, FailureClass, ParsedReply};
 use crate::provider::failure::{error, other_apis};
 use crate::provider::reply::{HttpReply, REPLY_BYTES_MAX, TransportError};
-use crate::provider::response::document::AnswerBuilder;
+use crate::provider::response::answer_builder::AnswerBuilder;
 use crate::provider::response::finish_reason::transient;
 use crate::provider::response::read::{
     classify_transport_error, read_document, read_untidy, read_whole, text_of,

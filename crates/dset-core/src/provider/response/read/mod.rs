@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
 
-use super::document::AnswerBuilder;
+use super::answer_builder::AnswerBuilder;
 use crate::answer::{Cause, Failure, FailureClass, ParsedReply, Refusal};
 use crate::provider::failure::{error, other_apis, page};
 use crate::provider::lenient_json::{join_halves, mended};
