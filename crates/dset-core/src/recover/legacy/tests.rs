@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::answer::row::Metadata;
 use crate::time::stamp;
 
 const HEADER: &str = "timestamp,question,thoughts,final_answer\r\n";
