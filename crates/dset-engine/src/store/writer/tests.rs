@@ -1,11 +1,14 @@
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use dset_core::answer::{Answer, Usage};
 use dset_core::item::question::{Key, Question, QuestionId};
+use dset_core::run::JournalRecord;
 use dset_core::run::ask::AskId;
 use dset_core::time::Time;
 
 use super::*;
+use crate::store::roles::{AnswerRef, Write};
 
 /// A journal that is no database: numbers for answers, and places.
 #[derive(Clone, Default)]
