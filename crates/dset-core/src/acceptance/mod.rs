@@ -22,7 +22,7 @@ use crate::schema::{Reason, Schema};
 use crate::structured::{Json, Parsed, Place, PlaceError, Unreadable, read};
 
 pub use another_try::{RetryWith, another_try};
-pub use terms::{Standing, Terms};
+pub use terms::{Occasion, Rejudgement, Standing, Terms};
 
 /// The version of what a schema holds for right; a check has its own in [`Kind::version`](crate::check::Kind).
 const VERSION: u32 = 1;

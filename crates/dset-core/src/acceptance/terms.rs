@@ -33,6 +33,26 @@ pub enum Standing {
     Failed,
 }
 
+/// What becomes of the verdicts that a stored answer gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rejudgement {
+    /// Nothing: they are those that it has.
+    Same,
+    /// They are recorded.
+    Record,
+    /// They wait until somebody has decided on them.
+    Wait,
+}
+
+/// What a stored answer is judged for.
+#[derive(Debug, Clone, Copy)]
+pub struct Occasion {
+    /// For the first time on these terms; else because its row may have changed.
+    pub is_new: bool,
+    /// It is to come in place of others with its verdict.
+    pub replaces: bool,
+}
+
 impl Terms {
     /// Takes what is to be remembered of an acceptance.
     #[must_use]
@@ -58,6 +78,25 @@ impl Terms {
     #[must_use]
     pub fn consequence(&self, verdicts: Option<&[Verdict]>) -> Consequence {
         verdicts.map_or(Consequence::Accept, |verdicts| consequence(verdicts, &self.on_fail))
+    }
+
+    /// Says what becomes of the verdicts that a stored answer gets; `before` are those that it has, if any.
+    #[must_use]
+    pub fn rejudgement(
+        &self,
+        before: Option<&[Verdict]>,
+        now: Option<&[Verdict]>,
+        Occasion { is_new, replaces }: Occasion,
+    ) -> Rejudgement {
+        if before == Some(now.unwrap_or_default()) && !replaces {
+            return Rejudgement::Same;
+        }
+        let is_accepted = |list| self.consequence(list) == Consequence::Accept;
+        let takes_away = before.is_some() && is_accepted(before) && !is_accepted(now);
+        match is_new && !takes_away {
+            true => Rejudgement::Record,
+            false => Rejudgement::Wait,
+        }
     }
 
     /// Says where a question stands after so many answers, of which the last asks for this.

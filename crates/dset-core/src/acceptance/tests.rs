@@ -224,3 +224,31 @@ fn another_try_shows_the_answer_and_each_reason_with_its_place() {
     let chat = another_try(&Content::Chat(turns), answer, verdicts.reasons(), RetryWith::Reasons);
     assert_eq!(chat.texts().count(), 5);
 }
+
+#[test]
+fn verdicts_that_take_away_what_was_accepted_wait_for_a_decision() {
+    use Rejudgement::{Record, Same, Wait};
+    let acceptance = acceptance(None, json!([{"name": "length", "max": 3}]));
+    let terms = Terms::new(&acceptance, &crate::settings::Checks::default());
+    let (good, bad) = (accept(&acceptance, "a").list, accept(&acceptance, "abcd").list);
+    // As the store has them: nothing of one that passes everything.
+    let (passed, failed) = (None, Some(&*bad));
+    let (new, again) =
+        (Occasion { is_new: true, replaces: false }, Occasion { is_new: false, replaces: false });
+    for (before, now, how, becomes) in [
+        (None, passed, new, Record),
+        (None, failed, new, Record),
+        (Some(&[][..]), passed, again, Same),
+        (failed, failed, again, Same),
+        (failed, failed, new, Same),
+        (Some(&[][..]), failed, new, Wait),
+        (Some(&*good), failed, new, Wait),
+        (failed, passed, new, Record),
+        (failed, passed, again, Wait),
+        (Some(&[][..]), failed, again, Wait),
+        (failed, failed, Occasion { replaces: true, ..new }, Record),
+        (failed, failed, Occasion { replaces: true, ..again }, Wait),
+    ] {
+        assert_eq!(terms.rejudgement(before, now, how), becomes, "{before:?} {now:?} {how:?}");
+    }
+}

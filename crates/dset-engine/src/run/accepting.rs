@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use dset_core::acceptance::{Acceptance, Consequence, Terms, Verdict};
+use dset_core::acceptance::{Acceptance, Consequence, Occasion, Rejudgement, Terms, Verdict};
 use dset_core::item::question::{QuestionId, QuestionIndex};
 use dset_core::key::RequestSettings;
 use dset_core::plan::AnswerId;
@@ -18,6 +18,7 @@ use crate::run::prepare::Decisions;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::items::{Items, Prepared};
 use crate::store::{IdSet, NewVerdicts, Rejudged, Store, StoreError, Write};
+use crate::view::check::JudgedAnswers;
 
 /// So many verdicts are recorded at once.
 const BATCH: usize = 4_096;
@@ -94,23 +95,7 @@ impl Accepting {
         let applied =
             decisions.applies.as_deref().filter(|applied| applied.acceptance == acceptance);
         let to_replace = store.to_replace()?;
-        let is_accepted = |list: Option<&[_]>| self.terms.consequence(list) == Consequence::Accept;
-        let judged = |answer: AnswerId, verdicts: NewVerdicts| {
-            let before = to_replace.get(&answer).filter(|_| is_accepted(verdicts.list.as_deref()));
-            let aside = before.into_iter().flatten().copied().map(Write::SetAside);
-            aside.chain([Write::Judged { answer, verdicts }]).collect::<Vec<_>>()
-        };
-        let mut just_judged = IdSet::default();
-        for part in applied.map_or(&[][..], |applied| &applied.verdicts).chunks(BATCH) {
-            let writes: Vec<Write> = part
-                .iter()
-                .flat_map(|(answer, list)| {
-                    just_judged.insert(*answer);
-                    judged(*answer, NewVerdicts { acceptance, list: list.clone() })
-                })
-                .collect();
-            store.commit(&writes)?;
-        }
+        let just_judged = self.record_applied(applied, store, &to_replace)?;
         let unjudged = match self.terms.are_of_whole_alone() {
             true => store.unjudged_cut(generation, &acceptance)?,
             false => store.unjudged(generation, &acceptance)?,
@@ -138,35 +123,29 @@ impl Accepting {
         let ScannedInput { source, prompts, requests, .. } = input;
         let archive = store.reader()?;
         try_for_each_planned(&mut **source, prompts, &requests[0], &plan.plan, |seen| {
-            for at in seen.entries {
-                for answer in wanted.remove(&at).into_iter().flatten() {
-                    let row = match archive.row(answer) {
-                        Err(StoreError::TextDamaged { .. }) if decisions.redo.is_some() => continue,
-                        row => row?,
-                    };
-                    let is_new = is_new(&answer);
-                    let before = archive.verdicts(answer, &acceptance)?;
-                    let verdicts = match &before {
-                        Some(before) if !is_new => {
-                            self.judge.judge_again(row.received(), seen.item, before)
-                        }
-                        _ => self.judge.judge(row.received(), seen.item),
-                    };
-                    let list = (!verdicts.are_passed()).then_some(verdicts.list);
-                    let is_same = |it: &[_]| it == list.as_deref().unwrap_or_default();
-                    if before.as_deref().is_some_and(is_same) && !to_replace.contains_key(&answer) {
-                        continue;
+            let of_row = seen.entries.filter_map(|at| wanted.remove(&at)).flatten();
+            for answer in of_row {
+                let row = match archive.row(answer) {
+                    Err(StoreError::TextDamaged { .. }) if decisions.redo.is_some() => continue,
+                    row => row?,
+                };
+                let is_new = is_new(&answer);
+                let before = archive.verdicts(answer, &acceptance)?;
+                let verdicts = match &before {
+                    Some(before) if !is_new => {
+                        self.judge.judge_again(row.received(), seen.item, before)
                     }
-                    let was_accepted =
-                        before.as_deref().is_some_and(|list| is_accepted(Some(list)));
-                    let waits = match is_new {
-                        true => was_accepted && !is_accepted(list.as_deref()),
-                        false => true,
-                    };
-                    let verdicts = NewVerdicts { acceptance, list };
-                    match waits {
-                        true => drop(rejudged.insert(answer, verdicts)),
-                        false => writes.extend(judged(answer, verdicts)),
+                    _ => self.judge.judge(row.received(), seen.item),
+                };
+                let list = (!verdicts.are_passed()).then_some(verdicts.list);
+                let how = Occasion { is_new, replaces: to_replace.contains_key(&answer) };
+                let becomes = self.terms.rejudgement(before.as_deref(), list.as_deref(), how);
+                let verdicts = NewVerdicts { acceptance, list };
+                match becomes {
+                    Rejudgement::Same => {}
+                    Rejudgement::Wait => drop(rejudged.insert(answer, verdicts)),
+                    Rejudgement::Record => {
+                        writes.extend(self.judged(answer, verdicts, &to_replace))
                     }
                 }
             }
@@ -177,6 +156,41 @@ impl Accepting {
         })?;
         store.commit(&writes)?;
         Ok(rejudged)
+    }
+
+    /// Records the verdicts that a check has found; returns the answers that they are on.
+    fn record_applied(
+        &self,
+        applied: Option<&JudgedAnswers>,
+        store: &mut Store,
+        to_replace: &HashMap<AnswerId, Vec<AnswerId>>,
+    ) -> Result<IdSet, JobError> {
+        let acceptance = self.terms.fingerprint;
+        let mut recorded = IdSet::default();
+        for part in applied.map_or(&[][..], |applied| &applied.verdicts).chunks(BATCH) {
+            let mut writes = Vec::new();
+            for (answer, list) in part {
+                recorded.insert(*answer);
+                let verdicts = NewVerdicts { acceptance, list: list.clone() };
+                writes.extend(self.judged(*answer, verdicts, to_replace));
+            }
+            store.commit(&writes)?;
+        }
+        Ok(recorded)
+    }
+
+    /// Returns what is written for a verdict: with an answer that is accepted, those go that it is to come in
+    /// place of.
+    fn judged(
+        &self,
+        answer: AnswerId,
+        verdicts: NewVerdicts,
+        to_replace: &HashMap<AnswerId, Vec<AnswerId>>,
+    ) -> impl Iterator<Item = Write> {
+        let is_accepted = self.terms.consequence(verdicts.list.as_deref()) == Consequence::Accept;
+        let before = to_replace.get(&answer).filter(|_| is_accepted).cloned();
+        let aside = before.into_iter().flatten().map(Write::SetAside);
+        aside.chain([Write::Judged { answer, verdicts }])
     }
 }
 
