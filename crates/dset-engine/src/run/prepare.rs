@@ -163,16 +163,11 @@ impl Job {
     ) -> Result<PreparedJob, JobError> {
         let formats = live_formats(&settings.formats)?;
         let marks_known = marks_known(&settings.output);
-        let choice = settings.reading.choice.clone();
-        if let Some(rows) = decisions.pilot {
-            settings.reading.choice = choice.pilot(rows);
-        }
         let named = settings.input.clone();
         if let Some(spooled) = &decisions.spooled {
             settings.input = spooled.path().to_owned();
         }
-        let mut input = ScannedInput::to_ask(&mut settings, marks_known.clone())?;
-        settings.reading.choice = choice;
+        let mut input = scan(&mut settings, decisions.pilot, marks_known.clone())?;
         let mut accepting = Accepting::new(&settings, &input)?;
         refuse_early(&input, &settings, &decisions, can_ask)?;
         settings.input = named;
@@ -189,39 +184,24 @@ impl Job {
         // What is thought of answers is no decision, and may have taken long: it stays.
         folder.judge(&mut input, generation, accepting.as_ref(), &decisions)?;
         folder.store.hold_writes()?;
-        if decisions.from_start {
-            folder.store.withdraw_presumed()?;
-        } else if decisions.from_bookmark {
-            folder.store.agree_to_presumed()?;
-        }
-        let mut starts_at_row = None;
-        if was_blank && !folder.has_imported() {
-            let before = bare_bookmark(&input.scanned, &settings, &decisions)?;
-            if !before.is_empty() {
-                folder.store.presume(&before)?;
-                starts_at_row = input.scanned.first_marked_row;
-            }
-        }
-
+        let starts_at_row = folder.presume(&input, &settings, &decisions, was_blank)?;
         if let Some(accepting) = accepting.as_ref().filter(|_| decisions.again_failed) {
             folder.store.withdraw_kept(&accepting.terms)?;
         }
         let terms = accepting.as_ref().map(|accepting| &accepting.terms);
         let mut plan = RunPlan::new(&input, &folder.store, generation, terms)?;
-        let (mut again_continued, mut opens_generation) = (false, false);
-        if decisions.ask_again && !folder.store.is_blank()? {
-            again_continued = plan.is_unfinished_again();
+        let asks_again = decisions.ask_again && !folder.store.is_blank()?;
+        let again_continued = asks_again && plan.is_unfinished_again();
+        let opens_generation = asks_again && !again_continued;
+        if opens_generation {
             // Nothing moves for a run that could not ask anything afterwards.
-            if !again_continued && !can_ask {
+            if !can_ask {
                 return Err(JobError::NoKey);
             }
-            if !again_continued {
-                let generation = plan.generation + 1;
-                folder.open_generation(&input, generation)?;
-                folder.judge(&mut input, generation, accepting.as_ref(), &decisions)?;
-                plan = RunPlan::new(&input, &folder.store, generation, terms)?;
-                opens_generation = true;
-            }
+            let generation = plan.generation + 1;
+            folder.open_generation(&input, generation)?;
+            folder.judge(&mut input, generation, accepting.as_ref(), &decisions)?;
+            plan = RunPlan::new(&input, &folder.store, generation, terms)?;
         }
         let mut chosen = Vec::new();
         if let Some(which) = &decisions.redo {
@@ -255,6 +235,21 @@ impl Job {
         let report = PreparationReport { redo_continued: continued, ..job.report };
         Ok(PreparedJob { report, replaced, redo: begun, ..job })
     }
+}
+
+/// Scans the rows that are asked, of a pilot so many alone.
+fn scan(
+    settings: &mut JobSpec,
+    pilot: Option<u64>,
+    marks_known: MarksColumn,
+) -> Result<ScannedInput, JobError> {
+    let choice = settings.reading.choice.clone();
+    if let Some(rows) = pilot {
+        settings.reading.choice = choice.pilot(rows);
+    }
+    let input = ScannedInput::to_ask(settings, marks_known)?;
+    settings.reading.choice = choice;
+    Ok(input)
 }
 
 /// Fails where a run would be in vain, before anything is made: a folder with a store would look
@@ -381,6 +376,31 @@ impl RunFolder {
         let is_blank = traces.is_blank && rescued.is_none();
         self.recovered.extend(rescued.map(Recovered::TakenIn));
         Ok(is_blank)
+    }
+
+    /// Takes the rows before a bookmark as answered, or no longer, as was decided; returns the row that a run
+    /// of a new folder starts at because of it.
+    fn presume(
+        &mut self,
+        input: &ScannedInput,
+        settings: &JobSpec,
+        decisions: &Decisions,
+        was_blank: bool,
+    ) -> Result<Option<u64>, JobError> {
+        if decisions.from_start {
+            self.store.withdraw_presumed()?;
+        } else if decisions.from_bookmark {
+            self.store.agree_to_presumed()?;
+        }
+        if !was_blank || self.has_imported() {
+            return Ok(None);
+        }
+        let before = bare_bookmark(&input.scanned, settings, decisions)?;
+        if before.is_empty() {
+            return Ok(None);
+        }
+        self.store.presume(&before)?;
+        Ok(input.scanned.first_marked_row)
     }
 
     /// Judges what is stored of a generation and was not judged so far.
