@@ -21,8 +21,8 @@ use crate::os::files;
 use crate::os::files::EARLIER;
 use crate::output::live::{LiveFormat, legacy};
 use crate::store::{
-    AnswerRef, Checkpoint, NewAnswer, Store, StoreError, StoredCheckpoint, Write as ToRecord,
-    tail_of,
+    AnswerRef, Checkpoint, Given, NewAnswer, Store, StoreError, StoredCheckpoint,
+    Write as ToRecord, tail_of,
 };
 
 /// What was taken over.
@@ -260,7 +260,8 @@ pub fn recover_from_output(
     let (mut taken, mut new) = (0, 0);
     for (row, id) in all.into_iter().zip(&ids).skip(from).filter(|(row, _)| output.is_ours(row)) {
         let model = row.metadata.model.clone().filter(|_| by_model);
-        let answer = match known.get(&(id.hash(), row.metadata.sample.unwrap_or(0), model)) {
+        let sample = row.metadata.sample.unwrap_or(0);
+        let answer = match known.get(&Given { question: id.hash(), sample, model }) {
             Some((_, true)) => continue,
             // Its answer is there, and only its place was lost.
             Some((answer, false)) if is_as_marked => AnswerRef::Stored(*answer),

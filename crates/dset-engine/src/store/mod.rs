@@ -43,8 +43,8 @@ pub use sqlite::{
     Session, SnippetPart, Store, StoredCheckpoint,
 };
 pub(crate) use sqlite::{
-    CsvWish, IdSet, MeasuredAnswer, NewVerdicts, OpenRedo, RATE_HISTORY_BACK_MS, RateHistory,
-    Rejudged, SearchTerms, StoredCall, Tokenizer, Wanted, merge_reviews,
+    CsvWish, Given, IdSet, MeasuredAnswer, NewVerdicts, OpenRedo, RATE_HISTORY_BACK_MS,
+    RateHistory, Rejudged, SearchTerms, StoredCall, Tokenizer, Wanted, merge_reviews,
 };
 pub(crate) use writer::replaced::Replaced;
 pub use writer::{Checkpoint, OutputOrder, Placed, ToStore, Writer, WriterSettings};

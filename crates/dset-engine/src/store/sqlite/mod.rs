@@ -61,7 +61,7 @@ pub(crate) use mirrored::{LifeRow, SettingsRow};
 #[cfg(feature = "postgres")]
 pub(crate) use mirrored::{SENT, UNSENT};
 pub(crate) use open_questions::OpenQuestions;
-pub(crate) use plan::{Anew, Wanted};
+pub(crate) use plan::{Anew, Given, Wanted};
 pub use recent::Recent;
 pub(crate) use redos::OpenRedo;
 pub use reviews::{Review, ReviewChange};

@@ -191,8 +191,10 @@ impl Store {
              LEFT JOIN answer_facts f ON f.answer = k.answer WHERE k.edition = ?1";
         let mut statement = self.reader.connection.prepare(sql)?;
         let answers = statement.query_map(params![edition, by_model], |row| {
-            let (id, model) = (row.get(2)?, facts::model(row, 3)?);
-            Ok(((row.get(0)?, row.get(1)?, model), (id, placed.has(id))))
+            let id = row.get(2)?;
+            let (question, sample) = (row.get(0)?, row.get(1)?);
+            let given = Given { question, sample, model: facts::model(row, 3)? };
+            Ok((given, (id, placed.has(id))))
         })?;
         Ok(answers.collect::<Result<_, _>>()?)
     }
@@ -275,5 +277,11 @@ impl Store {
     }
 }
 
-/// A question, the sample, and the model that says it answered.
-pub(crate) type Given = ([u8; 16], u32, Option<String>);
+/// What an answer was given to.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Given {
+    pub(crate) question: [u8; 16],
+    pub(crate) sample: u32,
+    /// The model that says it answered, where that is asked for.
+    pub(crate) model: Option<String>,
+}
