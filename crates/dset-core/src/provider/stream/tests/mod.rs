@@ -2,7 +2,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::answer::{Answer, Refusal, Usage};
+use crate::answer::{Answer, Failure, FailureClass, ParsedReply, Refusal, Usage};
+use crate::provider::reply::TransportError;
 use crate::provider::response::read::parse_reply;
 use crate::provider::response::read::tests::fixtures;
 
