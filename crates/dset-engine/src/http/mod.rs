@@ -3,6 +3,7 @@
 pub mod ask;
 pub(crate) mod client;
 mod deadline;
+mod describe_error;
 pub mod probe;
 pub(crate) mod redact;
 mod tunnel;

@@ -15,11 +15,9 @@ use secrecy::SecretString;
 use thiserror::Error;
 use url::Url;
 
-use crate::http::ask::{
-    CONNECT_TIMEOUT, Endpoint, EndpointError, EndpointSettings, describe_error, find_tls_error,
-    headers, is_not_http,
-};
+use crate::http::ask::{CONNECT_TIMEOUT, Endpoint, EndpointError, EndpointSettings, headers};
 use crate::http::client::Client;
+use crate::http::describe_error::{describe_error, find_tls_error, is_not_http};
 use crate::http::redact::KeyRedactor;
 
 /// How long all of it may take: the user waits for it at a terminal.

@@ -13,7 +13,7 @@ use hyper::header::{HOST, HeaderMap};
 use hyper::rt::{Read, Write};
 use hyper::{Method, Request, StatusCode, Uri};
 
-use crate::http::ask::describe_error;
+use crate::http::describe_error::describe_error;
 
 /// Why there is no tunnel. Says nothing of a user and a password.
 #[derive(Debug)]
