@@ -13,6 +13,7 @@ mod id_set;
 mod input_marks;
 mod iterate;
 mod journal;
+mod judged;
 mod keys;
 mod lengths;
 pub(crate) mod limits;
