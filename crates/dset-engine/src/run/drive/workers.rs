@@ -7,7 +7,8 @@ use std::sync::mpsc as threads;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use dset_core::acceptance::RetryWith;
+use dset_core::acceptance::{RetryWith, Terms};
+use dset_core::plan::Plan;
 use dset_core::rate::Bounds;
 use dset_core::rate::sliding_window::MinuteLimits;
 use dset_core::run::{Enough, Event, Machine, Rules, Seq};
@@ -21,6 +22,7 @@ use crate::output::live::{Outputs, SinkError, ToSinks};
 use crate::run::drive::Run;
 use crate::run::drive::peers::Target;
 use crate::run::feeder::{EarlierAnswers, QuestionFeeder};
+use crate::run::lanes::Lane;
 use crate::run::prepare::{Job, PreparedJob, RunFolder};
 use crate::source::error_marks::MarkError;
 use crate::store::{
@@ -72,18 +74,12 @@ impl Run {
         let RunFolder { path: folder, lock, store, .. } = job.folder;
         let (tell, told) = unbounded_channel();
         let plan = Arc::new(plan);
-        let (mut earlier, mut lane) = (RateHistory::default(), job.lane);
-        if options.minute != MinuteLimits::default() {
-            earlier = store.rate_history(unix_ms())?;
-        }
-        if let Some(lane) = &mut lane {
-            earlier.add(std::mem::take(&mut lane.history));
-        }
+        let mut lane = job.lane;
+        let earlier = earlier_asks(&store, options, lane.as_mut())?;
         // A run that has nothing to ask says nothing of where the answers are from.
         let before = if job.report.pending == 0 { store.last_life()? } else { None };
         let endpoint = before.map_or_else(|| spec.model().endpoint(), |(before, _)| before);
-        let began = unix_ms();
-        let session = store.begin_life(began, job.settings_ids[0], &endpoint)?;
+        let session = store.begin_life(unix_ms(), job.settings_ids[0], &endpoint)?;
         if let Some(redo) = job.redo {
             store.save_redo(&OpenRedo { life: session, ..redo })?;
         }
@@ -95,12 +91,7 @@ impl Run {
         let (sinks, orders) = threads::channel();
         let failed = store.failed(job.generation)?;
         let terms = &job.accepting.terms;
-        // Most runs hold answers against nothing, and read none of before.
-        let held_against = Some(terms).filter(|terms| !terms.are_of_whole_alone());
-        let earlier_answers = match held_against.is_some() || !plan.not_accepted.is_empty() {
-            true => Some(EarlierAnswers { archive: store.reader()?, terms: held_against.cloned() }),
-            false => None,
-        };
+        let earlier_answers = earlier_answers(&store, terms, &plan)?;
         let mut journal: Box<dyn Journal> = Box::new(store.into_journal(&folder)?);
         if let (Some(shared), Some(session)) = (&mut shared, shared_session) {
             journal = shared.begin(journal, session, told_by_others(&tell))?;
@@ -183,6 +174,35 @@ impl Run {
             _lane: lane,
         })
     }
+}
+
+/// Returns what was asked in the last minute in this folder, and in those that it takes turns with.
+fn earlier_asks(
+    store: &Store,
+    options: &RunOptions,
+    lane: Option<&mut Lane>,
+) -> Result<RateHistory, StoreError> {
+    let mut earlier = match options.minute == MinuteLimits::default() {
+        true => RateHistory::default(),
+        false => store.rate_history(unix_ms())?,
+    };
+    if let Some(lane) = lane {
+        earlier.add(std::mem::take(&mut lane.history));
+    }
+    Ok(earlier)
+}
+
+/// Returns what reads the answers of before; most runs hold answers against nothing, and read none.
+fn earlier_answers(
+    store: &Store,
+    terms: &Terms,
+    plan: &Plan,
+) -> Result<Option<EarlierAnswers>, StoreError> {
+    let terms = Some(terms).filter(|terms| !terms.are_of_whole_alone()).cloned();
+    if terms.is_none() && plan.not_accepted.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(EarlierAnswers { archive: store.reader()?, terms }))
 }
 
 /// Says of a run that has just begun what others need to know of it.
