@@ -160,14 +160,18 @@ impl RequestHasher {
     }
 
     /// Hashes the request of a row. A system prompt counts by what it says, however it was made.
-    pub fn fingerprint_of(&mut self, rendered: &Rendered<'_>) -> Fingerprint {
+    pub(crate) fn fingerprint_of(&mut self, rendered: &Rendered<'_>) -> Fingerprint {
         self.set_system(rendered.system.as_deref());
         self.fingerprint(rendered.keyed())
     }
 
     /// Hashes the request of a chat with this system prompt, in a domain of its own: no text has the
     /// key of a chat.
-    pub fn fingerprint_of_chat(&mut self, turns: &[Turn], system: Option<&str>) -> Fingerprint {
+    pub(crate) fn fingerprint_of_chat(
+        &mut self,
+        turns: &[Turn],
+        system: Option<&str>,
+    ) -> Fingerprint {
         self.set_system(system);
         self.buffer.clear();
         self.buffer.extend_from_slice(CHAT_DOMAIN);

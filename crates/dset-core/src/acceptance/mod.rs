@@ -381,7 +381,7 @@ impl Verdicts {
 
     /// Tells whether the token limit cut the answer.
     #[must_use]
-    pub fn are_of_a_cut_answer(&self) -> bool {
+    pub(crate) fn are_of_a_cut_answer(&self) -> bool {
         self.list.iter().any(Verdict::says_cut)
     }
 

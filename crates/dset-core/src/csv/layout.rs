@@ -157,7 +157,7 @@ impl Layout {
     /// question column's own where that is called so too, since another spelling could be taken for
     /// the column that the user named.
     #[must_use]
-    pub fn status_name(&self) -> &str {
+    pub(crate) fn status_name(&self) -> &str {
         if self.named(STATUS).next().is_some() {
             return OWN_STATUS;
         }

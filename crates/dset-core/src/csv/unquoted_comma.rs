@@ -56,7 +56,7 @@ impl UnquotedCommaDetector {
     /// a header one more than the first row has may be a status; under a first row of one cell, which makes
     /// the file one of lines, only where it says what people write there.
     #[must_use]
-    pub fn looks_split(&self, row: &Record) -> bool {
+    pub(crate) fn looks_split(&self, row: &Record) -> bool {
         let question = row.cell(self.question).unwrap_or_default();
         let at = self.question + 1;
         if row.len() <= at || question.trim().is_empty() || row.is_quoted(self.question) {

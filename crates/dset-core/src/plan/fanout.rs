@@ -33,7 +33,7 @@ impl Fanout {
 
     /// Takes which model the store was first asked with, where it was.
     #[must_use]
-    pub fn with_primary_model(mut self, model: Option<ModelHash>) -> Fanout {
+    pub(crate) fn with_primary_model(mut self, model: Option<ModelHash>) -> Fanout {
         if let Some(first) = model.filter(|_| self.models.len() > 1) {
             self.primary_model = self.models.iter().position(|&model| model == first);
         }

@@ -53,7 +53,7 @@ impl Latency {
 
     /// Returns how long 99 of a hundred answers take at most, once enough are known.
     #[must_use]
-    pub fn percentile_99(&self) -> Option<Duration> {
+    pub(crate) fn percentile_99(&self) -> Option<Duration> {
         self.percentile_99_with(std::iter::empty())
     }
 
@@ -85,7 +85,7 @@ impl Latency {
     /// Returns how long an ask of which nothing has come is waited for, once enough is known;
     /// `waits` are those of all of which nothing has come, the longest first.
     #[must_use]
-    pub fn stall_timeout(&self, waits: impl Iterator<Item = Duration>) -> Option<Duration> {
+    pub(crate) fn stall_timeout(&self, waits: impl Iterator<Item = Duration>) -> Option<Duration> {
         if self.count < ANSWERS_FEW {
             return None;
         }

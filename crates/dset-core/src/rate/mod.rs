@@ -432,7 +432,7 @@ impl RateController {
 
     /// Returns `at`, or the end of the pause if that is later.
     #[must_use]
-    pub fn not_paused(&self, now: Time, at: Time) -> Time {
+    pub(crate) fn not_paused(&self, now: Time, at: Time) -> Time {
         self.paused_until(now).map_or(at, |until| at.max(until))
     }
 
@@ -444,21 +444,21 @@ impl RateController {
 
     /// Returns true if the service has refused asks just now because they were too many.
     #[must_use]
-    pub fn is_throttled(&self, now: Time) -> bool {
+    pub(crate) fn is_throttled(&self, now: Time) -> bool {
         self.refused_at.is_some_and(|at| now.since(at) < THROTTLED)
     }
 
     /// Returns true if the last question was answered with a moment to come because of how many the
     /// service takes in a time.
     #[must_use]
-    pub fn is_rate_bound(&self) -> bool {
+    pub(crate) fn is_rate_bound(&self) -> bool {
         self.is_rate_bound
     }
 
     /// Returns true if nothing but refusals has come for five minutes with one ask at a time, which
     /// is an outage.
     #[must_use]
-    pub fn refused_throughout(&self) -> bool {
+    pub(crate) fn refused_throughout(&self) -> bool {
         self.refused_throughout
     }
 

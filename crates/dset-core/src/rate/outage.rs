@@ -87,7 +87,7 @@ impl FailureStreak {
 
     /// Returns true if there was no sign of life since a question first failed.
     #[must_use]
-    pub fn is_unrefuted(&self, first_failed_at: AnswerCounts) -> bool {
+    pub(crate) fn is_unrefuted(&self, first_failed_at: AnswerCounts) -> bool {
         first_failed_at.signs_of_life == self.answers.signs_of_life
     }
 
@@ -251,19 +251,19 @@ impl Outage {
 
     /// Returns the question that is asked after the last retry, once it is chosen.
     #[must_use]
-    pub fn cross_check(&self) -> Option<QuestionIndex> {
+    pub(crate) fn cross_check(&self) -> Option<QuestionIndex> {
         self.another.as_ref().map(|another| another.question)
     }
 
     /// Returns true if this is an ask of that question.
     #[must_use]
-    pub fn is_cross_check(&self, ask: AskId) -> bool {
+    pub(crate) fn is_cross_check(&self, ask: AskId) -> bool {
         self.another.as_ref().is_some_and(|another| another.ask == Some(ask))
     }
 
     /// Probes with this question too, at `places` endpoints one after the other, before the service
     /// is given up.
-    pub fn begin_cross_check(&mut self, now: Time, question: QuestionIndex, places: usize) {
+    pub(crate) fn begin_cross_check(&mut self, now: Time, question: QuestionIndex, places: usize) {
         self.another = Some(CrossCheck { question, at: Some(now), ask: None, places });
     }
 
@@ -280,7 +280,7 @@ impl Outage {
     }
 
     /// Takes the sending of a probe.
-    pub fn on_probe_sent(&mut self, ask: AskId, question: QuestionIndex, probe: Probe) {
+    pub(crate) fn on_probe_sent(&mut self, ask: AskId, question: QuestionIndex, probe: Probe) {
         (self.question, self.probed) = (question, true);
         self.tried.insert(question);
         match probe {
@@ -304,7 +304,7 @@ impl Outage {
     }
 
     /// Probes lightly at once, unless a probe is in flight.
-    pub fn probe_now(&mut self, now: Time) {
+    pub(crate) fn probe_now(&mut self, now: Time) {
         if !self.is_probing() && self.retry_at.is_some() {
             self.light_at = Some(now);
         }

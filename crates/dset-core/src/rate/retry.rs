@@ -27,7 +27,7 @@ pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(10 * 60);
 /// Returns the wait after a question's `failures`-th failure (from 1): 1 s, 2 s, 4 s and so on to
 /// [`BACKOFF_WAIT_MAX`], each ±20 %.
 #[must_use]
-pub fn backoff_wait(seed: u64, question: u32, failures: u32) -> Duration {
+pub(crate) fn backoff_wait(seed: u64, question: u32, failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     let wait = Duration::from_secs(1u64 << doublings).min(BACKOFF_WAIT_MAX);
     jittered(seed, question, failures, wait)
@@ -35,7 +35,7 @@ pub fn backoff_wait(seed: u64, question: u32, failures: u32) -> Duration {
 
 /// Returns `wait` ±20 %.
 #[must_use]
-pub fn jittered(seed: u64, question: u32, attempt: u32, wait: Duration) -> Duration {
+pub(crate) fn jittered(seed: u64, question: u32, attempt: u32, wait: Duration) -> Duration {
     let hash = xxh3_64_with_seed(&[question.to_le_bytes(), attempt.to_le_bytes()].concat(), seed);
     let share = (hash >> 11) as f64 / (1u64 << 53) as f64;
     wait.mul_f64(0.8 + 0.4 * share)

@@ -207,7 +207,7 @@ impl SlidingWindowLimit {
     }
 
     /// Takes the sending of an ask.
-    pub fn on_sent(&mut self, now: Time) {
+    pub(crate) fn on_sent(&mut self, now: Time) {
         if self.limits.asks.is_some() {
             self.sent.push_back(now.monotonic_ms as i64);
         }

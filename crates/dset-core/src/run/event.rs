@@ -187,14 +187,4 @@ impl PlanSummary {
     pub fn count(&self, planned: Planned) -> u64 {
         self.states.iter().filter(|&&state| state == planned).count() as u64
     }
-
-    /// Returns the questions in this state, in the order of the input.
-    pub fn indexes(&self, planned: Planned) -> impl Iterator<Item = QuestionIndex> + '_ {
-        let index = |at: usize| QuestionIndex::try_from(at).expect("a plan has at most u32 rows");
-        self.states
-            .iter()
-            .enumerate()
-            .filter(move |(_, s)| **s == planned)
-            .map(move |(i, _)| index(i))
-    }
 }

@@ -15,7 +15,7 @@ pub(crate) const EARLIER: &str = ".earlier";
 pub(crate) const TEMPORARY: &str = ".dset-";
 
 /// Makes what happened to the names in a folder durable.
-pub fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     // Windows has no handle on a folder that can be synced, and its renames are journalled.
     if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
@@ -69,7 +69,7 @@ pub fn replace<T, E: From<io::Error>>(
 /// Makes a file beside the one that it is to become; gone when it is dropped.
 ///
 /// Locked while it is written, which distinguishes it from one that a crash has left.
-pub fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
+pub(crate) fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
     let file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
     // A file system without locks loses only the cleaning up.
     let _ = file.as_file().try_lock();
@@ -77,7 +77,7 @@ pub fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
 }
 
 /// Makes a file beside the one that it is to become, with the mode bits of a new file (`umask`).
-pub fn new_in(folder: &Path) -> io::Result<NamedTempFile> {
+pub(crate) fn new_in(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(TEMPORARY);
     #[cfg(unix)]
@@ -88,7 +88,7 @@ pub fn new_in(folder: &Path) -> io::Result<NamedTempFile> {
 }
 
 /// Gives a temporary file its name, unless a file has it; durable when this returns.
-pub fn put_new(file: NamedTempFile, path: &Path) -> io::Result<()> {
+pub(crate) fn put_new(file: NamedTempFile, path: &Path) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist_noclobber(path).map_err(|error| error.error)?;
     sync_folder(folder_of(path))
@@ -114,7 +114,7 @@ fn name(file: NamedTempFile, path: &Path) -> io::Result<()> {
 
 /// Removes the temporary files that crashed runs have left in a folder, as far as that is allowed.
 /// Those that another run is writing now are locked, and stay.
-pub fn remove_left_over(folder: &Path) {
+pub(crate) fn remove_left_over(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let is_ours = is_temporary(&entry.path());
@@ -210,7 +210,7 @@ pub fn private_folder(folder: &Path) -> io::Result<()> {
 
 /// Returns true if a file is one that was being written, by its name.
 #[must_use]
-pub fn is_temporary(path: &Path) -> bool {
+pub(crate) fn is_temporary(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     let random = name.and_then(|name| name.strip_prefix(TEMPORARY));
     // As `tempfile` makes them; any other name with this beginning may be the user's own.
@@ -218,7 +218,7 @@ pub fn is_temporary(path: &Path) -> bool {
 }
 
 /// Returns a place for a file that is moved out of the way: `.earlier/<stamp>/<name>`.
-pub fn path_in_earlier(folder: &Path, stamp: &str, name: &str) -> io::Result<PathBuf> {
+pub(crate) fn path_in_earlier(folder: &Path, stamp: &str, name: &str) -> io::Result<PathBuf> {
     let place = folder.join(EARLIER).join(stamp);
     fs::create_dir_all(&place)?;
     sync_folder(&folder.join(EARLIER))?;
@@ -241,7 +241,7 @@ pub struct Identity {
 
 impl Identity {
     /// Looks a name up.
-    pub fn from_path(path: &Path) -> io::Result<Identity> {
+    pub(crate) fn from_path(path: &Path) -> io::Result<Identity> {
         let metadata = fs::metadata(path)?;
         #[cfg(unix)]
         let number = {

@@ -119,7 +119,7 @@ impl Lock {
 
     /// Returns true if a second run would be noticed.
     #[must_use]
-    pub fn is_exclusive(&self) -> bool {
+    pub(crate) fn is_exclusive(&self) -> bool {
         self.file.is_some()
     }
 }

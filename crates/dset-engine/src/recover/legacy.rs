@@ -55,7 +55,7 @@ pub enum LegacyImportError {
 
 /// Takes over the outputs in a folder whose store has no record yet; `None` where there are none.
 /// Where `by_model`, rows of different models answer the same question. All are read; only those in the formats that are wanted are completed, the others stay.
-pub fn import_legacy(
+pub(crate) fn import_legacy(
     store: &mut Store,
     folder: &Path,
     wanted: &[LiveFormat],
@@ -219,7 +219,7 @@ impl TakenFrom {
 /// many. They were durable before they were written, so the store has lost the end of its log, or is an older
 /// copy. `mark` is how far that output is known to be whole. One that was written anew since is not that any more:
 /// of all its rows those are taken back whose answers the store does not know.
-pub fn recover_from_output(
+pub(crate) fn recover_from_output(
     store: &mut Store,
     folder: &Path,
     (output, mark): (TakenFrom, &StoredCheckpoint),

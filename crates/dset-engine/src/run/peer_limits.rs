@@ -87,7 +87,7 @@ impl PeerLimits {
     /// Returns how much longer at `now` the service wants to be left alone, as others that are
     /// asking it were told.
     #[must_use]
-    pub fn requested_wait(&self, now: i64) -> Option<Duration> {
+    pub(crate) fn requested_wait(&self, now: i64) -> Option<Duration> {
         let running = self.peers(now).into_iter().filter(|(_, other)| other.is_running);
         let until = running.filter_map(|(said, _)| said.paused_until).max()?;
         let wait = u64::try_from(until - now).ok().filter(|wait| *wait > 0)?;
@@ -96,7 +96,7 @@ impl PeerLimits {
 
     /// Says this to the others. Where it cannot be written, nobody is told: pace is worth less than
     /// a run.
-    pub fn publish(&self, said: &PublishedState) {
+    pub(crate) fn publish(&self, said: &PublishedState) {
         let _ = self.write(said);
     }
 

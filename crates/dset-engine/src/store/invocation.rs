@@ -61,7 +61,7 @@ pub struct RecordedRun {
 impl Invocation {
     /// Returns what settings say.
     #[must_use]
-    pub fn from_settings(settings: &JobSpec) -> Invocation {
+    pub(crate) fn from_settings(settings: &JobSpec) -> Invocation {
         Invocation {
             input: std::path::absolute(&settings.input).ok(),
             column: settings.column.clone(),

@@ -122,7 +122,7 @@ impl<R: Read> Records<R> {
 
     /// Takes NUL and what looks like ISO-2022 as characters, as in what dset wrote: a model may write any.
     #[must_use]
-    pub fn with_any_text(mut self) -> Records<R> {
+    pub(crate) fn with_any_text(mut self) -> Records<R> {
         self.takes_any_text = true;
         self
     }

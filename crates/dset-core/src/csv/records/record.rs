@@ -66,7 +66,7 @@ impl Record {
 
     /// Returns where in [`Record::raw`] a field stands, with its quotes.
     #[must_use]
-    pub fn raw_field(&self, at: usize) -> Option<Range<usize>> {
+    pub(crate) fn raw_field(&self, at: usize) -> Option<Range<usize>> {
         self.fields.get(at).map(|(raw, _)| raw.clone())
     }
 

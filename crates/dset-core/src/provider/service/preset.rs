@@ -281,7 +281,7 @@ impl Preset {
     /// Returns true if a temperature that these settings name is left out, because the service does
     /// not take it. `at_home` says that its own host is asked; a stranger's may take it.
     #[must_use]
-    pub fn leaves_out_temperature(&self, settings: &RequestSettings, at_home: bool) -> bool {
+    pub(crate) fn leaves_out_temperature(&self, settings: &RequestSettings, at_home: bool) -> bool {
         settings.temperature.is_some()
             && at_home
             && self.refuses.contains(&Unsupported::TemperatureWhileReasoning)

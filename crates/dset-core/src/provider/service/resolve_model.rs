@@ -38,7 +38,7 @@ impl Providers {
     /// Finds the service whose own host a URL leads to; of several at one host the one whose base URL
     /// is most of it.
     #[must_use]
-    pub fn by_url(&self, url: &Url) -> Option<&Arc<Preset>> {
+    pub(crate) fn by_url(&self, url: &Url) -> Option<&Arc<Preset>> {
         let official = |preset: &&Arc<Preset>| preset.is_official_host(url);
         self.closest(url, |_| false).filter(official)
     }

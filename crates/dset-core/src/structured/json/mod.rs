@@ -67,7 +67,7 @@ impl Json {
     }
 
     /// Reads the JSON value that a text begins with; returns it and where it ends, in bytes.
-    pub fn parse_first(text: &str) -> Result<(Json, usize), SyntaxError> {
+    pub(crate) fn parse_first(text: &str) -> Result<(Json, usize), SyntaxError> {
         let mut reader = Reader { text, at: 0 };
         let value = reader.value(0)?;
         Ok((value, reader.at))
@@ -117,7 +117,7 @@ impl Json {
     /// Returns the JSON pointer of the first number that is another one once it is a double, and the
     /// number.
     #[must_use]
-    pub fn inexact(&self) -> Option<(String, String)> {
+    pub(crate) fn inexact(&self) -> Option<(String, String)> {
         let mut place = String::new();
         self.find_inexact(&mut place).map(|number| (place, number))
     }

@@ -152,7 +152,7 @@ impl Outputs {
 
     /// Returns the marks, everything being synced.
     #[must_use]
-    pub fn checkpoints(&self) -> Vec<Checkpoint> {
+    pub(crate) fn checkpoints(&self) -> Vec<Checkpoint> {
         self.outputs.iter().map(Output::mark).collect()
     }
 

@@ -140,7 +140,7 @@ impl Store {
     }
 
     /// Returns the settings that an edition was last asked with, and their number.
-    pub fn last_settings(
+    pub(crate) fn last_settings(
         &self,
         edition: u32,
     ) -> Result<Option<(i64, RequestSettings)>, StoreError> {
@@ -158,7 +158,7 @@ impl Store {
     }
 
     /// Returns the last run.
-    pub fn last_session(&self) -> Result<Option<Session>, StoreError> {
+    pub(crate) fn last_session(&self) -> Result<Option<Session>, StoreError> {
         let sql =
             "SELECT started_at, ended_at, ending, endpoint FROM lives ORDER BY id DESC LIMIT 1";
         let life = self.reader.connection.query_row(sql, [], |row| {

@@ -7,7 +7,7 @@ use crate::store::error::StoreError;
 
 impl Store {
     /// Records questions that the user takes as answered, those before a bookmark.
-    pub fn presume(&mut self, questions: &[[u8; 16]]) -> Result<(), StoreError> {
+    pub(crate) fn presume(&mut self, questions: &[[u8; 16]]) -> Result<(), StoreError> {
         let connection = &self.reader.connection;
         let transaction = together(connection)?;
         for question in questions {
@@ -22,7 +22,7 @@ impl Store {
     }
 
     /// Deletes what [`Store::presume`] recorded.
-    pub fn withdraw_presumed(&self) -> Result<(), StoreError> {
+    pub(crate) fn withdraw_presumed(&self) -> Result<(), StoreError> {
         self.reader.connection.execute("DELETE FROM presumed", [])?;
         self.unset_meta("from_bookmark")
     }

@@ -31,7 +31,7 @@ impl Store {
     }
 
     /// Returns the settings that bought an answer of an edition, as they were decided last.
-    pub fn bought_with(&self, edition: u32) -> Result<Option<String>, StoreError> {
+    pub(crate) fn bought_with(&self, edition: u32) -> Result<Option<String>, StoreError> {
         let sql = "SELECT text FROM settings WHERE id <> 0 AND id IN
                    (SELECT settings FROM keys WHERE edition = ?1) ORDER BY id DESC LIMIT 1";
         Ok(self.reader.connection.query_row(sql, [edition], |row| row.get(0)).optional()?)
@@ -75,13 +75,13 @@ impl Store {
     }
 
     /// Returns true if models were asked beside each other in an edition.
-    pub fn has_parallel_models(&self, edition: u32) -> Result<bool, StoreError> {
+    pub(crate) fn has_parallel_models(&self, edition: u32) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM settings WHERE edition = ?1 AND together)";
         Ok(self.reader.connection.query_row(sql, [edition], |row| row.get(0))?)
     }
 
     /// Returns the settings of an edition that this model was last asked with.
-    pub fn text_of_model(
+    pub(crate) fn text_of_model(
         &self,
         model: ModelHash,
         edition: u32,
@@ -108,7 +108,7 @@ impl Store {
 
     /// Remembers what a run wants: settings by their numbers, and samples. Nothing is remembered of
     /// one of each, which is what the last life says.
-    pub fn save_requests(&self, settings: &[i64], samples: u32) -> Result<(), StoreError> {
+    pub(crate) fn save_requests(&self, settings: &[i64], samples: u32) -> Result<(), StoreError> {
         let kept = self.meta::<String>("asked")?;
         if settings.len() == 1 && samples == 1 {
             return kept.map_or(Ok(()), |_| self.unset_meta("asked"));
@@ -120,7 +120,7 @@ impl Store {
 
     /// Returns what the last run of an edition asked each model with, and how many samples it
     /// wanted.
-    pub fn last_requests(
+    pub(crate) fn last_requests(
         &self,
         edition: u32,
     ) -> Result<Option<(Vec<RequestSettings>, u32)>, StoreError> {

@@ -13,7 +13,12 @@ impl Store {
     }
 
     /// Begins a life; returns its number.
-    pub fn begin_life(&self, at: i64, settings: i64, endpoint: &str) -> Result<i64, StoreError> {
+    pub(crate) fn begin_life(
+        &self,
+        at: i64,
+        settings: i64,
+        endpoint: &str,
+    ) -> Result<i64, StoreError> {
         let version = env!("CARGO_PKG_VERSION");
         let together = self.reader.connection.unchecked_transaction()?;
         together.execute(
@@ -31,7 +36,7 @@ impl Store {
     }
 
     /// Returns the endpoint of the last life, and whether that life said goodbye.
-    pub fn last_life(&self) -> Result<Option<(String, bool)>, StoreError> {
+    pub(crate) fn last_life(&self) -> Result<Option<(String, bool)>, StoreError> {
         let sql = "SELECT endpoint, ended_at IS NOT NULL FROM lives ORDER BY id DESC LIMIT 1";
         Ok(self
             .reader
@@ -41,7 +46,11 @@ impl Store {
     }
 
     /// Tells whether there is an answer under these settings that a run got whose first endpoint was this.
-    pub fn has_answers_from(&self, settings: i64, endpoint: &str) -> Result<bool, StoreError> {
+    pub(crate) fn has_answers_from(
+        &self,
+        settings: i64,
+        endpoint: &str,
+    ) -> Result<bool, StoreError> {
         // In which run an answer of an earlier version came stands with its texts alone.
         let sql = "SELECT EXISTS (SELECT 1 FROM keys k LEFT JOIN answer_facts f ON f.answer = k.answer
           CROSS JOIN lives l ON l.id = ifnull(f.life, (SELECT life FROM answers WHERE id = k.answer))

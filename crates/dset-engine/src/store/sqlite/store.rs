@@ -115,7 +115,7 @@ impl Store {
     }
 
     /// Sets a value of `meta`, durably.
-    pub fn set_meta(
+    pub(crate) fn set_meta(
         &self,
         name: &str,
         value: impl rusqlite::types::ToSql,
@@ -126,7 +126,7 @@ impl Store {
     }
 
     /// Removes a value of `meta`.
-    pub fn unset_meta(&self, name: &str) -> Result<(), StoreError> {
+    pub(crate) fn unset_meta(&self, name: &str) -> Result<(), StoreError> {
         self.reader.connection.execute("DELETE FROM meta WHERE name = ?1", [name])?;
         Ok(())
     }
@@ -158,7 +158,7 @@ impl Store {
     }
 
     /// Returns how far each output is known to be whole.
-    pub fn sink_marks(&self) -> Result<Vec<StoredCheckpoint>, StoreError> {
+    pub(crate) fn sink_marks(&self) -> Result<Vec<StoredCheckpoint>, StoreError> {
         let sql = "SELECT name, rows, bytes, tail, shape FROM sinks";
         let mut statement = self.reader.connection.prepare(sql)?;
         let marks = statement.query_map([], |row| {
@@ -176,7 +176,7 @@ impl Store {
     }
 
     /// Records the marks of all outputs together.
-    pub fn record_marks(&mut self, marks: &[Checkpoint]) -> Result<(), StoreError> {
+    pub(crate) fn record_marks(&mut self, marks: &[Checkpoint]) -> Result<(), StoreError> {
         self.commit(&marks.iter().cloned().map(Write::Checkpoint).collect::<Vec<_>>())?;
         Ok(())
     }
