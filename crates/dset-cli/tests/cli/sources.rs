@@ -175,68 +175,34 @@ fn cells_that_no_column_names_are_told() {
 }
 
 #[test]
-fn rows_that_lie_deeper_are_found_and_what_tells_of_a_data_set_is_not_asked() {
+fn data_sets_that_cannot_be_read_are_refused_with_what_to_do() {
     let folder = Folder::new();
-    let row = |question: &str| json!({ "question": question }).to_string() + "\n";
-    for path in
-        ["hub/en/train/0.jsonl", "hub/en/test/0.jsonl", "hub/.cache/train/1.jsonl", "arrow/train/x"]
-    {
-        std::fs::create_dir_all(folder.path(path).parent().unwrap()).unwrap();
-        folder.write(path, row(path));
+    for (name, text) in [
+        ("arrow/train/x", "ARROW1"),
+        ("arrow/dataset_dict.json", "{\"splits\": [\"train\"]}"),
+        ("about.json", "{\"title\": \"x\", \"authors\": [\"Ann\", \"Bob\"]}"),
+    ] {
+        folder.write(name, text);
     }
-    folder.write("hub/dataset_info.json", "{\"splits\": [\"train\"]}");
-    folder.write("arrow/dataset_dict.json", "{\"splits\": [\"train\"]}");
-    folder.write("about.json", "{\"title\": \"x\", \"authors\": [\"Ann\", \"Bob\"]}");
     let service = Service::friendly();
-    service.run(&folder, &["hub", "-o", "train"]).exits(0);
-    service.run(&folder, &["hub", "-o", "test", "--split", "test"]).exits(0);
-    let asked = ["hub/en/test/0.jsonl", "hub/en/train/0.jsonl"];
-    assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), asked);
-    service.run(&folder, &["arrow"]).exits(2).says("to_parquet");
+    service.run(&folder, &["arrow"]).exits(2).says("`save_to_disk` wrote").says("to_parquet");
     service.run(&folder, &["about.json"]).exits(2).says("authors");
-    service.run(&folder, &["arrow/dataset_dict.json"]).exits(2);
-    assert_eq!(service.stats().asked, 2);
+    assert_eq!(service.stats().asked, 0);
 }
 
 #[test]
-fn what_save_to_disk_wrote_is_refused_wherever_it_lies() {
+fn what_names_of_folders_say_is_asked_chosen_by_and_exported() {
     let folder = Folder::new();
-    let state = r#"{"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}"#;
-    for of in ["one", "dict/train", "nested/a/train"] {
-        folder.write(&format!("{of}/state.json"), state);
-        folder.write(&format!("{of}/dataset_info.json"), "{\"features\": {}}");
-        folder.write(&format!("{of}/data-00000-of-00001.arrow"), "ARROW1");
-    }
-    folder.write("dict/dataset_dict.json", "{\"splits\": [\"train\"]}");
+    folder.write("set/year=2023/city=S%C3%A3o/part-0.csv", "question\na\n");
+    folder.write("set/year=2024/city=__HIVE_DEFAULT_PARTITION__/part-0.csv", "question\nb\n");
     let service = Service::friendly();
-    for input in ["one", "dict", "dict/train", "nested", "one/state.json", "dict/*/*.json"] {
-        service.run(&folder, &[input]).exits(2).says("`save_to_disk` wrote").says("to_parquet");
-    }
-    assert_eq!(service.stats().asked, 0);
-    folder.write("own/state.json", "[{\"question\": \"Why?\"}]");
-    service.run(&folder, &["own"]).exits(0);
-    assert_eq!(service.stats().asked, 1);
-}
-
-#[test]
-fn a_file_that_the_card_names_and_that_is_not_there_is_an_error() {
-    let folder = Folder::new();
-    folder.write("hub/en/part1.jsonl", "{\"question\": \"a\"}\n");
-    let card = |path: &str| {
-        let text = format!(
-            "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: {path}\n---\n"
-        );
-        folder.write("hub/README.md", text);
-    };
-    let service = Service::friendly();
-    card("[en/part1.jsonl, en/part2.jsonl]");
-    service.run(&folder, &["hub"]).exits(2).says("names `en/part2.jsonl`, which is not there");
-    assert_eq!(service.stats().asked, 0);
-    card("[en/*.jsonl, fr/*.jsonl]");
-    service.run(&folder, &["hub"]).exits(0);
-    card("en");
-    service.run(&folder, &["hub"]).exits(0);
-    assert_eq!(service.stats().asked, 1);
+    let template = ["set", "-t", "{{ question }} {{ year }} {{ city }}"];
+    service.run(&folder, &template).exits(0);
+    assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), ["a 2023 São", "b 2024 "]);
+    service.run(&folder, &["set", "-o", "o", "--where", "year > 2023"]).exits(0);
+    assert_eq!(service.stats().asked, 3);
+    folder.dset(&["export", "set", "-o", "o", "--to", "rows.jsonl"]).exits(0);
+    assert!(folder.read("rows.jsonl").contains("\"year\":\"2024\""));
 }
 
 #[test]
@@ -279,29 +245,6 @@ fn a_pointer_of_git_lfs_is_no_file_of_questions_in_any_form() {
     folder.write("q.csv", pointer);
     Service::friendly().run(&folder, &["d"]).exits(2).says("d/b.jsonl").says("lfs pull");
     folder.dset(&["import", "q.csv", "-o", "new.csv"]).exits(2).says("git -C . lfs pull");
-}
-
-#[test]
-fn what_names_of_folders_say_are_fields_of_the_rows_in_them() {
-    let row = |text: &str| format!("{{\"question\": \"{text}\"}}\n");
-    for (name, text) in [
-        ("part-0.jsonl", row as fn(&str) -> String),
-        ("part-0.csv", |text| format!("question\n{text}\n")),
-    ] {
-        let folder = Folder::new();
-        folder.write(&format!("set/year=2023/city=S%C3%A3o/{name}"), text("a"));
-        folder.write(&format!("set/year=2024/city=__HIVE_DEFAULT_PARTITION__/{name}"), text("b"));
-        let service = Service::friendly();
-        let template = ["set", "-t", "{{ question }} {{ year }} {{ city }}"];
-        service.run(&folder, &template).exits(0);
-        assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), ["a 2023 São", "b 2024 "]);
-        service.run(&folder, &["set", "-o", "o", "--where", "year > 2023"]).exits(0);
-        assert_eq!(service.stats().asked, 3, "{name}");
-        folder.dset(&["export", "set", "-o", "o", "--to", "rows.jsonl"]).exits(0);
-        assert!(folder.read("rows.jsonl").contains("\"year\":\"2024\""), "{name}");
-        service.run(&folder, &["set/*/*/*", "-o", "p", "--where", "year < 2024"]).exits(0);
-        assert_eq!(service.stats().asked, 4, "{name}");
-    }
 }
 
 #[test]
@@ -370,40 +313,6 @@ fn hints_about_rows_lead_somewhere() {
         .says("as one turn");
     folder.write("n.jsonl", "{\"question\": \"q\", \"nan\": 1, \"inf\": \"x\"}\n");
     service.run(&folder, &["n.jsonl", "-t", "{{nan}} {{inf}}"]).exits(0);
-}
-
-#[test]
-fn what_packers_put_around_the_rows_is_passed_over() {
-    let padded = [gzip(lines().as_bytes()), vec![0; 1024]].concat();
-    let packed = zstd::encode_all(lines().as_bytes(), 3).unwrap();
-    let skippable = [&b"\x5e\x2a\x4d\x18\x04\0\0\0sizeZ"[..12], &packed[..]].concat();
-    for (name, bytes) in [("q.jsonl.gz", padded), ("q.jsonl.zst", skippable)] {
-        let folder = Folder::new();
-        folder.write(name, bytes);
-        let service = Service::friendly();
-        service.run(&folder, &[name]).exits(0);
-        assert_eq!(service.stats().asked, 3, "{name}");
-    }
-}
-
-#[test]
-fn the_card_of_a_data_set_names_its_files() {
-    let folder = Folder::new();
-    std::fs::create_dir_all(folder.path("set/math")).unwrap();
-    folder.write("set/math/train.jsonl", "{\"problem\": \"m\"}\n");
-    folder.write("set/math/held-out.jsonl", "{\"problem\": \"h\"}\n");
-    folder.write("set/art.jsonl", "{\"problem\": \"a\"}\n");
-    let card = "---\nlicense: mit\nconfigs:\n- config_name: math\n  data_files:\n  - split: train\n    \
-                path: math/train*\n  - split: test\n    path: [math/held-out.jsonl]\n\
-                - config_name: art\n  data_files: art.jsonl\n---\n# A set\n";
-    folder.write("set/README.md", card);
-    let service = Service::friendly();
-    service.run(&folder, &["set"]).exits(2).says("configurations math, art");
-    service.run(&folder, &["set", "--config", "art"]).exits(0);
-    service.run(&folder, &["set", "--config", "math", "-o", "m"]).exits(0);
-    service.run(&folder, &["set", "--config", "math", "--split", "test", "-o", "h"]).exits(0);
-    service.run(&folder, &["set", "--config", "math", "--split", "dev", "-o", "d"]).exits(2);
-    assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), ["a", "h", "m"]);
 }
 
 #[test]
@@ -547,50 +456,6 @@ fn refused(name: &str, bytes: &[u8], says: &str) {
     service.run(&folder, &[name]).exits(2).says(says).says(name);
     assert_eq!(service.stats().asked, 0, "{name}");
     assert!(!folder.path("dset_generator").exists(), "{name}: nothing is made");
-}
-
-#[test]
-fn json_that_is_no_list_of_rows_at_its_top_is_read_as_a_whole() {
-    let object = r#"{"question": "one"}"#;
-    let pretty = "{\n  \"question\": \"one\"\n}\n";
-    let two = format!("{pretty}{}", pretty.replace("one", "two"));
-    let turns = r#"[{"role": "user", "content": "one"}]"#;
-    for (text, asked) in [
-        (object, vec!["one"]),
-        (pretty, vec!["one"]),
-        (&two, vec!["one", "two"]),
-        (
-            r#"{"version": 1, "data": [{"question": "one"}, {"question": "two"}]}"#,
-            vec!["one", "two"],
-        ),
-        ("{\n \"rows\": [\n  \"one\",\n  \"two\"\n ]\n}\n", vec!["one", "two"]),
-        (turns, vec!["one"]),
-        (
-            r#"{"custom_id": "1", "body": {"messages": [{"role": "user", "content": "one"}]}, "tags": ["x"]}"#,
-            vec!["one"],
-        ),
-        (&format!("\u{feff}{object}\n{}\n", object.replace("one", "two")), vec!["one", "two"]),
-    ] {
-        let folder = Folder::new();
-        folder.write("q.json", text);
-        let service = Service::friendly();
-        service.run(&folder, &["q.json"]).exits(0);
-        assert_eq!(service.asked().into_keys().collect::<Vec<_>>(), asked, "{text}");
-        folder.dset(&["verify"]).exits(0);
-        service.run(&folder, &["q.json"]).exits(0);
-        assert_eq!(service.stats().asked, asked.len() as u64, "{text}");
-    }
-    for (text, says) in [
-        ("{\n \"question\": \"one\"\n", "it is not JSON"),
-        (r#"{"question": "\ud800"}"#, "half a character"),
-        (
-            r#"{"data": [{"question": "one"}, {"question": "\ud800"}]}"#,
-            "element 2: a text has half",
-        ),
-        (r#"{"a": ["x"], "b": ["y"]}"#, "no field of"),
-    ] {
-        refused("q.json", text.as_bytes(), says);
-    }
 }
 
 #[test]

@@ -211,3 +211,6 @@ fn partitioned(input: &Path, path: &Path, options: &SourceOptions) -> SourceOpti
     };
     SourceOptions { partition: below.components().filter_map(field).collect(), ..options.clone() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -262,3 +262,62 @@ fn a_better_name_for_the_question_is_found_in_whichever_row_it_stands() {
         assert_eq!(second(&rows), "question");
     }
 }
+
+#[test]
+fn json_that_is_no_list_of_rows_at_its_top_is_read_as_a_whole() {
+    let object = r#"{"question": "one"}"#;
+    let pretty = "{\n  \"question\": \"one\"\n}\n";
+    let two = format!("{pretty}{}", pretty.replace("one", "two"));
+    let marked = format!("\u{feff}{object}\n{}\n", object.replace("one", "two"));
+    let options = SourceOptions::default();
+    for (text, asked) in [
+        (object, &["one"][..]),
+        (pretty, &["one"]),
+        (&two, &["one", "two"]),
+        (r#"{"version": 1, "data": [{"question": "one"}, {"question": "two"}]}"#, &["one", "two"]),
+        ("{\n \"rows\": [\n  \"one\",\n  \"two\"\n ]\n}\n", &["one", "two"]),
+        (r#"[{"role": "user", "content": "one"}]"#, &["one"]),
+        (
+            r#"{"custom_id": "1", "body": {"messages": [{"role": "user", "content": "one"}]}, "tags": ["x"]}"#,
+            &["one"],
+        ),
+        (&marked, &["one", "two"]),
+    ] {
+        let (rows, _) = read_as("q.json", text, &options).unwrap();
+        let texts: Vec<String> = rows.into_iter().flat_map(|(_, texts)| texts).collect();
+        assert_eq!(texts, asked, "{text}");
+    }
+    for (text, says) in [
+        ("{\n \"question\": \"one\"\n", "it is not JSON"),
+        (r#"{"question": "\ud800"}"#, "half a character"),
+        (
+            r#"{"data": [{"question": "one"}, {"question": "\ud800"}]}"#,
+            "element 2: a text has half",
+        ),
+        (r#"{"a": ["x"], "b": ["y"]}"#, "no field of"),
+    ] {
+        let error = read_as("q.json", text, &options).unwrap_err().to_string();
+        assert!(error.contains(says), "{text}: {error}");
+    }
+}
+
+#[test]
+fn what_packers_put_around_the_rows_is_passed_over() {
+    let text = lines(&[json!({"question": "a"}), json!({"question": "b"})]);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text.as_bytes()).unwrap();
+    let padded = [gzip.finish().unwrap(), vec![0; 1024]].concat();
+    let packed = zstd::encode_all(text.as_bytes(), 3).unwrap();
+    let skippable = [&b"\x5e\x2a\x4d\x18\x04\0\0\0sizeZ"[..12], &packed[..]].concat();
+    for (name, bytes) in [("q.jsonl.gz", padded), ("q.jsonl.zst", skippable)] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        fs_err::write(&path, bytes).unwrap();
+        let mut source = open(&path, &SourceOptions::default()).unwrap();
+        let mut count = 0;
+        while source.next().unwrap().is_some() {
+            count += 1;
+        }
+        assert_eq!(count, 2, "{name}");
+    }
+}
