@@ -26,96 +26,149 @@ pub(super) fn write(
     writer: &mut csv::Writer<impl Write>,
     imported: &mut Imported,
 ) -> Result<(), ImportError> {
-    let column = options.column.as_deref();
-    let quotes = quotes(input, by)?;
-    imported.quotes = quotes;
-    let records = || Ok::<_, ImportError>(open(input, by)?.with_quotes(quotes));
-    let layout = survey_records(records()?, options.header, column, None);
-    let mut layout = layout.map_err(|error| input.fails(error))?;
-    let chats = layout.columns.iter().position(|name| is_chat(name));
-    if let Some(chats) = chats.filter(|_| layout.has_header && layout.chosen == Chosen::First) {
-        (layout.question, layout.chosen) = (chats, Chosen::ByName);
-    }
-    let layout = layout;
-    let chats = Chats::from_layout(&layout);
+    let table = Table::open(input, by, options)?;
+    let layout = &table.layout;
+    imported.quotes = table.quotes;
     imported.form = Form::Table { by, has_header: layout.has_header };
     imported.column = layout.columns.get(layout.question).cloned().unwrap_or_default();
-    let mends = column.is_none() && matches!(by, b',' | b';');
-    let rows = |each: EachRow<'_>| {
-        let (mut records, mut record) = (records()?, Record::default());
-        let mut cuts = None;
-        while records.next_strict(&mut record).map_err(|error| input.fails(error))? {
-            let is_first = cuts.is_none();
-            let cuts = *cuts.get_or_insert_with(|| UnquotedCommaDetector::new(&record, &layout));
-            if !(is_first && layout.has_header) {
-                each(&record, cuts.rejoined(&record, by).filter(|_| mends))?;
-            }
-        }
-        Ok::<_, ImportError>(())
-    };
-    // With `--column` somebody says what is meant.
-    let mut seconds: Vec<(usize, u64)> = second_columns(&layout).map(|at| (at, 0)).collect();
-    let mut all = 0;
-    let mut names = names(&layout);
-    let mut width = if layout.has_header { names.len() } else { 1 };
-    rows(&mut |record, mended| {
-        for (at, rows) in &mut seconds {
-            *rows += u64::from(record.cell(*at).is_some_and(|cell| !cell.trim().is_empty()));
-        }
-        if let Some(asked) = chats.asked(record, input.path)? {
-            imported.is_chat |= asked.is_chat;
-            imported.left.add(asked.left);
-        }
-        all += 1;
-        width = width.max(mended.map_or(record.len(), |cells| cells.len()));
-        Ok(())
-    })?;
-    if let Some((second, rows)) = seconds.into_iter().find(|(_, rows)| *rows > 0) {
+    let survey = table.survey(imported)?;
+    if let Some((second, rows)) = survey.second {
         let (path, name) = (input.path.to_owned(), |at: usize| layout.columns[at].clone());
         let (first, second) = (name(layout.question), name(second));
         return Err(ImportError::TwoFields { path, first, second, rows });
     }
     if imported.left.rows > 0 && !options.first_turn_only {
         let (path, left) = (input.path.to_owned(), imported.left);
-        return Err(ImportError::LeftOut { path, left, of: all });
+        return Err(ImportError::LeftOut { path, left, of: survey.rows });
     }
+    let mut names = names(layout);
     // A column without a name has one all the same: none may be taken for the rest of a question.
-    names.resize(width, String::new());
+    names.resize(survey.width, String::new());
     writer.write_record(&names).map_err(io::Error::from)?;
-    let mut first: Vec<Vec<String>> = Vec::new();
-    rows(&mut |record, mended| {
-        if first.len() < SNIFFED_ROWS_MAX {
-            first.push(record.cells().map(str::to_owned).collect());
-        }
-        let mut cells: Vec<&str> = match &mended {
-            Some(cells) => cells.iter().map(String::as_str).collect(),
-            None => record.cells().collect(),
-        };
-        let asked = chats.asked(record, input.path)?.filter(|asked| asked.is_chat);
-        if let (Some(asked), Some(question)) = (&asked, cells.get_mut(layout.question)) {
-            *question = &asked.question;
-        }
-        // The blank behind a comma; what is written has no quotes where one leads, nor any in its header.
-        let behind = layout.question + 1;
-        let is_padded = mended.is_some()
-            || layout.is_spaced && !record.is_quoted(behind)
-            || names.get(behind).is_some_and(|name| name == STATUS);
-        if let Some(next) = cells.get_mut(behind).filter(|_| is_padded) {
-            *next = next.trim_start();
-        }
-        imported.count(cells.get(layout.question).copied().unwrap_or_default(), &cells);
-        imported.mended += u64::from(mended.is_some());
-        if mended.is_some() && imported.mended_rows.len() < NAMED_MAX {
-            imported.mended_rows.push(imported.rows + 1);
-        }
-        writer.write_record(&cells).map_err(io::Error::from)?;
-        Ok(())
-    })?;
-    if let Some(doubt) = ambiguous_column(&layout, &first) {
+    let first = table.copy(&names, writer, imported)?;
+    if let Some(doubt) = ambiguous_column(layout, &first) {
         let (path, suspicion) = (input.path.to_owned(), Suspicion::WhichColumn { doubt });
         return Err(SourceError::Suspicious { path, suspicion }.into());
     }
     Ok(())
+}
+
+/// A table as it is read.
+struct Table<'a> {
+    input: &'a Input<'a>,
+    by: u8,
+    quotes: Quotes,
+    layout: Layout,
+    /// Questions that were cut at the sign between columns are joined again.
+    mends: bool,
+}
+
+/// What a pass over all rows shows.
+struct Survey {
+    rows: u64,
+    /// The most cells of a row.
+    width: usize,
+    /// A column that may be a part of the question, and in how many rows it has something.
+    second: Option<(usize, u64)>,
+}
+
+impl<'a> Table<'a> {
+    fn open(
+        input: &'a Input<'a>,
+        by: u8,
+        options: &ImportOptions,
+    ) -> Result<Table<'a>, ImportError> {
+        let column = options.column.as_deref();
+        let quotes = quotes(input, by)?;
+        let records = open(input, by)?.with_quotes(quotes);
+        let layout = survey_records(records, options.header, column, None);
+        let mut layout = layout.map_err(|error| input.fails(error))?;
+        let chats = layout.columns.iter().position(|name| is_chat(name));
+        if let Some(chats) = chats.filter(|_| layout.has_header && layout.chosen == Chosen::First) {
+            (layout.question, layout.chosen) = (chats, Chosen::ByName);
+        }
+        // With `--column` somebody says what is meant.
+        let mends = column.is_none() && matches!(by, b',' | b';');
+        Ok(Table { input, by, quotes, layout, mends })
+    }
+
+    fn for_each_row(&self, each: EachRow<'_>) -> Result<(), ImportError> {
+        let Table { input, by, layout, .. } = self;
+        let mut records = open(input, *by)?.with_quotes(self.quotes);
+        let (mut record, mut cuts) = (Record::default(), None);
+        while records.next_strict(&mut record).map_err(|error| input.fails(error))? {
+            let is_first = cuts.is_none();
+            let cuts = *cuts.get_or_insert_with(|| UnquotedCommaDetector::new(&record, layout));
+            if !(is_first && layout.has_header) {
+                each(&record, cuts.rejoined(&record, *by).filter(|_| self.mends))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts the rows, and notes in `imported` what of chats would be left out.
+    fn survey(&self, imported: &mut Imported) -> Result<Survey, ImportError> {
+        let Table { input, layout, .. } = self;
+        let chats = Chats::from_layout(layout);
+        let mut seconds: Vec<(usize, u64)> = second_columns(layout).map(|at| (at, 0)).collect();
+        let mut rows = 0;
+        let mut width = if layout.has_header { layout.columns.len() } else { 1 };
+        self.for_each_row(&mut |record, mended| {
+            for (at, rows) in &mut seconds {
+                *rows += u64::from(record.cell(*at).is_some_and(|cell| !cell.trim().is_empty()));
+            }
+            if let Some(asked) = chats.asked(record, input.path)? {
+                imported.is_chat |= asked.is_chat;
+                imported.left.add(asked.left);
+            }
+            rows += 1;
+            width = width.max(mended.map_or(record.len(), |cells| cells.len()));
+            Ok(())
+        })?;
+        let second = seconds.into_iter().find(|(_, rows)| *rows > 0);
+        Ok(Survey { rows, width, second })
+    }
+
+    /// Writes the rows under these names; returns the first of them as they were read.
+    fn copy(
+        &self,
+        names: &[String],
+        writer: &mut csv::Writer<impl Write>,
+        imported: &mut Imported,
+    ) -> Result<Vec<Vec<String>>, ImportError> {
+        let Table { input, layout, .. } = self;
+        let chats = Chats::from_layout(layout);
+        let mut first: Vec<Vec<String>> = Vec::new();
+        self.for_each_row(&mut |record, mended| {
+            if first.len() < SNIFFED_ROWS_MAX {
+                first.push(record.cells().map(str::to_owned).collect());
+            }
+            let mut cells: Vec<&str> = match &mended {
+                Some(cells) => cells.iter().map(String::as_str).collect(),
+                None => record.cells().collect(),
+            };
+            let asked = chats.asked(record, input.path)?.filter(|asked| asked.is_chat);
+            if let (Some(asked), Some(question)) = (&asked, cells.get_mut(layout.question)) {
+                *question = &asked.question;
+            }
+            // The blank behind a comma; what is written has no quotes where one leads, nor any in its header.
+            let behind = layout.question + 1;
+            let is_padded = mended.is_some()
+                || layout.is_spaced && !record.is_quoted(behind)
+                || names.get(behind).is_some_and(|name| name == STATUS);
+            if let Some(next) = cells.get_mut(behind).filter(|_| is_padded) {
+                *next = next.trim_start();
+            }
+            imported.count(cells.get(layout.question).copied().unwrap_or_default(), &cells);
+            imported.mended += u64::from(mended.is_some());
+            if mended.is_some() && imported.mended_rows.len() < NAMED_MAX {
+                imported.mended_rows.push(imported.rows + 1);
+            }
+            writer.write_record(&cells).map_err(io::Error::from)?;
+            Ok(())
+        })?;
+        Ok(first)
+    }
 }
 
 /// Returns the header that is written: no second column may have the name of the questions.
