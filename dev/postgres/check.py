@@ -335,7 +335,22 @@ def failed_asked_again(server):
     victim.wait()
     late.wait(late.work(lease=1))
     assert late.answers() == 24 and slow.stats()["answered"] <= 24 + 2, slow.stats()
-    return f"2 of 60 failed, one of them out of tries: asked again when told, {before - asked} asks, 60 of 60 answered; killed in the middle of it, another goes on"
+    # Neither it nor another asks once more what failed again in this round already.
+    long = Service(DSET, "--latency-ms", "200")
+    fails = Job(DSET, server, "fails", long, 12, 1, "-c", "1", "--check", "length=..5", "--on-fail", "mark")
+    fails.wait(fails.work(), 3)
+    assert long.stats()["asked"] == 12, long.stats()
+    rounds = [("SIGTERM", "first"), ("SIGKILL", "first"), ("SIGKILL", "other")]
+    for number, (how, folder) in enumerate(rounds, start=1):
+        begun = long.stats()["asked"]
+        victim = fails.work("--again-failed", lease=1, folder="first")
+        fails.until(lambda: fails.answers() >= 12 * number + 5)
+        victim.send_signal(getattr(signal, how))
+        victim.wait()
+        fails.wait(fails.work(lease=1, folder=folder), 3)
+        in_round, on_their_way = long.stats()["asked"] - begun, int(how == "SIGKILL")
+        assert 12 <= in_round <= 12 + on_their_way, f"{in_round} asked in a round of 12, {how}, {folder}"
+    return f"2 of 60 failed, one of them out of tries: asked again when told, {before - asked} asks, 60 of 60 answered; killed in the middle of it, another goes on, and asks nothing twice in one round"
 
 
 def what_died_is_forgiven(_):
@@ -490,10 +505,10 @@ def refusals(server):
     refused(2, "no server is named", "work")
     refused(2, "not what the job was split with", "work", "--store", address, "--template", "x")
     refused(2, "20 questions left in shard 0, 1", "job", "merge", "there", "--store", address)
-    server.sql("UPDATE dset.job SET version = 4, made_by = 'dset 9.9'", "refused")
+    server.sql("UPDATE dset.job SET version = 5, made_by = 'dset 9.9'", "refused")
     refused(2, "dset 9.9", "work", "--store", address)
     # One of before is brought to the present form by whoever may.
-    server.sql("UPDATE dset.job SET version = 1; ALTER TABLE dset.shard DROP COLUMN is_again; DROP TABLE dset.aside; DROP TABLE dset.verdict", "refused")
+    server.sql("UPDATE dset.job SET version = 1; ALTER TABLE dset.shard DROP COLUMN is_again, DROP COLUMN again_after; ALTER TABLE dset.ended DROP COLUMN life; DROP TABLE dset.aside; DROP TABLE dset.verdict", "refused")
     server.sql('CREATE DATABASE "foreign"')
     server.sql("CREATE SCHEMA dset; CREATE TABLE dset.theirs ()", "foreign")
     refused(2, "not of dset", "work", "--store", server.address("foreign"))
@@ -534,9 +549,9 @@ def journals_agree(server):
     address = server.address("journals").replace("me@", f"me:{PASSWORD}@")
     done = subprocess.run(["cargo", "test", "-q", "--workspace", "--lib", "--", "store::postgres::tests::"],
                           env={**os.environ, "DSET_TEST_SERVER": address}, capture_output=True, text=True)
-    held = done.stdout.count("6 passed")
+    held = done.stdout.count("7 passed")
     assert done.returncode == 0 and held == 1, done.stdout + done.stderr
-    return "6 tests, five of them over the server"
+    return "7 tests, six of them over the server"
 
 
 CHECKS = [one_rate_for_all, own_limit_of_a_worker, limit_in_the_merged_folder, connection_hangs, what_died_is_forgiven, failed_asked_again, full_disk, server_restarts, kills, one_limit_of_cost_for_all,

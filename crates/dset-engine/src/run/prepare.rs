@@ -215,7 +215,7 @@ impl Job {
         if let Some(which) = &decisions.redo {
             let planned = redo(which, &chosen, &mut input, &mut folder.store, &plan, judged)?;
             (plan, replaced, continued) = (planned.plan, planned.replaced, planned.continued);
-            begun = Some(planned.open).filter(|_| *which != RedoSelector::Unanswered);
+            begun = Some(planned.open).filter(|_| !matches!(which, RedoSelector::Unanswered(_)));
         }
         if plan.pending() > 0 && !can_ask && decisions.applies.is_none() {
             return Err(JobError::NoKey);

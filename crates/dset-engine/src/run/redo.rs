@@ -28,8 +28,17 @@ pub enum RedoSelector {
     Where(String),
     /// Those that have no accepted answer and were asked, or say ERROR.
     Failed,
-    /// All that have no accepted answer.
-    Unanswered,
+    /// All that have no accepted answer; what was asked of them since that was begun is not asked once more. Of a shared
+    /// job it is the server that knows this.
+    Unanswered(AskedSince),
+}
+
+/// What was asked again already.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AskedSince {
+    pub(crate) answers: HashSet<AnswerId>,
+    /// What ended without an answer.
+    pub(crate) ended: HashSet<[u8; 16]>,
 }
 
 /// As it is said on the command line.
@@ -42,7 +51,7 @@ impl fmt::Display for RedoSelector {
             RedoSelector::Numbers(numbers) => write!(f, "{}-{}", numbers.start(), numbers.end()),
             RedoSelector::Where(source) => write!(f, "--where {source}"),
             RedoSelector::Failed => f.write_str("--failed"),
-            RedoSelector::Unanswered => f.write_str("all without an answer"),
+            RedoSelector::Unanswered(_) => f.write_str("all without an answer"),
         }
     }
 }
@@ -79,8 +88,7 @@ fn find_open(
     input.requests.iter().for_each(|request| hash.update(&request.hash()));
     hash.update(&accepting.map(|accepting| accepting.terms.fingerprint).unwrap_or_default());
     let (rows, asked) = (which.to_string(), format!("{:032x}", hash.digest128()));
-    // Of a shared job it is the server that knows what is to be asked again.
-    let is_own = *which != RedoSelector::Unanswered;
+    let is_own = !matches!(which, RedoSelector::Unanswered(_));
     let known = store.open_redos()?.into_iter().filter(|_| is_own);
     if let Some(open) = known.into_iter().find(|one| (&one.rows, &one.asked) == (&rows, &asked)) {
         return Ok((open, true));
@@ -122,7 +130,7 @@ pub(crate) fn choose(
             (_, Some(condition)) => condition
                 .holds(seen.item)
                 .map_err(|error| JobError::from(condition_error(&error)))?,
-            (RedoSelector::Unanswered, _) => true,
+            (RedoSelector::Unanswered(_), _) => true,
             _ => has_failed(),
         };
         chosen.push(is_chosen.then_some(seen.id));
@@ -145,14 +153,23 @@ pub(crate) fn redo(
     let RunPlan { generation, plan, .. } = plan;
     let terms = accepting.map(|accepting| &accepting.terms);
     let (open, is_continued) = find_open(which, input, store, *generation, accepting)?;
-    let ended = match is_continued {
-        true => store.ended_since(*generation, &open)?,
-        false => HashSet::new(),
+    let since = match which {
+        RedoSelector::Unanswered(since) => Some(since),
+        _ => None,
+    };
+    let ended = match since {
+        Some(since) => since.ended.clone(),
+        None if is_continued => store.ended_since(*generation, &open)?,
+        None => HashSet::new(),
+    };
+    let is_new = |answer: AnswerId| match since {
+        Some(since) => since.answers.contains(&answer),
+        None => answer > open.last_before,
     };
     let state = |at: QuestionIndex| plan.states[at as usize];
     let is_accepted = |at| matches!(state(at), Planned::Placed | Planned::Unplaced);
     // Of a row that failed, what was accepted stays.
-    let keeps = matches!(which, RedoSelector::Failed | RedoSelector::Unanswered);
+    let keeps = matches!(which, RedoSelector::Failed | RedoSelector::Unanswered(_));
     let (mut anew, mut of_rows) = (HashSet::new(), Redo::default());
     for (row, chosen) in (0..).zip(chosen) {
         for at in plan.wanted().entries_of_row(row) {
@@ -176,16 +193,16 @@ pub(crate) fn redo(
         }
     }
     let mut come = Vec::new();
-    if is_continued {
+    if is_continued || since.is_some_and(|since| !since.answers.is_empty()) {
         RunPlan::with_answers(input, store, *generation, terms, |at, answer| {
-            if anew.contains(&at) && answer > open.last_before {
+            if anew.contains(&at) && is_new(answer) {
                 come.push(at);
             }
         })?;
     }
     let enough = terms.and_then(|terms| terms.enough);
     let mut replaced = Replaced::new(enough.map(|enough| (enough, input.samples)));
-    for (at, answers) in set_aside(&anew, input, store, *generation, open.last_before)? {
+    for (at, answers) in set_aside(&anew, input, store, *generation, is_new)? {
         replaced.add(at, answers, is_accepted(at));
     }
     // With the last of them there may be enough.
@@ -214,14 +231,14 @@ pub(crate) fn redo(
     Ok(RedoPlan { plan: run_plan, replaced, open, continued })
 }
 
-/// Takes every answer to these, up to the `last`, as if it were not there, and returns them. Behind one of the
+/// Takes every answer to these but the new ones as if it were not there, and returns them. Behind one of the
 /// settings of now there may be others, which would count in its place.
 fn set_aside(
     anew: &HashSet<QuestionIndex>,
     input: &mut ScannedInput,
     store: &Store,
     generation: u32,
-    last: AnswerId,
+    is_new: impl Fn(AnswerId) -> bool,
 ) -> Result<HashMap<QuestionIndex, Vec<AnswerId>>, JobError> {
     let tries = store.tries_by_answer(Some(generation))?;
     let mut all: HashMap<QuestionIndex, Vec<AnswerId>> = HashMap::new();
@@ -240,8 +257,8 @@ fn set_aside(
             input.anew.answers.extend(new);
         }
         if input.anew.answers.len() == before {
-            input.anew.answers.retain(|answer| *answer <= last);
-            all.values_mut().for_each(|answers| answers.retain(|answer| *answer <= last));
+            input.anew.answers.retain(|answer| !is_new(*answer));
+            all.values_mut().for_each(|answers| answers.retain(|answer| !is_new(*answer)));
             return Ok(all);
         }
     }

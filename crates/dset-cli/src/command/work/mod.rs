@@ -16,7 +16,7 @@ use dset_engine::os::clock::unix_ms;
 use dset_engine::os::lock::Lock;
 use dset_engine::run::lanes::Lanes;
 use dset_engine::run::prepare::Decisions;
-use dset_engine::run::redo::RedoSelector;
+use dset_engine::run::redo::{AskedSince, RedoSelector};
 use dset_engine::store::postgres::{Brought, Claim, Lease, Pushed, SharedJob, WorkerFunds};
 
 use self::patience::Patience;
@@ -272,8 +272,8 @@ impl Worker<'_> {
         patience: &Patience,
         funds: &mut WorkerFunds,
     ) -> Result<Option<Exit>, UserError> {
-        let Some((brought, pushed)) = patience.for_server(|| job.take_over(lease, &self.folder))?
-        else {
+        let taken = patience.for_server(|| job.take_over(lease, &self.folder))?;
+        let Some((brought, pushed, asked_since)) = taken else {
             let _ = job.release(lease, None, None);
             return Ok(Some(patience.stopped()));
         };
@@ -284,7 +284,7 @@ impl Worker<'_> {
             return Ok(Some(patience.stopped()));
         };
         funds.of_job = of_job;
-        let asked = self.ask(job, lease, *funds);
+        let asked = self.ask(job, lease, asked_since, *funds);
         let Asked { ending, agreed, .. } = match asked {
             Ok(ended) => ended,
             Err(error) => {
@@ -324,6 +324,7 @@ impl Worker<'_> {
         &self,
         job: &mut SharedJob,
         lease: &Lease,
+        asked_since: AskedSince,
         funds: WorkerFunds,
     ) -> Result<Asked, UserError> {
         let Settings { spec, options, terminal, keys, key_from, state } = &self.settings;
@@ -340,7 +341,7 @@ impl Worker<'_> {
         let cost = CostLimits { total, ..options.cost };
         let options = RunOptions { cost, ..options.clone() };
         let settings = RunSettings { spec, options, terminal: *terminal };
-        let redo = lease.is_again.then_some(RedoSelector::Unanswered);
+        let redo = lease.is_again.then_some(RedoSelector::Unanswered(asked_since));
         let decisions = Decisions { redo, ..Decisions::default() };
         ask(settings, decisions, &keys, state.as_deref(), extras)
     }

@@ -14,7 +14,7 @@ use crate::source::files_of;
 use crate::store::server_fault::ServerFault;
 
 /// The version of the tables that is written, and the latest that can be read.
-const VERSION: i32 = 3;
+const VERSION: i32 = 4;
 /// What brings the tables from each version to the next.
 const STEPS: [&str; VERSION as usize - 1] = [
     "ALTER TABLE shard ADD COLUMN IF NOT EXISTS is_again boolean NOT NULL DEFAULT false;
@@ -23,6 +23,8 @@ const STEPS: [&str; VERSION as usize - 1] = [
     "CREATE TABLE IF NOT EXISTS verdict (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
       identity bytea NOT NULL, try integer NOT NULL, key bytea NOT NULL, shard integer NOT NULL, entry text NOT NULL);
       CREATE INDEX IF NOT EXISTS verdict_of_shard ON verdict (shard, key, try, number)",
+    "ALTER TABLE shard ADD COLUMN IF NOT EXISTS again_after bigint;
+      ALTER TABLE ended ADD COLUMN IF NOT EXISTS life bigint",
 ];
 /// Bytes of an input that are one row.
 const PART_BYTES: usize = 1 << 20;

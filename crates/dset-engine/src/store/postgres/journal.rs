@@ -80,7 +80,7 @@ impl Mirror {
         self.server.transact(async |to| {
             let number = match begun {
                 Some(number) => number,
-                None => *begun.insert(records::begin_life(to, session).await?),
+                None => *begun.insert(records::begin_life(to, session, session.token).await?),
             };
             for one in all {
                 records::insert(to, session, number, one).await?;

@@ -132,7 +132,7 @@ impl Thread {
         let kept = self.server.transact(async |to| {
             let life = match begun {
                 Some(life) => life,
-                None => *begun.insert(records::begin_life(to, session).await?),
+                None => *begun.insert(records::begin_life(to, session, session.token).await?),
             };
             keep(to, session, life, lease, carried, report).await
         });

@@ -15,6 +15,8 @@ pub struct Lease {
     pub number: u32,
     /// What failed in it is asked once more, whatever was tried before.
     pub is_again: bool,
+    /// By runs up to this token; of a job of before that is not known.
+    pub(super) again_after: Option<i64>,
     pub(super) token: i64,
     pub(super) holder: String,
     pub(super) lasts: Duration,
@@ -77,7 +79,7 @@ pub(super) fn claim(
                      pg_postmaster_start_time() + $2::float8 * interval '1 second'))
                    ORDER BY number = ANY($3::integer[]) DESC, number
                    LIMIT 1 FOR UPDATE SKIP LOCKED)
-                 RETURNING number, token, is_again",
+                 RETURNING number, token, is_again, again_after",
                 &[&holder, &seconds, &preferred],
             )
             .await?;
@@ -86,6 +88,7 @@ pub(super) fn claim(
                 number: row.get::<_, i32>(0) as u32,
                 token: row.get(1),
                 is_again: row.get(2),
+                again_after: row.get(3),
                 holder: holder.to_owned(),
                 lasts,
             }));
@@ -134,24 +137,6 @@ pub(super) fn release(
         let sql = "UPDATE life SET billed = coalesce($3, billed) WHERE shard = $1 AND token = $2";
         to.query(sql, &[&number, &lease.token, &billed]).await?;
         Ok(())
-    })
-}
-
-/// Opens the shards again in which questions failed, unless that was done and is not over yet; returns how
-/// many are open for that now.
-pub(super) fn ask_failed_again(server: &mut Server) -> Result<u64, ServerFault> {
-    server.transact(async |to| {
-        to.query(
-            "UPDATE shard SET is_done = false, is_again = true
-             WHERE is_done AND coalesce((ledger::jsonb ->> 'rejected')::bigint, 0)
-               + coalesce((ledger::jsonb ->> 'gave_up')::bigint, 0) > 0
-               AND NOT EXISTS (SELECT 1 FROM shard WHERE is_again AND NOT is_done)",
-            &[],
-        )
-        .await?;
-        let sql = "SELECT count(*) FROM shard WHERE is_again AND NOT is_done";
-        let rows = to.query(sql, &[]).await?;
-        Ok(rows[0].get::<_, i64>(0) as u64)
     })
 }
 

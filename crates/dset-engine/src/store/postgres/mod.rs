@@ -6,6 +6,7 @@
 //! (`keeper`, before its run `renewing`); who takes one over first brings the answers that are there (`sync`), then asks.
 
 mod address;
+mod again;
 mod connection;
 mod job;
 mod journal;
@@ -39,9 +40,11 @@ pub use self::limits::{SharedLimits, SharedSpending};
 use self::link::Link;
 use self::records::Session;
 use self::renewing::Renewing;
+use self::sync::NO_LEASE;
 pub use self::sync::{Brought, Pushed};
 use crate::os::clock::unix_ms;
 use crate::os::lock::Lock;
+use crate::run::redo::AskedSince;
 use crate::shard::{JobFile, shard_folder};
 use crate::store::roles::{Journal, SharedReport, SharedSession, SharedWork, TellShared};
 use crate::store::server_fault::ServerFault;
@@ -142,7 +145,7 @@ impl SharedJob {
     /// Opens the shards again in which questions failed, unless that was done and is not over yet; returns
     /// how many are open for that now.
     pub fn ask_failed_again(&mut self) -> Result<u64, ServerFault> {
-        leases::ask_failed_again(&mut self.server)
+        again::open_failed(&mut self.server)
     }
 
     /// Takes a shard that nobody has; one that was begun in this folder before any other.
@@ -158,21 +161,22 @@ impl SharedJob {
     }
 
     /// Brings the folder of a shard and the server to the same answers, before anything of it is asked.
-    /// Returns what was brought here, and what was brought there. The lease is renewed meanwhile, and until the run that
+    /// Returns what was brought here, what was brought there, and what failed in it has been asked again already. The lease is renewed meanwhile, and until the run that
     /// works on the shard does so.
     pub fn take_over(
         &mut self,
         lease: &Lease,
         folder: &Path,
-    ) -> Result<(Brought, Pushed), ServerFault> {
+    ) -> Result<(Brought, Pushed, AskedSince), ServerFault> {
         self.renewing = Some(Renewing::start(&self.server.address, lease)?);
         let folder = shard_folder(folder, lease.number);
         let (mut store, _lock) = open_store(&folder)?;
         let pushed =
             sync::push(&mut self.server, &store, lease.number, lease.token, &lease.holder)?;
         let brought = sync::pull(&mut self.server, &mut store, Some(lease.number))?;
+        let asked_since = again::asked_since(&mut self.server, &store, lease)?;
         store.forget_unsent()?;
-        Ok((brought, pushed))
+        Ok((brought, pushed, asked_since))
     }
 
     /// Brings to the server what runs in this folder could not.
@@ -185,8 +189,8 @@ impl SharedJob {
             }
             let (store, _lock) = open_store(&shard)?;
             if store.has_unsent()? {
-                // A token that nobody has: what was paid for is taken, and nothing else.
-                pushed += sync::push(&mut self.server, &store, number, -1, holder)?;
+                // What was paid for is taken, and nothing else.
+                pushed += sync::push(&mut self.server, &store, number, NO_LEASE, holder)?;
                 store.forget_unsent()?;
             }
         }

@@ -159,9 +159,13 @@ fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("records are plain values")
 }
 
-/// Records the run where it is not known yet; returns its number. Its shard is locked first, as by whoever renews a
+/// Records the run where it is not known yet, with the token under which it asked; returns its number. Its shard is locked first, as by whoever renews a
 /// lease or hands it back: two that lock these the other way round would wait for each other.
-pub(super) async fn begin_life(to: &mut Connected, session: &Session) -> Result<i64, Error> {
+pub(super) async fn begin_life(
+    to: &mut Connected,
+    session: &Session,
+    token: i64,
+) -> Result<i64, Error> {
     let sql = "SELECT 1 FROM shard WHERE number = $1 FOR NO KEY UPDATE";
     to.query(sql, &[&(session.shard as i32)]).await?;
     for row in session.settings.values() {
@@ -193,7 +197,7 @@ pub(super) async fn begin_life(to: &mut Connected, session: &Session) -> Result<
              ending = coalesce(life.ending, excluded.ending) RETURNING id",
             &[
                 &(session.shard as i32),
-                &session.token,
+                &token,
                 &session.holder,
                 &life.started_at,
                 &life.ended_at,
@@ -227,7 +231,7 @@ pub(super) async fn insert(
     insert_verdicts(to, shard, &records.verdicts).await?;
     insert_attempts(to, shard, life, &records.attempts).await?;
     if is_current {
-        insert_ended(to, shard, records).await?;
+        insert_ended(to, shard, life, records).await?;
     }
     if let Some((at, ending, dropped)) = &records.end {
         let sql = "UPDATE life SET ended_at = $2, ending = $3, dropped = $4 WHERE id = $1";
@@ -407,16 +411,24 @@ async fn insert_attempts(
     Ok(())
 }
 
-async fn insert_ended(to: &mut Connected, shard: i32, records: &Records) -> Result<(), Error> {
+/// Records what has ended without an answer, in place of what an earlier run knew of it.
+async fn insert_ended(
+    to: &mut Connected,
+    shard: i32,
+    life: i64,
+    records: &Records,
+) -> Result<(), Error> {
     for (question, edition) in &records.not_ended {
         let sql = "DELETE FROM ended WHERE question = $1 AND edition = $2";
         to.query(sql, &[&&question[..], &(*edition as i32)]).await?;
     }
     for one in &records.ended {
         to.query(
-            "INSERT INTO ended (question, edition, shard, entry) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (question, edition) DO UPDATE SET shard = excluded.shard, entry = excluded.entry",
-            &[&&one.question[..], &(one.edition as i32), &shard, &json(one)],
+            "INSERT INTO ended (question, edition, shard, entry, life) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (question, edition) DO UPDATE
+             SET shard = excluded.shard, entry = excluded.entry, life = excluded.life
+             WHERE ended.entry <> excluded.entry AND coalesce(ended.life, 0) <= excluded.life",
+            &[&&one.question[..], &(one.edition as i32), &shard, &json(one), &life],
         )
         .await?;
     }

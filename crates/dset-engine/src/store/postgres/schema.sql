@@ -1,4 +1,4 @@
--- A job and what workers on several machines have done of it. Version 3, which stands in `job`. Hashes
+-- A job and what workers on several machines have done of it. Version 4, which stands in `job`. Hashes
 -- named `key`, `question` and `settings` are xxh3-128, as a folder's store has them; times of runs are Unix
 -- milliseconds, leases go by this server's clock.
 
@@ -33,7 +33,7 @@ CREATE TABLE limits (
 
 -- Who has each shard. The token grows with every lease: what comes with an earlier one is of a worker that
 -- was taken for dead. `ledger` is JSON, as the worker last said it. With `is_again` what failed in it is asked
--- once more, whatever was tried before.
+-- once more, whatever was tried before by runs up to the token `again_after`.
 CREATE TABLE shard (
   number integer PRIMARY KEY,
   token bigint NOT NULL DEFAULT 0,
@@ -41,7 +41,8 @@ CREATE TABLE shard (
   leased_until timestamptz,
   is_done boolean NOT NULL DEFAULT false,
   ledger text,
-  is_again boolean NOT NULL DEFAULT false
+  is_again boolean NOT NULL DEFAULT false,
+  again_after bigint
 );
 
 -- What answers were bought with.
@@ -55,7 +56,7 @@ CREATE TABLE settings (
   PRIMARY KEY (hash, edition)
 );
 
--- Runs of shards. `granted` may still be billed, or was, where `billed` is absent.
+-- Runs of shards; the token is -1 of one that had no lease. `granted` may still be billed, or was, where `billed` is absent.
 CREATE TABLE life (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   shard integer NOT NULL,
@@ -136,12 +137,13 @@ CREATE TABLE attempt (
 );
 CREATE INDEX attempt_of_shard ON attempt (shard, at);
 
--- Questions that ended without an answer, until there is one.
+-- Questions that ended without an answer, until there is one, and in which run.
 CREATE TABLE ended (
   question bytea NOT NULL,
   edition integer NOT NULL,
   shard integer NOT NULL,
   entry text NOT NULL,
+  life bigint,
   PRIMARY KEY (question, edition)
 );
 CREATE INDEX ended_of_shard ON ended (shard);

@@ -12,6 +12,8 @@ use crate::store::server_fault::ServerFault;
 use crate::store::sqlite::{AnswerMark, LifeRow, NewVerdicts, PAID_TWICE, SettingsRow};
 use crate::store::{Store, StoreError};
 
+/// The token of runs that had no lease, or of which this is not known.
+pub(super) const NO_LEASE: i64 = -1;
 /// Records that are moved at once.
 const PART: usize = 2_000;
 
@@ -469,7 +471,7 @@ pub(super) fn push(
                 break;
             }
             server.transact(async |to| {
-                let number = records::begin_life(to, &session).await?;
+                let number = records::begin_life(to, &session, NO_LEASE).await?;
                 records::insert(to, &session, number, &records).await
             })?;
             records = Records { answers, attempts, ..Records::default() };

@@ -232,7 +232,7 @@ fn what_another_worker_bought_while_the_server_was_away_is_sent_and_kept_beside_
     assert_eq!(seen(&all), ["1 paid twice 0", "1 try 1: theirs", "1 try 2: again", "3 try 1: c"]);
     assert!(all.all_aside().unwrap().is_empty(), "another one was asked again");
     // Once more, nothing is sent again, and what came back is none of another's.
-    let (_, pushed) = job.take_over(&lease, &at("away")).unwrap();
+    let (_, pushed, _) = job.take_over(&lease, &at("away")).unwrap();
     assert_eq!(pushed, Pushed { answers: 0, damaged: 1 });
     let attempts = Store::open(&shard).unwrap().0.all_attempts().unwrap();
     assert!(attempts.is_empty(), "{attempts:?}");
@@ -353,7 +353,7 @@ fn an_accepted_answer_counts_everywhere_before_one_under_its_key_and_try_that_is
     // In the folder of each, what was accepted counts too, and nothing comes or goes twice.
     for _ in 0..2 {
         for name in ["slow", "fast"] {
-            let (_, pushed) = job.take_over(&second, &at(name)).unwrap();
+            let (_, pushed, _) = job.take_over(&second, &at(name)).unwrap();
             assert_eq!(pushed, Pushed::default(), "{name}");
         }
         let slow = Store::open(&shard("slow")).unwrap().0;
@@ -370,6 +370,57 @@ fn an_accepted_answer_counts_everywhere_before_one_under_its_key_and_try_that_is
     }
     job.bring_all(&at("all")).unwrap();
     assert_eq!(seen(&Store::open(&at("all")).unwrap().0), all);
+}
+
+#[test]
+fn whoever_takes_a_shard_over_is_told_what_was_asked_again_already() {
+    let Some((place, mut job)) = job_on_server("round") else { return };
+    let shard = |name: &str| shard_folder(&place.path().join(name), 0);
+    let before = claimed(&mut job, Duration::from_secs(10));
+    let (mut journal, life) = recording(&mut job, &before, &shard("one"), 1);
+    commit(&mut *journal, &[judged(1, 1, 5, "bad", life), answer(2, 1, 5, "b", life), ended(3)]);
+    let failed = Ledger { questions: 3, answered: 1, gave_up: 2, ..Ledger::default() };
+    job.release(&before, Some(&failed), None).unwrap();
+    journal.close().unwrap();
+    drop(journal);
+    // What a folder asked without a lease is brought there in the round, and none of it.
+    let (mut alone, _, life) = folder(&shard("alone"), 2);
+    alone.commit(&[answer(4, 1, 6, "elsewhere", life)]).unwrap();
+    drop(alone);
+
+    assert_eq!(job.ask_failed_again().unwrap(), 1);
+    let first = claimed(&mut job, Duration::ZERO);
+    let (_, _, since) = job.take_over(&first, &place.path().join("alone")).unwrap();
+    assert_eq!(since, AskedSince::default());
+    let (mut journal, life) = recording(&mut job, &first, &shard("two"), 3);
+    let Write::Ended(mut again) = ended(3) else { unreachable!() };
+    again.at = 20;
+    commit(&mut *journal, &[judged(1, 2, 7, "bad, once more", life), Write::Ended(again)]);
+    assert_eq!(job.ask_failed_again().unwrap(), 1, "the same round");
+    journal.close().unwrap();
+    drop(journal);
+    // In its own folder, in one of before, in a new one; with the marks of before in the second.
+    for name in ["two", "one", "three"] {
+        let next = claimed(&mut job, Duration::ZERO);
+        let (_, _, since) = job.take_over(&next, &place.path().join(name)).unwrap();
+        let store = Store::open(&shard(name)).unwrap().0;
+        let mut new = Vec::new();
+        let each = |new_one: NewAnswer| {
+            new.push((new_one.answer, new_one.life));
+            Ok(())
+        };
+        store.for_each_answer(|mark| mark.2 == 7, each).unwrap();
+        assert_eq!(new[0].0, "bad, once more", "{name}");
+        let of_round = store.answers_of_lives(&[new[0].1.unwrap()]).unwrap();
+        let asked = AskedSince { answers: of_round, ended: [[3; 16]].into() };
+        assert_eq!((since.answers.len(), since), (1, asked), "{name}");
+    }
+    // A round that began before this was kept has no such word.
+    let sql = "UPDATE shard SET again_after = NULL";
+    job.server.part(async |to| to.run(sql).await).unwrap();
+    let last = claimed(&mut job, Duration::ZERO);
+    let (_, _, since) = job.take_over(&last, &place.path().join("two")).unwrap();
+    assert_eq!(since, AskedSince::default());
 }
 
 #[test]

@@ -101,6 +101,24 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Returns the answers that came in these runs.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn answers_of_lives(&self, lives: &[i64]) -> Result<HashSet<AnswerId>, StoreError> {
+        if lives.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let mut statement = self.reader.connection.prepare("SELECT id, life FROM answers")?;
+        let mut rows = statement.query([])?;
+        let mut answers = HashSet::new();
+        while let Some(row) = rows.next()? {
+            let life: Option<i64> = row.get(1)?;
+            if life.is_some_and(|life| lives.contains(&life)) {
+                answers.insert(row.get(0)?);
+            }
+        }
+        Ok(answers)
+    }
+
     /// Returns, of each answer that programs have not judged, those in whose place it comes once it is accepted.
     pub(crate) fn to_replace(&self) -> Result<HashMap<AnswerId, Vec<AnswerId>>, StoreError> {
         let mut statement =
