@@ -212,6 +212,22 @@ def one_rate_for_all(server):
     return f"4 workers, --rpm 600: {rate:.0f} a minute, at most {most} in any"
 
 
+def few_connections(server):
+    """Where the server lets few in, workers give each other way; all that is paid for is asked once."""
+    service = Service(DSET, "--latency-ms", "100")
+    server.sql(f"CREATE ROLE narrow LOGIN PASSWORD '{PASSWORD}' CONNECTION LIMIT 3")
+    job = Job(DSET, server, "few", service, 60, 4, "-c", "4")
+    assert job.split.returncode == 0, job.split.stderr
+    server.sql("GRANT USAGE ON SCHEMA dset TO narrow; GRANT ALL ON ALL TABLES IN SCHEMA dset TO narrow", "few")
+    job.address = server.address("few", user="narrow")
+    workers = [job.work(lease=6) for _ in range(3)]
+    for worker in workers:
+        job.wait(worker)
+    job.check_whole()
+    assert service.stats()["asked"] == 60, service.stats()
+    return "three connections for three workers: 60 rows, 60 asked"
+
+
 def one_limit_of_cost_for_all(server):
     """Four workers under one --max-cost, some of them killed: never above it."""
     service = Service(DSET, "--latency-ms", "60", "--price", "1/1/10")
@@ -549,12 +565,12 @@ def journals_agree(server):
     address = server.address("journals").replace("me@", f"me:{PASSWORD}@")
     done = subprocess.run(["cargo", "test", "-q", "--workspace", "--lib", "--", "store::postgres::tests::"],
                           env={**os.environ, "DSET_TEST_SERVER": address}, capture_output=True, text=True)
-    held = done.stdout.count("7 passed")
+    held = done.stdout.count("9 passed")
     assert done.returncode == 0 and held == 1, done.stdout + done.stderr
-    return "7 tests, six of them over the server"
+    return "9 tests, eight of them over the server"
 
 
-CHECKS = [one_rate_for_all, own_limit_of_a_worker, limit_in_the_merged_folder, connection_hangs, what_died_is_forgiven, failed_asked_again, full_disk, server_restarts, kills, one_limit_of_cost_for_all,
+CHECKS = [one_rate_for_all, few_connections, own_limit_of_a_worker, limit_in_the_merged_folder, connection_hangs, what_died_is_forgiven, failed_asked_again, full_disk, server_restarts, kills, one_limit_of_cost_for_all,
           stopped_past_its_lease, stopped_while_the_server_is_away, journals_agree, verdicts_of_a_program, tls, whole_job, folder_to_server_and_back, refusals]
 
 

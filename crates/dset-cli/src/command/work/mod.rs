@@ -32,8 +32,9 @@ use crate::explain;
 use crate::layers::{Environment, SettingsLayer, TerminalOptions};
 use crate::same_command::same_command_as;
 
-/// How often a worker looks that finds no free shard: one may become free, or the job be done.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often a worker looks that finds no free shard, at first and later: one may become free, or the job be done. It has
+/// no connection meanwhile, and makes one for each look.
+const LOOK_EVERY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 /// How long a shard belongs to a worker that says nothing more.
 const LEASE_SECONDS: u32 = 30;
 
@@ -203,7 +204,7 @@ impl Worker<'_> {
         }
         warn_of_damaged(damaged);
         let mut funds = self.funds(job)?;
-        let mut waits = false;
+        let mut waits = None::<Duration>;
         loop {
             let claim =
                 patience.for_server(|| job.claim(&self.holder, self.lasts, &self.folder))?;
@@ -211,18 +212,21 @@ impl Worker<'_> {
                 None => return Ok(patience.stopped()),
                 Some(Claim::Done) => break,
                 Some(Claim::Busy { shards }) => {
-                    if !std::mem::replace(&mut waits, true) {
+                    if waits.is_none() {
                         let left = of(shards, "shard");
                         self.say(&format!(
                             "{left} left, and other workers have them: waiting, in case one dies"
                         ));
                     }
-                    if !patience.wait(LOOK_EVERY.min(self.lasts / 10)) {
+                    job.disconnect();
+                    let wait = waits.unwrap_or(LOOK_EVERY.0.min(self.lasts / 10));
+                    waits = Some((wait * 2).min(LOOK_EVERY.1).min(self.lasts / 6));
+                    if !patience.wait(wait) {
                         return Ok(patience.stopped());
                     }
                 }
                 Some(Claim::Leased(lease)) => {
-                    waits = false;
+                    waits = None;
                     if let Some(exit) = self.ask_shard(job, &lease, patience, &mut funds)? {
                         return Ok(exit);
                     }

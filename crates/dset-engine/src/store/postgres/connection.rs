@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
@@ -24,6 +25,8 @@ const WORK_MAX: Duration = Duration::from_secs(15);
 const PART_MAX: Duration = Duration::from_secs(120);
 /// And at most what is asked by somebody who is to stop, with the connection for it.
 const LAST_MAX: Duration = Duration::from_secs(5);
+/// How long the end of a connection may take.
+const CLOSE_MAX: Duration = Duration::from_millis(100);
 
 /// What is asked of every connection: answers are durable when a commit returns, and a worker that is
 /// stopped in the middle holds up nobody for long.
@@ -45,6 +48,8 @@ pub(super) struct Server {
 #[derive(Debug)]
 pub(super) struct Connected {
     client: Client,
+    /// What moves its bytes.
+    connection: JoinHandle<()>,
     statements: HashMap<String, Statement>,
 }
 
@@ -72,6 +77,16 @@ impl Connected {
 
     pub(super) async fn run(&mut self, sql: &str) -> Result<(), Error> {
         self.client.batch_execute(sql).await
+    }
+
+    /// Ends it, so that the server has its place for others.
+    async fn close(self) {
+        let Connected { client, mut connection, .. } = self;
+        drop(client);
+        if tokio::time::timeout(CLOSE_MAX, &mut connection).await.is_err() {
+            connection.abort();
+            let _ = connection.await;
+        }
     }
 }
 
@@ -142,15 +157,22 @@ impl Server {
                 }
             }
         });
-        if done.is_ok() {
-            self.connected = taken;
+        self.connected = taken;
+        if done.is_err() {
+            self.disconnect();
         }
         done
     }
 
-    /// Drops the connection: what was begun and not committed is undone.
+    pub(super) fn is_connected(&self) -> bool {
+        self.connected.is_some()
+    }
+
+    /// Ends the connection: what was begun and not committed is undone.
     pub(super) fn disconnect(&mut self) {
-        self.connected = None;
+        if let Some(connected) = self.connected.take() {
+            self.runtime.block_on(connected.close());
+        }
     }
 }
 
@@ -184,10 +206,13 @@ async fn connect(address: &Address) -> Result<Connected, ServerFault> {
                     }
                 },
             )?;
-        tokio::spawn(connection);
+        let connection = tokio::spawn(async {
+            // Whoever uses it hears of its end.
+            let _ = connection.await;
+        });
         let setup = format!("{SETUP}; SET search_path TO \"{}\"", address.schema);
         client.batch_execute(&setup).await.map_err(|error| fault(address, &error))?;
-        Ok(Connected { client, statements: HashMap::new() })
+        Ok(Connected { client, connection, statements: HashMap::new() })
     };
     match tokio::time::timeout(CONNECT_MAX, making).await {
         Ok(made) => made,

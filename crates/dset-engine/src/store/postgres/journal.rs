@@ -4,11 +4,13 @@
 //! too, so no row reaches an output and no ask is sent in its place before that. Only a run that is
 //! to stop does not wait: its store says that some records are there alone, and the next worker that takes
 //! the folder brings them. A thread of its own writes on the server, so that what comes meanwhile is recorded here.
+//! It connects before anything is asked, and gives its connection back while the lease has none: where the server
+//! lets few in, workers that each hold one and want a second would wait for each other.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -26,6 +28,8 @@ use crate::store::sqlite::{SENT, UNSENT};
 const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// How often a wait looks whether the run is to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often who has nothing to record looks whether the lease has a connection.
+const IDLE_EVERY: Duration = Duration::from_millis(500);
 /// How long what could not be recorded here is waited for on the server.
 const LAST_WAIT: Duration = Duration::from_secs(15);
 
@@ -62,16 +66,46 @@ struct Mirror {
 
 impl Mirror {
     fn run(mut self, records: &Receiver<Records>, sent: &Sender<Sent>) {
-        let mut is_alone = false;
-        while let Ok(first) = records.recv() {
-            let mut all = vec![first];
+        let (mut is_alone, mut all) = (false, Vec::new());
+        loop {
             all.extend(records.try_iter());
             is_alone = is_alone || !self.send_or_wait(&mut all, records);
             let has_end = all.iter().any(|one| one.end.is_some());
-            if sent.send(Sent { commits: all.len(), has_end, is_alone }).is_err() {
+            if !all.is_empty() && sent.send(Sent { commits: all.len(), has_end, is_alone }).is_err()
+            {
                 return;
             }
+            all.clear();
+            match self.wait_for_records(records) {
+                Some(first) => all.push(first),
+                None => return,
+            }
         }
+    }
+
+    /// Returns what comes next, or nothing at the end.
+    fn wait_for_records(&mut self, records: &Receiver<Records>) -> Option<Records> {
+        loop {
+            match records.recv_timeout(IDLE_EVERY) {
+                Ok(first) => return Some(first),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let has_lease = self.link.answers(Part::Lease) != Some(false);
+            if self.server.is_connected() && !has_lease {
+                self.server.disconnect();
+                self.link.is_without(Part::Journal);
+            } else if has_lease && !self.server.is_connected() && !self.is_to_stop() {
+                match self.send(&[]) {
+                    Ok(()) => self.link.is_up(Part::Journal),
+                    Err(fault) => self.link.is_down(Part::Journal, &fault),
+                }
+            }
+        }
+    }
+
+    fn is_to_stop(&self) -> bool {
+        self.link.is_stopping.load(Relaxed) || self.gives_up.load(Relaxed)
     }
 
     fn send(&mut self, all: &[Records]) -> Result<(), ServerFault> {
@@ -91,7 +125,8 @@ impl Mirror {
         Ok(())
     }
 
-    /// Sends until the server has it, with what comes meanwhile; returns false where the run is to stop before that.
+    /// Sends until the server has it, with what comes meanwhile; returns false where the run is to stop before that, or
+    /// has ended without anything to send.
     fn send_or_wait(&mut self, all: &mut Vec<Records>, more: &Receiver<Records>) -> bool {
         let mut wait = WAIT.0;
         loop {
@@ -102,8 +137,13 @@ impl Mirror {
             self.link.is_down(Part::Journal, &fault);
             let mut waited = Duration::ZERO;
             while waited < wait {
-                if self.link.is_stopping.load(Relaxed) || self.gives_up.load(Relaxed) {
+                if self.is_to_stop() {
                     return false;
+                }
+                match more.try_recv() {
+                    Ok(one) => all.push(one),
+                    Err(TryRecvError::Disconnected) if all.is_empty() => return false,
+                    Err(_) => {}
                 }
                 std::thread::sleep(LOOK_EVERY);
                 waited += LOOK_EVERY;

@@ -2,8 +2,8 @@
 //!
 //! Every few hundred milliseconds the run says where it stands; one transaction renews the lease and takes
 //! a block of each limit. Nothing is permitted for longer than the lease holds by the clock here, counted
-//! from before the server was asked. Where the server is away, nothing is: what was permitted runs out, and
-//! the run waits.
+//! from before the server was asked. Where the server is away, or what comes cannot be recorded there, nothing is:
+//! what was permitted runs out, and the run waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -24,6 +24,8 @@ use crate::store::roles::{SharedReport, SharedWord};
 
 /// Waits after a fault: from, and at most.
 const WAIT: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// How long a lease keeps its connection back from a journal that has none.
+const LET_GO: Duration = Duration::from_secs(1);
 
 /// What the run says, and the thread that takes it to the server.
 #[derive(Debug)]
@@ -53,6 +55,7 @@ impl Keeper {
                 carried: Carried::default(),
                 renewed: None,
                 has_limits: None,
+                is_withheld: false,
                 not_before: Instant::now(),
                 wait: WAIT.0,
             }
@@ -91,6 +94,8 @@ struct Thread {
     renewed: Option<Instant>,
     /// Whether asks or tokens are limited, once that is known.
     has_limits: Option<bool>,
+    /// The lease holds, and nothing may be asked, because there is nowhere to record it.
+    is_withheld: bool,
     not_before: Instant,
     wait: Duration,
 }
@@ -120,7 +125,9 @@ impl Thread {
 
     fn is_due(&self, report: &SharedReport) -> bool {
         let renews = self.renewed.is_none_or(|at| at.elapsed() >= self.lease / 3);
-        let wants = self.has_limits != Some(false) && report.permits.left == 0 && !report.is_ending;
+        let can_record = self.link.answers(Part::Journal) == Some(true);
+        let has_none = self.has_limits != Some(false) && report.permits.left == 0;
+        let wants = can_record && !report.is_ending && (has_none || self.is_withheld);
         Instant::now() >= self.not_before && (renews || wants || report.funds.is_some())
     }
 
@@ -128,13 +135,15 @@ impl Thread {
     fn keep(&mut self, report: &SharedReport) -> bool {
         let asked = Instant::now();
         let (session, carried, lease) = (&self.session, &self.carried, self.lease);
+        let can_record = self.link.answers(Part::Journal);
+        let may_ask = can_record == Some(true);
         let mut begun = self.life;
         let kept = self.server.transact(async |to| {
             let life = match begun {
                 Some(life) => life,
                 None => *begun.insert(records::begin_life(to, session, session.token).await?),
             };
-            keep(to, session, life, lease, carried, report).await
+            keep(to, session, life, lease, carried, report, may_ask).await
         });
         let kept = match kept {
             Ok(kept) => kept,
@@ -154,12 +163,19 @@ impl Thread {
         }
         (self.renewed, self.has_limits) = (Some(asked), Some(kept.has_limits));
         self.carried.settled();
+        if can_record == Some(false) {
+            self.server.disconnect();
+            self.not_before = asked + LET_GO.min(self.lease / 6);
+        }
+        self.is_withheld = !may_ask;
         let longest = match kept.asks {
             Some(_) => self.lease.min(Duration::from_micros(USE_US as u64)),
             None => self.lease,
         };
-        let permit = Permit { asks: kept.asks, until: report.now.after(longest) };
-        (self.link.tell)(SharedWord::Permitted(permit));
+        if may_ask {
+            let permit = Permit { asks: kept.asks, until: report.now.after(longest) };
+            (self.link.tell)(SharedWord::Permitted(permit));
+        }
         if let Some((granted, is_last)) = kept.funds {
             (self.link.tell)(SharedWord::Funded { granted, is_last });
         }
@@ -174,6 +190,7 @@ async fn keep(
     lease: Duration,
     carried: &Carried,
     report: &SharedReport,
+    may_ask: bool,
 ) -> Result<Kept, Error> {
     let seconds = lease.as_secs_f64();
     let ledger = serde_json::to_string(&report.ledger).expect("a ledger is plain values");
@@ -207,7 +224,7 @@ async fn keep(
         now_us: limits.get(5),
         workers: limits.get::<_, i64>(6).max(1) as u64,
     };
-    let asks = minute.grant(carried, report.permits.left == 0 && !report.is_ending);
+    let asks = minute.grant(carried, may_ask && report.permits.left == 0 && !report.is_ending);
     if asks.is_some() {
         let due = |bucket: Option<SharedBucket>, at: usize| {
             bucket.map_or_else(|| limits.get(at), |bucket| bucket.due_us())

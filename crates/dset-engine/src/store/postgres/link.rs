@@ -16,31 +16,41 @@ pub(super) enum Part {
 
 /// Whether the server answers both, whether the run is to stop, and who is told.
 pub(super) struct Link {
-    is_away: Mutex<[bool; 2]>,
+    answers: Mutex<[Option<bool>; 2]>,
     pub(super) is_stopping: AtomicBool,
     pub(super) tell: TellShared,
 }
 
 impl Link {
     pub(super) fn new(tell: TellShared) -> Arc<Link> {
-        Arc::new(Link { is_away: Mutex::default(), is_stopping: AtomicBool::new(false), tell })
+        Arc::new(Link { answers: Mutex::default(), is_stopping: AtomicBool::new(false), tell })
     }
 
     /// The server did not do what this part asked of it.
     pub(super) fn is_down(&self, part: Part, fault: &ServerFault) {
-        self.set(part, true, || Some(fault.to_string()));
+        self.set(part, Some(false), || Some(fault.to_string()));
     }
 
     pub(super) fn is_up(&self, part: Part) {
-        self.set(part, false, || None);
+        self.set(part, Some(true), || None);
+    }
+
+    /// This part has given its connection back.
+    pub(super) fn is_without(&self, part: Part) {
+        self.set(part, None, || None);
+    }
+
+    /// Tells whether the server answers this part; nothing where it has not been asked.
+    pub(super) fn answers(&self, part: Part) -> Option<bool> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)[part as usize]
     }
 
     /// Tells what is news: that it is away for one of them, or for neither any more.
-    fn set(&self, part: Part, is_away: bool, word: impl FnOnce() -> Option<String>) {
-        let mut away = self.is_away.lock().unwrap_or_else(PoisonError::into_inner);
-        let was_away = away.contains(&true);
-        away[part as usize] = is_away;
-        if away.contains(&true) != was_away {
+    fn set(&self, part: Part, answers: Option<bool>, word: impl FnOnce() -> Option<String>) {
+        let mut known = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_away = known.contains(&Some(false));
+        known[part as usize] = answers;
+        if known.contains(&Some(false)) != was_away {
             (self.tell)(SharedWord::Away(word()));
         }
     }
@@ -48,7 +58,7 @@ impl Link {
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link").field("is_away", &self.is_away).finish_non_exhaustive()
+        f.debug_struct("Link").field("answers", &self.answers).finish_non_exhaustive()
     }
 }
 
@@ -72,6 +82,8 @@ mod tests {
         link.is_down(Part::Lease, &fault);
         link.is_up(Part::Journal);
         link.is_up(Part::Lease);
+        link.is_without(Part::Journal);
+        assert_eq!([Part::Lease, Part::Journal].map(|part| link.answers(part)), [Some(true), None]);
         assert_eq!(*heard.lock().unwrap(), [true, false]);
     }
 }

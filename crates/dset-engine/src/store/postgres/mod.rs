@@ -116,7 +116,13 @@ impl SharedJob {
         self.server.stop_when(stop);
     }
 
-    /// Returns where its input is, which is brought into this folder where it is nowhere else.
+    /// Gives its connection back until it is needed again.
+    pub fn disconnect(&mut self) {
+        self.server.disconnect();
+    }
+
+    /// Returns where its input is as it was split; it is brought into this folder where it is nowhere else, or is not so
+    /// any more.
     pub fn input(&mut self, folder: &Path) -> Result<PathBuf, ServerFault> {
         job::input(&mut self.server, &self.file, folder)
     }

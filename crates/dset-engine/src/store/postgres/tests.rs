@@ -424,6 +424,57 @@ fn whoever_takes_a_shard_over_is_told_what_was_asked_again_already() {
 }
 
 #[test]
+fn a_connection_that_is_given_back_is_free_for_others() {
+    let Some((_place, mut job)) = job_on_server("given-back") else { return };
+    let role = job.server.address.schema.clone();
+    let sql = format!(
+        "CREATE ROLE \"{role}\" SUPERUSER LOGIN PASSWORD 'word' CONNECTION LIMIT 1;
+         GRANT USAGE ON SCHEMA \"{role}\" TO \"{role}\""
+    );
+    job.server.part(async |to| to.run(&sql).await).unwrap();
+    let mut address = Address::clone(&job.server.address);
+    address.config.user(&role).password("word");
+    let own = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1";
+    let count = |job: &mut SharedJob| {
+        let rows = job.server.part(async |to| to.query(own, &[&role]).await).unwrap();
+        rows[0].get::<_, i64>(0)
+    };
+    let free = |job: &mut SharedJob| {
+        let began = Instant::now();
+        while count(job) > 0 {
+            assert!(began.elapsed() < Duration::from_secs(30), "it is held");
+        }
+    };
+    let mut one = SharedJob::open(address.clone()).unwrap();
+    assert_eq!(count(&mut job), 1);
+    one.disconnect();
+    free(&mut job);
+    one.status().unwrap();
+    // What fails gives it back as well.
+    one.server.part(async |to| to.run("nonsense").await).unwrap_err();
+    free(&mut job);
+    let sql = format!("DROP OWNED BY \"{role}\"; DROP ROLE \"{role}\"");
+    job.server.part(async |to| to.run(&sql).await).unwrap();
+}
+
+#[test]
+fn an_input_that_was_changed_is_brought_from_the_server() {
+    let Some((place, mut job)) = job_on_server("changed") else { return };
+    let (folder, own) = (place.path().join("job"), place.path().join("q.csv"));
+    let before = fs_err::read(&own).unwrap();
+    assert_eq!(fs_err::canonicalize(job.input(&folder).unwrap()).unwrap(), own);
+    fs_err::write(&own, "question\nc\nd\n\n").unwrap();
+    for _ in 0..2 {
+        let brought = job.input(&folder).unwrap();
+        assert_eq!(
+            (fs_err::read(&brought).unwrap(), brought.clone()),
+            (before.clone(), folder.join("input/q.csv"))
+        );
+        fs_err::write(&brought, "another").unwrap();
+    }
+}
+
+#[test]
 fn a_lease_is_renewed_from_when_a_shard_is_taken_over_until_its_run_does() {
     let Some((place, mut job)) = job_on_server("renewed") else { return };
     let lasts = Duration::from_millis(60);
