@@ -52,6 +52,9 @@ pub(crate) fn server(fault: ServerFault) -> UserError {
         ServerFault::Newer { .. } => usage("the job on the server is of a newer dset")
             .cause(words)
             .hint("Use that version, or a later one"),
+        ServerFault::Layout { .. } => usage("the input cannot be put on a server as it lies")
+            .cause(words)
+            .hint("Put its files into one folder, and split that"),
         ServerFault::Input(error) => super::source(*error),
         ServerFault::Lock(error) => super::job(JobError::Lock(error)),
         ServerFault::Store(error) => error.into(),

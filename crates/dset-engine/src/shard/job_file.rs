@@ -328,7 +328,10 @@ impl JobFile {
     pub fn input_path(&self, folder: &Path) -> PathBuf {
         let joined = folder.join(&self.input.path);
         // Without the way out of the folder of the job, where there is another name for it.
-        let real = fs_err::canonicalize(&joined).unwrap_or(joined);
+        let real = fs_err::canonicalize(&joined).unwrap_or_else(|_| {
+            let real = fs_err::canonicalize(folder).or_else(|_| std::path::absolute(folder));
+            without_way_out(&real.unwrap_or_else(|_| folder.to_owned()), &self.input.path)
+        });
         let here = std::env::current_dir().unwrap_or_default();
         real.strip_prefix(here).map(Path::to_owned).unwrap_or(real)
     }
@@ -429,6 +432,15 @@ impl JobFile {
 #[must_use]
 pub fn shard_folder(job: &Path, number: u32) -> PathBuf {
     job.join(format!("shard-{number:05}"))
+}
+
+/// Returns where a path leads from a folder, which no link leads to.
+fn without_way_out(folder: &Path, path: &Path) -> PathBuf {
+    let (mut whole, mut parts) = (folder.to_owned(), path.components().peekable());
+    while parts.next_if_eq(&std::path::Component::ParentDir).is_some() {
+        whole.pop();
+    }
+    whole.join(parts.collect::<PathBuf>())
 }
 
 /// Returns a path as seen from a folder, which may not be there yet; from the root where they have

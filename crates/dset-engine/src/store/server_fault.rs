@@ -83,6 +83,12 @@ pub enum ServerFault {
         /// What put it there.
         made_by: String,
     },
+    /// A file of the input cannot be brought to workers so that they read what was split.
+    #[error("workers would not read `{}` as it was split", path.display())]
+    Layout {
+        /// The file.
+        path: std::path::PathBuf,
+    },
     /// The input of the job.
     #[error(transparent)]
     Input(#[from] Box<SourceError>),

@@ -99,22 +99,20 @@ pub(super) fn run(mut args: WorkArgs) -> Result<Exit, UserError> {
     let lock = Lock::take(&folder, unix_ms()).map_err(|e| explain::job(JobError::lock(&folder, e)));
     let _lock = lock?;
     job.file.write(&folder).map_err(explain::job_file)?;
-    let input = match own_input {
-        Some(input) => {
-            job.file.check_input(&input, None).map(|()| input).map_err(explain::source)?
-        }
+    match &own_input {
+        Some(input) => job.file.check_input(input, None).map_err(explain::source)?,
         None => match job.input(&folder) {
             Err(_) if patience.is_stopped() => return Ok(patience.stopped()),
-            input => input.map_err(explain::server)?,
+            input => drop(input.map_err(explain::server)?),
         },
-    };
+    }
     let worker = Worker {
         holder: holder(),
         lasts: Duration::from_secs(u64::from(args.lease.max(1))),
         environment: &environment,
         settings,
         folder,
-        input,
+        own_input,
     };
     if args.again_failed && !worker.open_failed(&mut job, &patience)? {
         return Ok(patience.stopped());
@@ -181,7 +179,8 @@ struct Worker<'e> {
     environment: &'e Environment,
     settings: Settings,
     folder: PathBuf,
-    input: PathBuf,
+    /// Where the questions are, if the user says it.
+    own_input: Option<PathBuf>,
 }
 
 impl Worker<'_> {
@@ -288,7 +287,15 @@ impl Worker<'_> {
             return Ok(Some(patience.stopped()));
         };
         funds.of_job = of_job;
-        let asked = self.ask(job, lease, asked_since, *funds);
+        let input = match &self.own_input {
+            Some(input) => Some(input.clone()),
+            None => patience.for_server(|| job.input(&self.folder))?,
+        };
+        let Some(input) = input else {
+            let _ = job.release(lease, None, None);
+            return Ok(Some(patience.stopped()));
+        };
+        let asked = self.ask(job, lease, input, asked_since, *funds);
         let Asked { ending, agreed, .. } = match asked {
             Ok(ended) => ended,
             Err(error) => {
@@ -328,13 +335,14 @@ impl Worker<'_> {
         &self,
         job: &mut SharedJob,
         lease: &Lease,
+        input: PathBuf,
         asked_since: AskedSince,
         funds: WorkerFunds,
     ) -> Result<Asked, UserError> {
         let Settings { spec, options, terminal, keys, key_from, state } = &self.settings;
         let part = job.file.part(&self.folder, lease.number, spec.clone());
         let part = part.map_err(explain::job_file)?;
-        let spec = JobSpec { input: self.input.clone(), ..part };
+        let spec = JobSpec { input, ..part };
         let keys = Keys { keys, from: *key_from, environment: self.environment };
         let shared = Some(job.work(lease, funds));
         // What is said of limits here is the worker's, whichever shard it has.

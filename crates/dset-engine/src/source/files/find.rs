@@ -108,6 +108,29 @@ pub fn is_there(path: &Path) -> bool {
     path.exists() || is_pattern(path) && !matching(path).is_empty()
 }
 
+/// Returns the folder that all files of a pattern lie in, without folders that say fields, and the pattern from there.
+#[cfg(feature = "postgres")]
+pub(crate) fn split_pattern(pattern: &Path) -> (PathBuf, PathBuf) {
+    let parts: Vec<_> = pattern.components().collect();
+    let is_open = |part: &std::path::Component<'_>| {
+        let text = part.as_os_str().to_string_lossy();
+        text.contains(['*', '?', '[', '='])
+    };
+    // The last part names files.
+    let fixed = parts.iter().position(is_open).unwrap_or(parts.len()).min(parts.len() - 1);
+    (parts[..fixed].iter().collect(), parts[fixed..].iter().collect())
+}
+
+/// Returns a path within a folder; of a pattern only what stands behind the folder is one.
+#[cfg(feature = "postgres")]
+pub(crate) fn below(folder: &Path, path: &Path) -> PathBuf {
+    let joined = folder.join(path);
+    match joined.exists() || !is_pattern(path) {
+        true => joined,
+        false => Path::new(&glob::Pattern::escape(&folder.to_string_lossy())).join(path),
+    }
+}
+
 pub(in crate::source) fn is_pattern(path: &Path) -> bool {
     path.to_string_lossy().contains(['*', '?', '['])
 }

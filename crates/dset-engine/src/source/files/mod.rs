@@ -20,6 +20,8 @@ use super::{Cursor, Source, SourceError, SourceKind, SourceOptions, choose};
 
 pub use find::is_there;
 pub(crate) use find::would_read;
+#[cfg(feature = "postgres")]
+pub(crate) use find::{below, split_pattern};
 pub(super) use find::{in_folder, is_pattern, matching, of};
 pub(super) use names::is_hidden;
 pub(super) use own_outputs::OwnOutputs;
@@ -199,6 +201,11 @@ impl Source for Files {
 /// Returns how a file is read whose folders, below the input, say a field of all its rows: `year=2024`, as
 /// Spark, DuckDB and others write partitions.
 fn partitioned(input: &Path, path: &Path, options: &SourceOptions) -> SourceOptions {
+    SourceOptions { partition: partition_of(input, path), ..options.clone() }
+}
+
+/// Returns the fields that the folders of a file say, below the input.
+pub(crate) fn partition_of(input: &Path, path: &Path) -> Vec<(String, Value)> {
     let below = path.strip_prefix(input).unwrap_or(path).parent().unwrap_or(Path::new(""));
     let field = |part: std::path::Component<'_>| {
         let (name, value) = part.as_os_str().to_str()?.split_once('=')?;
@@ -209,7 +216,7 @@ fn partitioned(input: &Path, path: &Path, options: &SourceOptions) -> SourceOpti
         };
         (!name.is_empty()).then(|| (decoded(name), value))
     };
-    SourceOptions { partition: below.components().filter_map(field).collect(), ..options.clone() }
+    below.components().filter_map(field).collect()
 }
 
 #[cfg(test)]

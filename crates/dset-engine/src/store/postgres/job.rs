@@ -1,16 +1,14 @@
 //! The job itself on the server: what it is, its input, its limits.
 
-use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use dset_core::settings::RunOptions;
 
 use super::address::Address;
 use super::connection::{Connected, Server, check_version};
-use crate::os::files;
+use super::input::{self, Layout};
 use crate::shard::JobFile;
-use crate::source::files_of;
 use crate::store::server_fault::ServerFault;
 
 /// The version of the tables that is written, and the latest that can be read.
@@ -24,10 +22,11 @@ const STEPS: [&str; VERSION as usize - 1] = [
       identity bytea NOT NULL, try integer NOT NULL, key bytea NOT NULL, shard integer NOT NULL, entry text NOT NULL);
       CREATE INDEX IF NOT EXISTS verdict_of_shard ON verdict (shard, key, try, number)",
     "ALTER TABLE shard ADD COLUMN IF NOT EXISTS again_after bigint;
-      ALTER TABLE ended ADD COLUMN IF NOT EXISTS life bigint",
+      ALTER TABLE ended ADD COLUMN IF NOT EXISTS life bigint;
+      ALTER TABLE job ADD COLUMN IF NOT EXISTS input text",
 ];
-/// Bytes of an input that are one row.
-const PART_BYTES: usize = 1 << 20;
+/// The earliest version that can be read as it is.
+const READ_MIN: i32 = 3;
 /// What a worker does with each table.
 const RIGHTS: [(&str, &str); 13] = [
     ("job", "SELECT"),
@@ -128,10 +127,11 @@ pub(super) fn open(server: &mut Server, access: Access) -> Result<JobFile, Serve
     if version > VERSION {
         return Err(ServerFault::Newer { made_by: row.get(1) });
     }
-    for step in STEPS.iter().skip(version.max(1) as usize - 1) {
+    let is_changed = version < if access == Access::Read { READ_MIN } else { VERSION };
+    for step in STEPS.iter().skip(version.max(1) as usize - 1).filter(|_| is_changed) {
         server.part(async |to| to.run(step).await)?;
     }
-    if version < VERSION {
+    if is_changed {
         let sql = "UPDATE job SET version = $1 WHERE version < $1";
         server.part(async |to| to.query(sql, &[&VERSION]).await)?;
     }
@@ -162,12 +162,9 @@ pub(super) fn put(
     limits: &RunOptions,
 ) -> Result<bool, ServerFault> {
     if look(server, Access::Write)? {
-        return match open(server, Access::Write)?.is_same(job) {
-            true => Ok(true),
-            false => Err(ServerFault::OtherJob { server: server.address.to_string() }),
-        };
+        return check_same(server, job).map(|()| true);
     }
-    let files = named_files(job, folder)?;
+    let layout = Layout::of(job, folder)?;
     let schema = server.address.schema.clone();
     // A schema that is there may be all that its user is allowed.
     let is_there = server.part(async |to| {
@@ -183,120 +180,34 @@ pub(super) fn put(
     let (asks, tokens) = (number(limits.minute.asks.map(u64::from)), number(limits.minute.tokens));
     let cost = limits.cost.total.map(|most| i64::try_from(most.picodollars()).unwrap_or(i64::MAX));
     let shards = job.count() as i32;
-    server.part(async |to| {
+    let read = layout.read.as_str();
+    let begun = server.part(async |to| {
         to.run(&format!("BEGIN; {make} {}", include_str!("schema.sql"))).await?;
-        let sql = "INSERT INTO job (version, made_by, file) VALUES ($1, $2, $3)";
-        to.query(sql, &[&VERSION, &version, &text]).await?;
+        let sql = "INSERT INTO job (version, made_by, file, input) VALUES ($1, $2, $3, $4)";
+        to.query(sql, &[&VERSION, &version, &text, &read]).await?;
         let sql = "INSERT INTO limits (asks_a_minute, tokens_a_minute, cost) VALUES ($1, $2, $3)";
         to.query(sql, &[&asks, &tokens, &cost]).await?;
         let sql = "INSERT INTO shard (number) SELECT generate_series(0, $1 - 1)";
         to.query(sql, &[&shards]).await.map(drop)
-    })?;
-    for (number, (path, name)) in (0..).zip(&files) {
-        let sql = "INSERT INTO input_file (number, path) VALUES ($1, $2)";
-        server.part(async |to| to.query(sql, &[&number, name]).await)?;
-        put_file(server, number, path)?;
+    });
+    if let Err(fault) = begun {
+        // Somebody may have put one there meanwhile.
+        return match look(server, Access::Write)? {
+            true => check_same(server, job).map(|()| true),
+            false => Err(fault),
+        };
     }
+    input::put(server, &layout)?;
     server.part(async |to| to.run("COMMIT").await)?;
     Ok(false)
 }
 
-/// Returns the files of a job's input, each with its name in a folder for them.
-fn named_files(job: &JobFile, folder: &Path) -> Result<Vec<(PathBuf, String)>, ServerFault> {
-    let input = job.input_path(folder);
-    let files = files_of(&input, job.reading())?;
-    let name = |path: &Path| -> Option<String> {
-        let within = match path.strip_prefix(&input) {
-            Ok(within) if within != Path::new("") => within.to_owned(),
-            _ => PathBuf::from(path.file_name()?),
-        };
-        Some(within.to_str()?.replace('\\', "/"))
-    };
-    let mut named = Vec::new();
-    for path in files {
-        let name = name(&path).filter(|name| named.iter().all(|(_, other)| other != name));
-        let name = name.ok_or_else(|| {
-            let name = path.display();
-            ServerFault::Failed(format!("two files of the input have the name of `{name}`"))
-        })?;
-        named.push((path, name));
+/// Fails where the job on the server is not this one.
+fn check_same(server: &mut Server, job: &JobFile) -> Result<(), ServerFault> {
+    match open(server, Access::Write)?.is_same(job) {
+        true => Ok(()),
+        false => Err(ServerFault::OtherJob { server: server.address.to_string() }),
     }
-    // The card says which of the files are meant.
-    let card = input.join("README.md");
-    if input.is_dir() && card.is_file() && named.iter().all(|(_, name)| name != "README.md") {
-        named.push((card, "README.md".to_owned()));
-    }
-    Ok(named)
-}
-
-fn put_file(server: &mut Server, number: i32, path: &Path) -> Result<(), ServerFault> {
-    let mut file = fs_err::File::open(path)?;
-    for part in 0.. {
-        let mut bytes = Vec::new();
-        (&mut file).take(PART_BYTES as u64).read_to_end(&mut bytes)?;
-        if bytes.is_empty() {
-            break;
-        }
-        let packed = zstd::bulk::compress(&bytes, 3)?;
-        let sql = "INSERT INTO input_part (file, part, bytes) VALUES ($1, $2, $3)";
-        server.part(async |to| to.query(sql, &[&number, &part, &packed]).await)?;
-    }
-    Ok(())
-}
-
-/// Returns the input of a job: where `job.json` says it is, else in `folder`, into which it is brought. It is
-/// what was split.
-pub(super) fn input(
-    server: &mut Server,
-    job: &JobFile,
-    folder: &Path,
-) -> Result<PathBuf, ServerFault> {
-    let said = job.input_path(folder);
-    if said.exists() && job.check_input(&said, None).is_ok() {
-        return Ok(said);
-    }
-    let rows = server.part(async |to| {
-        to.query("SELECT number, path FROM input_file ORDER BY number", &[]).await
-    })?;
-    let own = folder.join("input");
-    let mut paths = Vec::new();
-    for row in rows {
-        let (number, name): (i32, String) = (row.get(0), row.get(1));
-        let is_within = Path::new(&name)
-            .components()
-            .all(|part| matches!(part, std::path::Component::Normal(_)));
-        if !is_within {
-            return Err(ServerFault::Damaged(format!("a file of the input is called `{name}`")));
-        }
-        let path = own.join(name);
-        get_file(server, number, &path)?;
-        paths.push(path);
-    }
-    let input = match &paths[..] {
-        [] => return Err(ServerFault::Damaged("it has no input".to_owned())),
-        [one] => one.clone(),
-        _ => own,
-    };
-    job.check_input(&input, None)?;
-    Ok(input)
-}
-
-fn get_file(server: &mut Server, number: i32, path: &Path) -> Result<(), ServerFault> {
-    if path.exists() {
-        return Ok(());
-    }
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs_err::create_dir_all(folder)?;
-    let mut file = files::temporary_in(folder)?;
-    for part in 0.. {
-        let sql = "SELECT bytes FROM input_part WHERE file = $1 AND part = $2";
-        let rows = server.part(async |to| to.query(sql, &[&number, &part]).await)?;
-        let Some(row) = rows.first() else { break };
-        file.write_all(&zstd::bulk::decompress(row.get(0), PART_BYTES)?)?;
-    }
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(files::sync_folder(folder)?)
 }
 
 /// Returns where a job is, without a connection.

@@ -8,6 +8,7 @@
 mod address;
 mod again;
 mod connection;
+mod input;
 mod job;
 mod journal;
 mod keeper;
@@ -32,6 +33,7 @@ use dset_core::settings::{CostLimits, RunOptions};
 
 pub use self::address::Address;
 use self::connection::Server;
+use self::input::Found;
 use self::job::Access;
 use self::journal::SharedJournal;
 use self::keeper::Keeper;
@@ -56,6 +58,7 @@ use crate::view::expenses::{Pricing, own_billed};
 pub struct SharedJob {
     server: Server,
     renewing: Option<Renewing>,
+    input: Option<Found>,
     /// What is asked.
     pub file: JobFile,
 }
@@ -107,7 +110,7 @@ impl SharedJob {
     fn open_for(address: Address, access: Access) -> Result<SharedJob, ServerFault> {
         let mut server = job::server(&Arc::new(address))?;
         let file = job::open(&mut server, access)?;
-        Ok(SharedJob { server, renewing: None, file })
+        Ok(SharedJob { server, renewing: None, input: None, file })
     }
 
     /// From when this says so, the server is waited for no more: what is on its way ends as if it were away, and what
@@ -124,7 +127,12 @@ impl SharedJob {
     /// Returns where its input is as it was split; it is brought into this folder where it is nowhere else, or is not so
     /// any more.
     pub fn input(&mut self, folder: &Path) -> Result<PathBuf, ServerFault> {
-        job::input(&mut self.server, &self.file, folder)
+        if let Some(found) = self.input.as_ref().filter(|found| found.is_untouched(&self.file)) {
+            return Ok(found.path.clone());
+        }
+        let path = input::get(&mut self.server, &self.file, folder)?;
+        self.input = Some(Found::new(&self.file, path.clone()));
+        Ok(path)
     }
 
     /// Returns the limits of all workers together.

@@ -2,12 +2,14 @@
 -- named `key`, `question` and `settings` are xxh3-128, as a folder's store has them; times of runs are Unix
 -- milliseconds, leases go by this server's clock.
 
--- The job, as `job.json` says it.
+-- The job, as `job.json` says it, and what of the files of its input is read: one of them, a pattern, or, where
+-- this is empty, all as one folder.
 CREATE TABLE job (
   is_it boolean PRIMARY KEY DEFAULT true CHECK (is_it),
   version integer NOT NULL,
   made_by text NOT NULL,
   file text NOT NULL,
+  input text,
   put_at timestamptz NOT NULL DEFAULT now()
 );
 

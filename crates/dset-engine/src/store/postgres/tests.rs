@@ -79,6 +79,17 @@ fn who_may_only_read_can_look_at_a_job_and_bring_it_and_not_work_on_it() {
     reader.limits().unwrap();
     reader.spending().unwrap();
     reader.bring_all(&place.path().join("all")).unwrap();
+    // One that an earlier version put there, too, though it may not be brought to the present form.
+    let earlier = "UPDATE job SET version = 3; ALTER TABLE job DROP COLUMN input;
+        ALTER TABLE shard DROP COLUMN again_after; ALTER TABLE ended DROP COLUMN life";
+    job.server.part(async |to| to.run(earlier).await).unwrap();
+    let mut reader = SharedJob::open_to_read(reader.server.address.as_ref().clone()).unwrap();
+    reader.status().unwrap();
+    reader.bring_all(&place.path().join("all")).unwrap();
+    assert!(reader.input(&place.path().join("elsewhere/deep")).unwrap().exists());
+    SharedJob::open(Address::clone(&job.server.address)).unwrap();
+    let version = job.server.part(async |to| to.query("SELECT version FROM job", &[]).await);
+    assert_eq!(version.unwrap()[0].get::<_, i32>(0), 4);
     let sql = format!("DROP OWNED BY \"{role}\"; DROP ROLE \"{role}\"");
     job.server.part(async |to| to.run(&sql).await).unwrap();
 }
@@ -389,7 +400,7 @@ fn whoever_takes_a_shard_over_is_told_what_was_asked_again_already() {
     drop(alone);
 
     assert_eq!(job.ask_failed_again().unwrap(), 1);
-    let first = claimed(&mut job, Duration::ZERO);
+    let first = claimed(&mut job, Duration::from_secs(10));
     let (_, _, since) = job.take_over(&first, &place.path().join("alone")).unwrap();
     assert_eq!(since, AskedSince::default());
     let (mut journal, life) = recording(&mut job, &first, &shard("two"), 3);
@@ -399,9 +410,10 @@ fn whoever_takes_a_shard_over_is_told_what_was_asked_again_already() {
     assert_eq!(job.ask_failed_again().unwrap(), 1, "the same round");
     journal.close().unwrap();
     drop(journal);
+    job.release(&first, None, None).unwrap();
     // In its own folder, in one of before, in a new one; with the marks of before in the second.
     for name in ["two", "one", "three"] {
-        let next = claimed(&mut job, Duration::ZERO);
+        let next = claimed(&mut job, Duration::from_secs(10));
         let (_, _, since) = job.take_over(&next, &place.path().join(name)).unwrap();
         let store = Store::open(&shard(name)).unwrap().0;
         let mut new = Vec::new();
@@ -414,11 +426,12 @@ fn whoever_takes_a_shard_over_is_told_what_was_asked_again_already() {
         let of_round = store.answers_of_lives(&[new[0].1.unwrap()]).unwrap();
         let asked = AskedSince { answers: of_round, ended: [[3; 16]].into() };
         assert_eq!((since.answers.len(), since), (1, asked), "{name}");
+        job.release(&next, None, None).unwrap();
     }
     // A round that began before this was kept has no such word.
     let sql = "UPDATE shard SET again_after = NULL";
     job.server.part(async |to| to.run(sql).await).unwrap();
-    let last = claimed(&mut job, Duration::ZERO);
+    let last = claimed(&mut job, Duration::from_secs(10));
     let (_, _, since) = job.take_over(&last, &place.path().join("two")).unwrap();
     assert_eq!(since, AskedSince::default());
 }
