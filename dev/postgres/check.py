@@ -518,6 +518,7 @@ def refusals(server):
     refused(2, "password in the address", "work", "--store", loud)
     refused(2, "another job", "job", "split", "q.csv", "--shards", "3", "-o", "other", "--base-url", service.url, "--key",
             "none", "--store", address)
+    assert not os.path.exists(os.path.join(job.folder, "other", "job.json")), "a refused job is in the way of the next"
     refused(2, "no server is named", "work")
     refused(2, "not what the job was split with", "work", "--store", address, "--template", "x")
     refused(2, "20 questions left in shard 0, 1", "job", "merge", "there", "--store", address)

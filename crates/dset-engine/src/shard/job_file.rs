@@ -306,6 +306,12 @@ impl JobFile {
             .map_err(|error| JobFileError::Write { path, error })
     }
 
+    /// Takes it out of a folder into which it was written just now.
+    pub fn take_back(folder: &Path) {
+        // What stays is another job for the next one, which says so.
+        let _ = fs_err::remove_file(folder.join(NAME));
+    }
+
     #[cfg(feature = "postgres")]
     pub(crate) fn reading(&self) -> &Reading {
         &self.input.reading

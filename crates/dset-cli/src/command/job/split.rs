@@ -9,7 +9,7 @@ use dset_engine::shard::{JobFile, SplitInput, split};
 use dset_engine::source::bad_row::BadRows;
 use dset_engine::source::spool::STDIN;
 #[cfg(feature = "postgres")]
-use dset_engine::store::postgres::SharedJob;
+use dset_engine::{shard::JobFileError, store::postgres::SharedJob};
 use serde_json::json;
 
 use super::settings::{self, check_limits, keep};
@@ -126,13 +126,19 @@ pub(crate) fn split_quietly(mut args: SplitArgs) -> Result<Split, UserError> {
             Some("Limit the whole job with `--max-cost`".to_owned()),
         ));
     }
+    #[cfg(feature = "postgres")]
+    let is_new = matches!(JobFile::read(&folder), Err(JobFileError::Missing { .. }));
     let SplitInput { job, bad_rows } =
         split(spec, args.shards, &folder, kept).map_err(explain::job)?;
     #[cfg(feature = "postgres")]
     let server = match address {
         Some(address) => {
             let server = address.to_string();
-            SharedJob::put(address, &job, &folder, &options).map_err(explain::server)?;
+            let put = SharedJob::put(address, &job, &folder, &options);
+            if put.is_err() && is_new {
+                JobFile::take_back(&folder);
+            }
+            put.map_err(explain::server)?;
             Some(server)
         }
         None => None,
