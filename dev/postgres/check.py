@@ -366,6 +366,8 @@ def failed_asked_again(server):
         fails.wait(fails.work(lease=1, folder=folder), 3)
         in_round, on_their_way = long.stats()["asked"] - begun, int(how == "SIGKILL")
         assert 12 <= in_round <= 12 + on_their_way, f"{in_round} asked in a round of 12, {how}, {folder}"
+    told = fails.run("status", "-o", "first/shard-00000").stdout
+    assert "`dset work --store ADDRESS -o first --again-failed`" in told, told
     return f"2 of 60 failed, one of them out of tries: asked again when told, {before - asked} asks, 60 of 60 answered; killed in the middle of it, another goes on, and asks nothing twice in one round"
 
 

@@ -39,7 +39,12 @@ pub(super) struct ResumeCommand {
     command: String,
     /// What must be said beside it, for people.
     more: &'static str,
+    /// What goes on with the folder of a worker of a job on a server.
+    worker: Option<String>,
 }
+
+/// The flag of a server, whose address no folder says: it is for whoever knows it.
+const OF_SERVER: &str = "--store ADDRESS";
 
 /// Said where flags of before cannot be written again.
 const FLAGS_BEFORE: &str = " (with the same flags as before)";
@@ -47,9 +52,22 @@ const FLAGS_BEFORE: &str = " (with the same flags as before)";
 const CHECKS_BEFORE: &str = " (with the same checks as before)";
 
 impl ResumeCommand {
+    fn new(command: String, more: &'static str) -> ResumeCommand {
+        ResumeCommand { command, more, worker: None }
+    }
+
+    /// Tells whether it is a worker's, which asks what failed again only where that is said.
+    pub(super) fn is_worker(&self) -> bool {
+        self.worker.is_some()
+    }
+
     /// Returns it as a sentence has it, with more words.
     pub(super) fn ticked_with(&self, words: &str) -> String {
-        format!("`{}{words}`{}", self.command, self.more)
+        match (words, &self.worker) {
+            (" --forgive-lost", Some(_)) => format!("`dset job limits {OF_SERVER}{words}`"),
+            (" --failed", Some(work)) => format!("`{work} --again-failed`"),
+            _ => format!("`{}{words}`{}", self.command, self.more),
+        }
     }
 
     /// Returns it as a line has it, with more words.
@@ -95,21 +113,26 @@ fn command_again(
         name => which.command(name),
     };
     // Files that cannot be read were complained of when this run was looked for.
-    let Some(before) = before else { return ResumeCommand { command, more: "" } };
+    let Some(before) = before else { return ResumeCommand::new(command, "") };
     if let Some(shard) = before.invocation.and_then(|call| call.reading.shard.as_ref()) {
         // The job says what it is asked with.
         let job = quoted(&from_here(&shard.job).display().to_string());
-        let command = format!("dset {name} --job {job} --shard {}", shard.number);
-        return ResumeCommand { command, more: "" };
+        let is_shared = before.invocation.is_some_and(|call| call.is_shared);
+        let worker = is_shared.then(|| format!("dset work {OF_SERVER} -o {job}"));
+        let command = match &worker {
+            Some(work) if name == "run" => work.clone(),
+            _ => format!("dset {name} --job {job} --shard {}", shard.number),
+        };
+        return ResumeCommand { command, more: "", worker };
     }
     let Ok((mut flags, has_checks)) = flags(which.layer(), before) else {
-        return ResumeCommand { command, more: "" };
+        return ResumeCommand::new(command, "");
     };
     if !before.can_express(&flags) {
         let Layer { max_cost, max_cost_run, max_output_bound, .. } = flags;
         let limits = Layer { max_cost, max_cost_run, max_output_bound, ..Layer::default() };
         say(&mut command, &limits);
-        return ResumeCommand { command, more: FLAGS_BEFORE };
+        return ResumeCommand::new(command, FLAGS_BEFORE);
     }
     // Said already, as it was given here.
     if name == "redo" {
@@ -121,7 +144,7 @@ fn command_again(
     flags.max_tokens = flags.max_tokens.filter(|_| !without.contains(&"max_tokens"));
     flags.temperature = flags.temperature.filter(|_| !without.contains(&"temperature"));
     say(&mut command, &flags);
-    ResumeCommand { command, more: if has_checks { "" } else { CHECKS_BEFORE } }
+    ResumeCommand::new(command, if has_checks { "" } else { CHECKS_BEFORE })
 }
 
 /// Returns what must be said for the settings of before to hold again, and whether answers are held

@@ -30,6 +30,9 @@ pub struct Invocation {
     pub checks: Option<Checks>,
     /// Where each model was asked, in their order.
     pub places: Vec<InvocationEndpoint>,
+    /// Its answers are on a server too: it is a worker that goes on with the folder.
+    #[serde(skip)]
+    pub is_shared: bool,
 }
 
 /// Where a model was asked.
@@ -69,6 +72,7 @@ impl Invocation {
             reading: settings.reading.clone(),
             checks: Some(settings.checks.clone()),
             places: settings.models.iter().map(InvocationEndpoint::from_model).collect(),
+            is_shared: false,
         }
     }
 }
@@ -132,7 +136,9 @@ impl Store {
 
     /// Returns how the last run was called; `None` where that is not known.
     pub(crate) fn last_invocation(&self) -> Result<Option<Invocation>, StoreError> {
-        let call = self.meta::<String>("call")?;
-        Ok(call.and_then(|call| serde_json::from_str(&call).ok()))
+        let Some(call) = self.meta::<String>("call")? else { return Ok(None) };
+        let is_shared = self.is_on_server()?;
+        let call = serde_json::from_str::<Invocation>(&call).ok();
+        Ok(call.map(|call| Invocation { is_shared, ..call }))
     }
 }

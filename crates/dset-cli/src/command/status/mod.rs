@@ -387,7 +387,11 @@ fn hints(
     hints.extend((ledger.failed() > 0).then(why));
     match (ledger.pending, ledger.failed().saturating_sub(standing.kept)) {
         (0, 0) => {}
-        (0, _) => hints.push(format!("Ask the failed questions again with {run}")),
+        (0, _) => {
+            let is_worker = resume_command(which, before.as_ref(), &[]).is_worker();
+            let words = if is_worker { " --again-failed" } else { "" };
+            hints.push(format!("Ask the failed questions again with {}", again(&[], words)));
+        }
         _ if is_reached => {
             hints.push(format!("The limit is reached: {run} goes on with a higher one"));
         }

@@ -67,6 +67,11 @@ impl Store {
         Ok(is_later || self.meta::<i64>(UNSENT)?.is_some())
     }
 
+    /// Tells whether a worker of a job on a server has this folder.
+    pub(crate) fn is_on_server(&self) -> Result<bool, StoreError> {
+        Ok(self.meta::<i64>(SENT)?.is_some())
+    }
+
     /// Everything is elsewhere too.
     pub(crate) fn forget_unsent(&self) -> Result<(), StoreError> {
         let last = self.all_lives()?.last().map_or(0, |life| life.id);
