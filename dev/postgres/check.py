@@ -522,6 +522,7 @@ def refusals(server):
             "none", "--store", address)
     assert not os.path.exists(os.path.join(job.folder, "other", "job.json")), "a refused job is in the way of the next"
     refused(2, "no server is named", "work")
+    refused(2, "Say `--store` without an address", "work", DSET_STORE=address)
     refused(2, "not what the job was split with", "work", "--store", address, "--template", "x")
     refused(2, "20 questions left in shard 0, 1", "job", "merge", "there", "--store", address)
     server.sql("UPDATE dset.job SET version = 5, made_by = 'dset 9.9'", "refused")

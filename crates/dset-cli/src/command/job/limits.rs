@@ -60,7 +60,7 @@ pub(crate) struct LimitsArgs {
 
 pub(super) fn run(args: &LimitsArgs) -> Result<Exit, UserError> {
     let environment = Environment::read(Path::new("."))?;
-    let address = args.server.address(&environment)?.ok_or_else(missing)?;
+    let address = args.server.address(&environment)?.ok_or_else(|| missing(&environment))?;
     let said = SharedLimits {
         asks: args.rpm.map(u64::from),
         tokens: args.tpm,

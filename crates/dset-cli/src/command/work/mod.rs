@@ -88,7 +88,8 @@ pub(super) fn run(mut args: WorkArgs) -> Result<Exit, UserError> {
     let environment = Environment::read(Path::new("."))?;
     environment.warn();
     let patience = Patience::listen()?;
-    let address = args.server.address(&environment)?.ok_or_else(server::missing)?;
+    let address =
+        args.server.address(&environment)?.ok_or_else(|| server::missing(&environment))?;
     let folder = args.layer.layer.output.take().unwrap_or_else(|| PathBuf::from("dset-work"));
     let own_input = args.layer.layer.input.take();
     let mut job = SharedJob::open(address).map_err(explain::server)?;

@@ -35,7 +35,7 @@ impl ServerArgs {
         let Some(said) = &self.store else { return Ok(None) };
         let password = environment.of_process(PASSWORD_VARIABLE).map(SecretString::from);
         let text = match &**said {
-            "" => environment.of_process(STORE_VARIABLE).ok_or_else(missing)?,
+            "" => environment.of_process(STORE_VARIABLE).ok_or_else(|| missing(environment))?,
             said => said,
         };
         let address = Address::parse(text, password.as_ref()).map_err(explain::server)?;
@@ -55,8 +55,16 @@ impl ServerArgs {
 }
 
 /// What is said where no server is named.
-pub(crate) fn missing() -> UserError {
-    UserError::new(Exit::Usage, "no server is named")
+pub(crate) fn missing(environment: &Environment) -> UserError {
+    let error = UserError::new(Exit::Usage, "no server is named");
+    if environment.of_process(STORE_VARIABLE).is_some() {
+        return error
+            .cause(format!(
+                "{STORE_VARIABLE} says where the job is, and is read for `--store` alone"
+            ))
+            .hint("Say `--store` without an address");
+    }
+    error
         .cause(format!("neither `--store` nor the variable {STORE_VARIABLE} says where the job is"))
         .hint("Name it: `--store postgres://USER@HOST/DATABASE`")
 }

@@ -4,12 +4,29 @@ use std::fmt;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio_postgres::Config;
-use tokio_postgres::config::Host;
 
 use crate::store::server_fault::ServerFault;
 
 /// The schema that a job has where none is named.
 const SCHEMA: &str = "dset";
+/// Words behind an address that are shown.
+const SHOWN: [&str; 15] = [
+    "schema",
+    "sslmode",
+    "sslnegotiation",
+    "channel_binding",
+    "target_session_attrs",
+    "load_balance_hosts",
+    "host",
+    "hostaddr",
+    "port",
+    "user",
+    "dbname",
+    "connect_timeout",
+    "tcp_user_timeout",
+    "keepalives",
+    "keepalives_idle",
+];
 
 /// Where a job is, and the password. Shown without it.
 #[derive(Clone)]
@@ -17,6 +34,8 @@ pub struct Address {
     pub(super) config: Config,
     pub(super) schema: String,
     has_password: bool,
+    /// As it was given, without the password and words that may be secret.
+    shown: String,
 }
 
 impl Address {
@@ -31,6 +50,7 @@ impl Address {
         if text.matches('@').count() > 1 {
             return Err(address("there is more than one @; one in a name or a password is %40"));
         }
+        let given = text;
         let (place, words) = text.split_once('?').unwrap_or((text, ""));
         let mut schema = SCHEMA.to_owned();
         let mut kept = Vec::new();
@@ -62,7 +82,7 @@ impl Address {
             config.password(password.expose_secret());
         }
         config.application_name("dset");
-        Ok(Address { config, schema, has_password })
+        Ok(Address { config, schema, has_password, shown: without_password(given) })
     }
 
     /// Tells whether the password stood in the text.
@@ -72,25 +92,23 @@ impl Address {
     }
 }
 
+/// Returns an address as it can be given again, without its password.
+fn without_password(text: &str) -> String {
+    let (scheme, place) = text.split_once("://").unwrap_or(("postgres", text));
+    // What stands before the `@` is a name and a password, whatever is in it.
+    let (user, place) = place.split_once('@').unwrap_or(("", place));
+    let user = user.split(':').next().unwrap_or_default();
+    let at = if user.is_empty() { "" } else { "@" };
+    let (place, words) = place.split_once('?').unwrap_or((place, ""));
+    let is_shown = |word: &&str| SHOWN.contains(&word.split('=').next().unwrap_or_default());
+    let words: Vec<&str> = words.split('&').filter(is_shown).collect();
+    let mark = if words.is_empty() { "" } else { "?" };
+    format!("{scheme}://{user}{at}{place}{mark}{}", words.join("&"))
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "postgres://")?;
-        if let Some(user) = self.config.get_user() {
-            write!(f, "{user}@")?;
-        }
-        for (at, host) in self.config.get_hosts().iter().enumerate() {
-            write!(f, "{}", if at > 0 { "," } else { "" })?;
-            match host {
-                Host::Tcp(name) => write!(f, "{name}")?,
-                #[cfg(unix)]
-                Host::Unix(path) => write!(f, "{}", path.display())?,
-            }
-            if let Some(port) = self.config.get_ports().get(at) {
-                write!(f, ":{port}")?;
-            }
-        }
-        write!(f, "/{}", self.config.get_dbname().unwrap_or_default())?;
-        if self.schema == SCHEMA { Ok(()) } else { write!(f, "?schema={}", self.schema) }
+        f.write_str(&self.shown)
     }
 }
 
@@ -108,12 +126,16 @@ mod tests {
     fn an_address_is_shown_without_its_password() {
         let text = "postgres://me:canary%40word@db.example:6432/jobs?schema=night&sslmode=require";
         let address = Address::parse(text, None).unwrap();
-        assert_eq!(address.to_string(), "postgres://me@db.example:6432/jobs?schema=night");
+        let shown = "postgres://me@db.example:6432/jobs?schema=night&sslmode=require";
+        assert_eq!(address.to_string(), shown);
         assert!(address.has_password());
         assert_eq!(address.config.get_password(), Some(&b"canary@word"[..]));
         let socket =
             Address::parse("postgres://me@%2Ftmp%2Fs/jobs", Some(&"canary".into())).unwrap();
-        assert_eq!(socket.to_string(), "postgres://me@/tmp/s:5432/jobs");
+        assert_eq!(socket.to_string(), "postgres://me@%2Ftmp%2Fs/jobs");
+        let odd = "postgres://me:canary?a=1&b@db.example/jobs?password=canary&sslmode=disable";
+        let odd = Address::parse(odd, None).unwrap();
+        assert_eq!(odd.to_string(), "postgres://me@db.example/jobs?sslmode=disable");
         assert!(!socket.has_password() && socket.schema == "dset");
         assert_eq!(socket.config.get_password(), Some(&b"canary"[..]));
         for shown in [format!("{address:?}"), format!("{socket:?}")] {
