@@ -38,11 +38,11 @@ pub use error::{SourceError, place_words};
 use error_marks::Marker;
 pub(crate) use file::{layout_error, open_file, records_error};
 pub use files::is_there;
+#[cfg(feature = "postgres")]
+pub(crate) use files::{below, partition_of, split_pattern};
 use kind::choose;
 pub use kind::{Likelihood, OpenSource, SOURCES, SourceKind};
 pub use options::SourceOptions;
-#[cfg(feature = "postgres")]
-pub(crate) use files::{below, partition_of, split_pattern};
 
 /// Fields that may name the rows where the user names none, the likeliest first.
 pub(crate) const ID_FIELDS: [&str; 4] = ["id", "uuid", "custom_id", "_id"];

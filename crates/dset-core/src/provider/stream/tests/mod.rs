@@ -6,6 +6,7 @@ use crate::answer::{Answer, Failure, FailureClass, ParsedReply, Refusal, Usage};
 use crate::provider::reply::TransportError;
 use crate::provider::response::read::parse_reply;
 use crate::provider::response::read::tests::fixtures;
+use crate::provider::stream::finish_reasons::FinishReasons;
 
 mod ends;
 
