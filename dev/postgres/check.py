@@ -525,7 +525,7 @@ def refusals(server):
     refused(2, "Say `--store` without an address", "work", DSET_STORE=address)
     refused(2, "not what the job was split with", "work", "--store", address, "--template", "x")
     refused(2, "20 questions left in shard 0, 1", "job", "merge", "there", "--store", address)
-    server.sql("UPDATE dset.job SET version = 5, made_by = 'dset 9.9'", "refused")
+    server.sql("UPDATE dset.job SET version = 99, made_by = 'dset 9.9'", "refused")
     refused(2, "dset 9.9", "work", "--store", address)
     # One of before is brought to the present form by whoever may.
     server.sql("UPDATE dset.job SET version = 1; ALTER TABLE dset.shard DROP COLUMN is_again, DROP COLUMN again_after; ALTER TABLE dset.ended DROP COLUMN life; DROP TABLE dset.aside; DROP TABLE dset.verdict", "refused")

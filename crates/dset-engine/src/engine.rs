@@ -303,7 +303,7 @@ impl Engine {
     ) -> Result<EngineReport, EngineError> {
         let targets = self.targets(&spec)?;
         let options = &self.options;
-        let payees = payees(&spec, options.cost, &self.prices, &self.providers)?;
+        let payees = payees(&spec, options.cost, &self.prices)?;
         let keys = spec.models.iter().zip(&self.keys);
         let can_ask =
             keys.into_iter().all(|(model, key)| model.key_variable.is_none() || key.is_some());
@@ -318,7 +318,7 @@ impl Engine {
         }
         let pricing = Pricing { prices: &self.prices, providers: &self.providers };
         job.limit_cost(options, pricing, payees, forgive_lost)?;
-        job.fill_prompt_caches(pricing);
+        job.fill_prompt_caches(pricing.prices);
         if let Some(lanes) = lanes {
             job.take_turns(&lanes, options.minute)?;
         }

@@ -176,6 +176,7 @@ impl Trace {
             JournalRecord::AnswerCame {
                 question,
                 ask,
+                place: _,
                 attempts,
                 sent_at,
                 at,
@@ -194,6 +195,7 @@ impl Trace {
             JournalRecord::Answered {
                 question,
                 ask,
+                place: _,
                 attempts,
                 sent_at,
                 at,
@@ -215,6 +217,7 @@ impl Trace {
             JournalRecord::Failed {
                 question,
                 ask,
+                place: _,
                 attempt,
                 sent_at,
                 at,

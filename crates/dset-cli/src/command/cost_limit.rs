@@ -25,7 +25,7 @@ pub(crate) fn payees(
     money: &Money,
 ) -> Result<Vec<Payee>, UserError> {
     let pricing = money.pricing();
-    budget::payees(spec, limits, pricing.prices, pricing.providers)
+    budget::payees(spec, limits, pricing.prices)
         .map_err(|error| cannot_limit(&error, spec, pricing.providers))
 }
 

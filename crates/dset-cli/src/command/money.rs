@@ -57,9 +57,7 @@ impl Money {
     pub(super) fn say_if_stale(&self, settings: &JobSpec) {
         let now = unix_ms();
         let is_of_table = settings.models.iter().any(|model| {
-            let provider = self.providers.payee_of(model, model.base_url());
-            let provider = provider.map(|preset| &*preset.id);
-            let asked = Asked { provider, model: &model.request.model };
+            let asked = Asked { provider: model.payee(), model: &model.request.model };
             matches!(self.prices.find(asked, now), Some(PriceSource::Table(_)))
         });
         if let Some(words) = display::money::stale(self.prices.table, now).filter(|_| is_of_table) {

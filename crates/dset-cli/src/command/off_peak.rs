@@ -39,13 +39,13 @@ pub(crate) fn rules(
             .hint("Say a later one, or leave --off-peak out to ask at any hour"));
     }
     let mut places = Vec::new();
-    for (at, provider) in budget::places(spec, money.pricing().providers) {
+    for (at, provider) in budget::places(spec) {
         let name = &spec.models[at].request.model;
-        let asked = Asked { provider: provider.as_deref(), model: name };
+        let asked = Asked { provider, model: name };
         match money.prices.find(asked, now) {
             None => return Err(without_price(name)),
             Some(found) if found.tariff(now).is_none() => return Err(without_hours(name)),
-            Some(_) => places.push((provider, name.clone())),
+            Some(_) => places.push((provider.map(str::to_owned), name.clone())),
         }
     }
     let prices = Arc::new(money.prices.clone());

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use dset_core::item::params::Params;
@@ -12,7 +13,7 @@ use dset_core::settings::{
     CostLimits, Dollars, JobSpec, Layer, Model, NO_KEY, Reading, SchemaSource, Switch, endpoint,
     is_loopback, resolve_with_providers,
 };
-use dset_engine::store::Invocation;
+use dset_engine::store::{Invocation, InvocationEndpoint};
 use url::Url;
 
 use crate::command::shared::from_here;
@@ -260,9 +261,14 @@ impl LastRun<'_> {
         let asked = now.models.iter().map(|model| &model.request.model);
         let is_there = match self.invocation {
             Some(call) => {
-                let was = call.places.iter().map(|place| place.base_urls.clone());
                 let urls = |model: &Model| model.base_urls.iter().map(endpoint).collect::<Vec<_>>();
-                now.models.iter().map(urls).eq(was)
+                let is_at = |(model, place): (&Model, &InvocationEndpoint)| {
+                    let service = place.service.as_ref();
+                    urls(model) == place.base_urls
+                        && service.is_none_or(|service| *service == model.preset.id)
+                };
+                now.models.len() == call.places.len()
+                    && now.models.iter().zip(&call.places).all(is_at)
             }
             None => now.model().endpoint() == self.endpoint,
         };
@@ -282,7 +288,12 @@ impl LastRun<'_> {
     /// always holds.
     fn places(&self, providers: &Providers) -> Vec<Layer> {
         let first = self.requests.first().map_or("", |request| &request.model);
-        let home = Url::parse(self.endpoint).ok().and_then(|url| providers.payee(&url, first));
+        let asked = |at: usize| {
+            let place = self.invocation.and_then(|call| call.places.get(at))?;
+            providers.preset(place.service.as_deref()?)
+        };
+        let by_url = || providers.payee(&Url::parse(self.endpoint).ok()?, first);
+        let home = asked(0).or_else(by_url);
         let names = |name: &dyn Fn(&RequestSettings) -> String| {
             Some(self.requests.iter().map(name).collect::<Vec<_>>())
         };
@@ -294,11 +305,17 @@ impl LastRun<'_> {
         let mut places = vec![at(None, None), at(bare.clone(), None)];
         if let Some(home) = home {
             places.push(at(names(&|request| retired_name(home, request)), None));
-            let whole = |request: &RequestSettings| match providers.by_model(&request.model) {
-                Ok(Some(_)) if self.requests.len() > 1 => request.model.clone(),
-                _ => format!("{}/{}", home.id, request.model),
-            };
-            places.push(at(names(&whole), None));
+            let whole = (0..).zip(self.requests).map(|(at, request)| {
+                let (own, name) = (asked(at), &request.model);
+                let is_own = |found: &Arc<Preset>| own.is_none_or(|own| own.id == found.id);
+                match providers.by_model(name) {
+                    Ok(Some((found, _))) if self.requests.len() > 1 && is_own(found) => {
+                        name.clone()
+                    }
+                    _ => format!("{}/{name}", own.unwrap_or(home).id),
+                }
+            });
+            places.push(at(Some(whole.collect()), None));
         }
         places.extend([at(None, url()), at(bare, url())]);
         places

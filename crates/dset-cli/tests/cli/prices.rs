@@ -147,7 +147,7 @@ fn what_was_spent_is_worked_out_by_the_prices_of_now_and_of_then() {
     // At the provider's own address and the time of each answer the table's price holds.
     folder.write("dset.toml", "");
     folder.sql(
-        "UPDATE lives SET endpoint = 'https://api.deepseek.com';
+        "UPDATE lives SET endpoint = 'https://api.deepseek.com', places = NULL;
          UPDATE answer_facts SET cost = NULL, cached_tokens = 0;
          DELETE FROM attempts;
          UPDATE answer_facts SET answered_at = 1795395600000 + (answer - 1) * 10800000;",
@@ -221,6 +221,72 @@ fn a_price_is_of_the_service_that_is_asked_and_not_of_another_at_its_host() {
     folder.dset(&["run", "-m", "aa/m", "-o", "cheap"]).exits(0);
     let cheap = folder.dset(&["status", "-o", "cheap", "--json"]).exits(0).json()["spent"].clone();
     assert!((dear / number_of(&cheap) - 100.0).abs() < 20.0, "{dear} {cheap}");
+}
+
+/// What a service bills by a price for a million tokens of either kind.
+fn billed(service: &Service, price: f64) -> f64 {
+    let stats = service.stats();
+    (stats.begun_tokens_in + stats.begun_tokens_out) as f64 * price / 1e6
+}
+
+#[test]
+fn a_model_that_is_asked_at_two_addresses_costs_at_each_what_it_costs_there() {
+    let folder = Folder::with(&questions(40));
+    let slow = || MockSettings { latency_ms: 5, ..MockSettings::default() };
+    let services = [(); 2].map(|()| Service::start(slow()));
+    let [aa, bb] = services.each_ref().map(Service::url);
+    let settings = |price: u32| {
+        format!(
+            "[provider.aa]\nbase-url = \"{aa}\"\n[provider.bb]\nbase-url = \"{bb}\"\n\
+             [prices.\"aa/m\"]\ninput = 1\noutput = 1\n\
+             [prices.\"bb/m\"]\ninput = {price}\noutput = {price}\n"
+        )
+    };
+    folder.write("dset.toml", settings(100));
+    let run = ["run", "-m", "m", "--base-url", &aa, "--base-url", &bb, "--key", "none", "-c", "4"];
+    folder.dset(&run).exits(0);
+    let [cheap, dear] = services.each_ref().map(|service| service.stats().asked);
+    assert!(cheap > 0 && dear > 0 && cheap + dear == 40, "{cheap} {dear}");
+    for command in ["status", "stats"] {
+        let spent = spent(&folder, command);
+        let all = billed(&services[0], 1.0) + billed(&services[1], 100.0);
+        assert!((number_of(&spent) / all - 1.0).abs() < 1e-6, "{all} {spent:#}");
+        let of = |at: usize| {
+            (spent["models"][at]["provider"].clone(), &spent["models"][at]["total"]["calls"])
+        };
+        let mut models = [of(0), of(1)];
+        models.sort_by_key(|(provider, _)| provider.to_string());
+        assert_eq!(models, [(json!("aa"), &json!(cheap)), (json!("bb"), &json!(dear))]);
+    }
+    // What a run without a limit was billed counts for a limit, and a price that is corrected for what was bought before.
+    folder.write("dset.toml", settings(200));
+    let all = billed(&services[0], 1.0) + billed(&services[1], 200.0);
+    assert!((number_of(&spent(&folder, "status")) / all - 1.0).abs() < 1e-6);
+    folder.write("q.csv", questions(41));
+    let limit = format!("{:.6}", all * 0.9);
+    let limited = [&run[..], &["--max-output-bound", "300", "--max-cost", &limit]].concat();
+    folder.dset(&limited).exits(5);
+    assert_eq!(services.iter().map(|service| service.stats().asked).sum::<u64>(), 40);
+}
+
+#[test]
+fn of_two_services_at_one_address_the_one_that_was_asked_is_paid_and_asked_again() {
+    let (folder, service) = (Folder::with(&questions(4)), Service::friendly());
+    let url = service.url();
+    folder.write(
+        "dset.toml",
+        format!(
+            "[provider.aa]\nbase-url = \"{url}\"\nkeyless = true\n\
+             [provider.bb]\nbase-url = \"{url}\"\nkeyless = true\n\
+             [prices.\"aa/m\"]\ninput = 1\noutput = 1\n\
+             [prices.\"bb/m\"]\ninput = 100\noutput = 100\n"
+        ),
+    );
+    folder.dset(&["run", "-m", "bb/m", "-n", "2"]).exits(0);
+    let spent = spent(&folder, "status");
+    assert_eq!(spent["models"][0]["provider"], "bb");
+    assert!((number_of(&spent) / billed(&service, 100.0) - 1.0).abs() < 1e-6, "{spent:#}");
+    folder.dset(&["status"]).exits(0).tells("Run `dset run -m bb/m` to continue");
 }
 
 fn number_of(spent: &Value) -> f64 {

@@ -58,6 +58,8 @@ pub enum JournalRecord {
         question: Arc<Question>,
         /// The ask that was answered.
         ask: AskId,
+        /// Which of [`Rules::endpoints`](crate::run::Rules::endpoints) was asked.
+        place: usize,
         /// How many asks this question took in this life.
         attempts: u32,
         /// When the ask was sent.
@@ -77,6 +79,8 @@ pub enum JournalRecord {
         question: Arc<Question>,
         /// The ask that was answered.
         ask: AskId,
+        /// Which of [`Rules::endpoints`](crate::run::Rules::endpoints) was asked.
+        place: usize,
         /// How many asks this question took in this life.
         attempts: u32,
         /// When the ask was sent.
@@ -102,6 +106,8 @@ pub enum JournalRecord {
         question: Arc<Question>,
         /// The ask that failed.
         ask: AskId,
+        /// Which of [`Rules::endpoints`](crate::run::Rules::endpoints) was asked.
+        place: usize,
         /// Which attempt at this question in this life, from 1.
         attempt: u32,
         /// When the ask was sent.

@@ -101,6 +101,8 @@ pub struct Model {
     pub preset: Arc<Preset>,
     /// Where it is spoken; at least one place, each as good as another.
     pub base_urls: Vec<Url>,
+    /// Who is paid at each of these: the id of a service, where one is known there.
+    pub payees: Vec<Option<String>>,
     /// The variable that holds the key; absent where the service wants none.
     pub key_variable: Option<String>,
     /// Answers are asked for as they are written.
@@ -142,6 +144,17 @@ impl Model {
     #[must_use]
     pub fn base_url(&self) -> &Url {
         self.base_urls.first().expect("a model is asked somewhere")
+    }
+
+    /// Returns its places, each with who is paid there.
+    pub fn places(&self) -> impl Iterator<Item = (&Url, Option<&str>)> {
+        self.base_urls.iter().zip(self.payees.iter().map(Option::as_deref))
+    }
+
+    /// Returns who is paid at its first base URL.
+    #[must_use]
+    pub fn payee(&self) -> Option<&str> {
+        self.payees.first()?.as_deref()
     }
 
     /// Tells whether another model is asked of the same service at the same places.

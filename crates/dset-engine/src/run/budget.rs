@@ -5,7 +5,6 @@ use std::sync::Arc;
 use dset_core::item::params::Billing;
 use dset_core::item::question::QuestionIndex;
 use dset_core::money::{Asked, Expenses, Prices};
-use dset_core::provider::Providers;
 use dset_core::run::{AgainUnpaid, BudgetRules, OffPeakRules, Payee, Planned, Spending};
 use dset_core::settings::{CostLimits, JobSpec, Model, RunOptions};
 use thiserror::Error;
@@ -43,12 +42,11 @@ impl PreparedJob {
 
     /// Asks prompts that begin alike one after the other where their provider caches prompts by itself and
     /// sells what is cached for less. A model that is asked at several places has as many caches.
-    pub fn fill_prompt_caches(&mut self, pricing: Pricing<'_>) {
+    pub fn fill_prompt_caches(&mut self, prices: &Prices) {
         let is_cached = |model: &Model| {
-            let [url] = &model.base_urls[..] else { return false };
-            let provider = pricing.providers.payee_of(model, url).map(|preset| &*preset.id);
-            let asked = Asked { provider, model: &model.request.model };
-            pricing.prices.find(asked, unix_ms()).is_some_and(|found| found.caches_prompts())
+            let [provider] = &model.payees[..] else { return false };
+            let asked = Asked { provider: provider.as_deref(), model: &model.request.model };
+            prices.find(asked, unix_ms()).is_some_and(|found| found.caches_prompts())
         };
         self.prompt_caches = self.spec.models.iter().map(is_cached).collect();
     }
@@ -87,16 +85,15 @@ impl PreparedJob {
     }
 
     /// Fails where a row has a field with which no limit holds.
-    fn check_rows(&mut self, pricing: Pricing<'_>) -> Result<(), EngineError> {
+    fn check_rows(&mut self, prices: &Prices) -> Result<(), EngineError> {
         for (field, billing) in self.billed_otherwise()? {
             if billing == Billing::Apart {
                 return Err(LimitError::BilledApart { field }.into());
             }
-            for (at, provider) in places(&self.spec, pricing.providers) {
-                let model = &self.spec.models[at].request.model;
-                let asked = Asked { provider: provider.as_deref(), model };
-                if !pricing.prices.has_own(asked) {
-                    return Err(LimitError::OtherPrice { model: model.clone(), field }.into());
+            for (at, provider) in places(&self.spec) {
+                let model = &*self.spec.models[at].request.model;
+                if !prices.has_own(Asked { provider, model }) {
+                    return Err(LimitError::OtherPrice { model: model.to_owned(), field }.into());
                 }
             }
         }
@@ -117,7 +114,7 @@ impl PreparedJob {
         forgives: bool,
     ) -> Result<Option<Expenses>, EngineError> {
         if options.cost.are_set() {
-            self.check_rows(pricing)?;
+            self.check_rows(pricing.prices)?;
         }
         if forgives {
             self.folder.store.forgive_lost(unix_ms())?;
@@ -187,15 +184,9 @@ pub enum LimitError {
 
 /// Returns every place where a model is asked, in their order: the model's among those of the settings,
 /// and the provider whose address it is, where that is known.
-pub fn places(
-    spec: &JobSpec,
-    providers: &Providers,
-) -> impl Iterator<Item = (usize, Option<String>)> {
-    let urls = spec.models.iter().enumerate();
-    let urls = urls.flat_map(|(at, model)| model.base_urls.iter().map(move |url| (at, url)));
-    urls.map(|(at, url)| {
-        (at, providers.payee_of(&spec.models[at], url).map(|preset| preset.id.to_string()))
-    })
+pub fn places(spec: &JobSpec) -> impl Iterator<Item = (usize, Option<&str>)> {
+    let models = spec.models.iter().enumerate();
+    models.flat_map(|(at, model)| model.payees.iter().map(move |payee| (at, payee.as_deref())))
 }
 
 /// Returns who is paid at each place where a model is asked, in their order; nobody where nothing is
@@ -204,13 +195,12 @@ pub fn payees(
     spec: &JobSpec,
     limits: CostLimits,
     prices: &Prices,
-    providers: &Providers,
 ) -> Result<Vec<Payee>, LimitError> {
     let mut payees = Vec::new();
     if !limits.are_set() {
         return Ok(payees);
     }
-    for (at, provider) in places(spec, providers) {
+    for (at, provider) in places(spec) {
         let model = &spec.models[at];
         let name = &model.request.model;
         // A bound that somebody says holds for all models, and does not lower what is asked for.
@@ -218,7 +208,7 @@ pub fn payees(
         let output_max = most.map(|most| most.max(model.request.max_tokens.unwrap_or(0)));
         let output_max =
             output_max.ok_or_else(|| LimitError::NoBound { model: name.clone(), at })?;
-        let asked = Asked { provider: provider.as_deref(), model: name };
+        let asked = Asked { provider, model: name };
         match model.request.params.billed_otherwise() {
             Some((field, Billing::Apart)) => return Err(LimitError::BilledApart { field }),
             Some((field, Billing::OtherPrice)) if !prices.has_own(asked) => {
@@ -230,6 +220,7 @@ pub fn payees(
             return Err(LimitError::NoPrice { model: name.clone() });
         }
         let fixed_bytes = model.fixed_bytes() as u64;
+        let provider = provider.map(str::to_owned);
         payees.push(Payee { provider, model: name.clone(), output_max, fixed_bytes });
     }
     Ok(payees)

@@ -82,6 +82,9 @@ pub(crate) struct NewAnswer {
     /// What it cost at most where it was not counted, in millionths of a millionth of a dollar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cost_most: Option<i64>,
+    /// Which place of its run it came from; absent in answers of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) place: Option<u32>,
     /// It was recorded when it came, and what is thought of it is added.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) is_known: bool,
@@ -97,10 +100,24 @@ impl NewAnswer {
     /// Takes an answer of this run; `None` where the record says something else.
     pub(super) fn from_answered(record: &JournalRecord, run: &WriterSettings) -> Option<NewAnswer> {
         let (JournalRecord::Answered {
-            question, attempts, sent_at, at, answer, cost_most, ..
+            question,
+            attempts,
+            sent_at,
+            at,
+            answer,
+            cost_most,
+            place,
+            ..
         }
         | JournalRecord::AnswerCame {
-            question, attempts, sent_at, at, answer, cost_most, ..
+            question,
+            attempts,
+            sent_at,
+            at,
+            answer,
+            cost_most,
+            place,
+            ..
         }) = record
         else {
             return None;
@@ -159,6 +176,7 @@ impl NewAnswer {
             try_number,
             verdicts,
             cost_most: cost_most.map(picodollars),
+            place: u32::try_from(*place).ok(),
             is_known,
             sets_aside,
             replaces,
@@ -205,6 +223,7 @@ impl NewAnswer {
             try_number: 1,
             verdicts: None,
             cost_most: None,
+            place: None,
             is_known: false,
             sets_aside: Vec::new(),
             replaces: Vec::new(),
@@ -250,6 +269,9 @@ pub(crate) struct NewAttempt {
     /// The model that was asked, by its name on the wire; absent in asks of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) model: Option<String>,
+    /// Which place of its run was asked; absent in asks of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) place: Option<u32>,
     /// The reply, where it may have been paid for.
     pub(super) body: Option<Vec<u8>>,
 }
@@ -261,8 +283,9 @@ impl NewAttempt {
         body: Option<&[u8]>,
         run: &WriterSettings,
     ) -> Option<NewAttempt> {
-        let JournalRecord::Failed { question, attempt, sent_at, at, failure, cost_most, .. } =
-            record
+        let JournalRecord::Failed {
+            question, attempt, sent_at, at, failure, cost_most, place, ..
+        } = record
         else {
             return None;
         };
@@ -285,6 +308,7 @@ impl NewAttempt {
             cost: failure.partial.as_ref().and_then(|partial| partial.cost),
             cost_most: cost_most.map(picodollars),
             model: run.models.get(usize::from(question.model)).cloned(),
+            place: u32::try_from(*place).ok(),
             body: body.map(<[u8]>::to_vec),
         })
     }

@@ -44,6 +44,24 @@ pub struct InvocationEndpoint {
     pub base_urls: Vec<String>,
     /// A query was left out, which can hold a secret.
     pub has_query: bool,
+    /// The service whose wire was spoken; absent where an earlier version was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// Who is paid at each base URL, where that was known; as many, but where an earlier version was called.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub payees: Vec<Option<String>>,
+}
+
+/// A place where a run asked, as its row in the store says it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AskedPlace {
+    /// The model, by the name that it is asked under.
+    pub(crate) model: String,
+    /// The base URL, without its query.
+    pub(crate) endpoint: String,
+    /// Who is paid there, where that was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) provider: Option<String>,
 }
 
 /// What a folder says of its last run.
@@ -100,12 +118,35 @@ pub fn last_run(folder: &Path) -> Result<Option<RecordedRun>, StoreError> {
     Ok(read?.flatten())
 }
 
+impl AskedPlace {
+    /// Returns the places of settings, in the order in which they are asked.
+    pub(crate) fn of(settings: &JobSpec) -> Vec<AskedPlace> {
+        let of_model = |model: &'_ Model| {
+            let place = |(url, payee): (&Url, Option<&str>)| AskedPlace {
+                model: model.request.model.clone(),
+                endpoint: endpoint(url),
+                provider: payee.map(str::to_owned),
+            };
+            model.places().map(place).collect::<Vec<_>>()
+        };
+        settings.models.iter().flat_map(of_model).collect()
+    }
+
+    /// Returns the text of a run's places; nothing where it has none.
+    pub(crate) fn to_json(places: &[AskedPlace]) -> Option<String> {
+        let text = || serde_json::to_string(places).expect("places are plain values");
+        (!places.is_empty()).then(text)
+    }
+}
+
 impl InvocationEndpoint {
     fn from_model(model: &Model) -> InvocationEndpoint {
         InvocationEndpoint {
             key: model.key_variable.clone().unwrap_or_else(|| NO_KEY.to_owned()),
             base_urls: model.base_urls.iter().map(endpoint).collect(),
             has_query: model.base_urls.iter().any(|url| url.query().is_some()),
+            service: Some(model.preset.id.clone()),
+            payees: model.payees.clone(),
         }
     }
 
@@ -114,10 +155,20 @@ impl InvocationEndpoint {
         if InvocationEndpoint::from_model(&model) == *self {
             return model;
         }
-        let base_urls: Vec<Url> =
-            self.base_urls.iter().filter_map(|url| url.parse().ok()).collect();
+        let payees = self.payees.iter().cloned().chain(std::iter::repeat(None));
+        let (base_urls, payees): (Vec<Url>, _) = self
+            .base_urls
+            .iter()
+            .zip(payees)
+            .filter_map(|(url, payee)| Some((url.parse().ok()?, payee)))
+            .unzip();
+        let (base_urls, payees) = match base_urls.is_empty() {
+            true => (model.base_urls, model.payees),
+            false => (base_urls, payees),
+        };
         Model {
-            base_urls: if base_urls.is_empty() { model.base_urls } else { base_urls },
+            base_urls,
+            payees,
             key_variable: Some(self.key.clone()).filter(|key| key != NO_KEY),
             ..model
         }

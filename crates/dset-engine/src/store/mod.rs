@@ -26,6 +26,7 @@ pub use crate::store::row_cache::CachedRow;
 pub use crate::store::sqlite::open_readonly;
 pub(crate) use entry::NewAnswer;
 pub use error::StoreError;
+pub(crate) use invocation::AskedPlace;
 pub(crate) use rescue::{OLD_UNREAD, Origin};
 pub use rescue::{Rescued, UNREAD, waiting, waiting_answers};
 pub use roles::Archive;

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use dset_core::money::{Asked, Cost, Forecast, Price, Sample};
+use dset_core::money::{Asked, Cost, Forecast, Price, Prices, Sample};
 use dset_core::plan::AnswerId;
 use dset_core::provider::Providers;
 use dset_core::settings::JobSpec;
@@ -170,7 +170,7 @@ pub fn estimate(settings: &JobSpec, pricing: Pricing<'_>, now: i64) -> Result<Es
     let Some(request) = status.requests.first().filter(|_| found.left() > 0) else {
         return Ok(found);
     };
-    let Some(rates) = cached_rates(settings, &request.model, pricing, now) else {
+    let Some(rates) = cached_rates(settings, &request.model, pricing.prices, now) else {
         return Ok(found);
     };
     // Whatever is wrong with the input is said by who asks it.
@@ -189,12 +189,10 @@ pub fn estimate(settings: &JobSpec, pricing: Pricing<'_>, now: i64) -> Result<Es
 pub fn cached_rates(
     settings: &JobSpec,
     model: &str,
-    pricing: Pricing<'_>,
+    prices: &Prices,
     now: i64,
 ) -> Option<(Price, Price)> {
-    let first = settings.model();
-    let provider = pricing.providers.payee_of(first, first.base_url()).map(|preset| &*preset.id);
-    let found = pricing.prices.find(Asked { provider, model }, now)?;
+    let found = prices.find(Asked { provider: settings.model().payee(), model }, now)?;
     let rates = found.rates(now, None);
     rates.cached_input.filter(|_| found.caches_prompts()).map(|cached| (rates.input, cached))
 }

@@ -11,7 +11,7 @@ use dset_core::provider::Providers;
 #[cfg(feature = "postgres")]
 use dset_core::run::Spending;
 
-use crate::store::{Store, StoreError, StoredCall, open_readonly};
+use crate::store::{AskedPlace, Store, StoreError, StoredCall, open_readonly};
 
 /// By what costs are worked out.
 #[derive(Debug, Clone, Copy)]
@@ -90,8 +90,10 @@ fn expenses_where(
 pub(crate) struct AskedBy {
     /// The models by the number of their settings.
     models: HashMap<i64, String>,
-    /// Of each run its provider, and the settings of its first model.
+    /// Of each run of an earlier version its provider, and the settings of its first model.
     sessions: HashMap<i64, (Option<String>, i64)>,
+    /// Of each other run its places, with who is paid there.
+    places: HashMap<i64, Vec<AskedPlace>>,
     /// The providers of the models that were last asked. Of an earlier run with several models only the
     /// first one's address is known.
     last: HashMap<String, Option<String>>,
@@ -106,7 +108,12 @@ impl AskedBy {
         let model = |(id, text): (i64, String)| {
             Some((id, RequestSettings::from_canonical_json(&text)?.model))
         };
-        let sessions = store.sessions()?.into_iter();
+        let (known, sessions): (Vec<_>, Vec<_>) =
+            store.sessions()?.into_iter().partition(|session| !session.places.is_empty());
+        let with_provider = |place: AskedPlace| AskedPlace {
+            provider: place.provider.or_else(|| provider(&place.endpoint, &place.model)),
+            ..place
+        };
         let requests = store.last_requests(store.edition()?)?.map(|(requests, _)| requests);
         let places = store.last_invocation()?.map(|call| call.places).unwrap_or_default();
         let last = requests.unwrap_or_default().into_iter().zip(&places);
@@ -114,13 +121,19 @@ impl AskedBy {
             store.settings_texts()?.into_iter().filter_map(model).collect();
         let first = |request: i64| models.get(&request).map_or("", String::as_str);
         Ok(AskedBy {
+            places: known
+                .into_iter()
+                .map(|one| (one.id, one.places.into_iter().map(with_provider).collect()))
+                .collect(),
             sessions: sessions
+                .into_iter()
                 .map(|one| (one.id, (provider(&one.endpoint, first(one.request)), one.request)))
                 .collect(),
             last: last
                 .map(|(request, place)| {
-                    let url = place.base_urls.first();
-                    let provider = url.and_then(|url| provider(url, &request.model));
+                    let known = place.payees.first().cloned().flatten();
+                    let by_url = || provider(place.base_urls.first()?, &request.model);
+                    let provider = known.or_else(by_url);
                     (request.model, provider)
                 })
                 .collect(),
@@ -142,12 +155,23 @@ impl AskedBy {
         if call.said.is_some_and(|said| said > 0.0) {
             return true;
         }
+        if self.place_of(call).is_some() {
+            return true;
+        }
         let first = self.sessions.get(&call.session).and_then(|(_, first)| self.models.get(first));
         first.is_some_and(|first| first == self.of(call).model)
     }
 
+    /// Returns where a call asked, in runs that say it.
+    fn place_of(&self, call: &StoredCall<'_>) -> Option<&AskedPlace> {
+        self.places.get(&call.session)?.get(call.place? as usize)
+    }
+
     /// Returns whom a call asked.
     pub(crate) fn of(&self, call: &StoredCall<'_>) -> Asked<'_> {
+        if let Some(AskedPlace { model, provider, .. }) = self.place_of(call) {
+            return Asked { provider: provider.as_deref(), model };
+        }
         let session = self.sessions.get(&call.session);
         let of_request = call.request.and_then(|request| self.models.get_key_value(&request));
         let first = session.and_then(|(_, first)| self.models.get_key_value(first));

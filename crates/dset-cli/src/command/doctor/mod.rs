@@ -175,7 +175,7 @@ fn checks(plan: &Plan, offline: bool) -> Result<Vec<Check>, UserError> {
 fn prompt_order_check(plan: &Plan) -> Option<Check> {
     let (settings, money) = (&plan.settings, Money::of(&plan.environment));
     let request = &settings.model().request;
-    cached_rates(settings, &request.model, money.pricing(), unix_ms())?;
+    cached_rates(settings, &request.model, money.pricing().prices, unix_ms())?;
     let order = prompt_order(settings, request).ok().flatten()?;
     Some(Check::warning("template", order_words(&order, None)))
 }

@@ -97,7 +97,7 @@ pub(crate) fn split_quietly(mut args: SplitArgs) -> Result<Split, UserError> {
     // A shard would say so, each of them.
     let money = Money::of(&environment);
     let pricing = money.pricing();
-    if let Err(error) = payees(&spec, options.cost, pricing.prices, pricing.providers) {
+    if let Err(error) = payees(&spec, options.cost, pricing.prices) {
         let told = cannot_limit(&error, &spec, pricing.providers);
         if matches!(error, LimitError::NoBound { .. }) {
             return Err(told);

@@ -160,7 +160,7 @@ fn prepared(
     if let Some(rules) = off_peak {
         job.keep_to_cheap_hours(rules);
     }
-    job.fill_prompt_caches(money.pricing());
+    job.fill_prompt_caches(money.pricing().prices);
     extras.datasets.map_or(Ok(()), |datasets| datasets.check(spec))?;
     let before = job
         .limit_cost(options, money.pricing(), payees, forgives)

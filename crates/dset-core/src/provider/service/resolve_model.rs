@@ -5,7 +5,7 @@ use std::sync::Arc;
 use url::Url;
 
 use crate::provider::{Preset, Providers};
-use crate::settings::{Model, is_loopback};
+use crate::settings::is_loopback;
 
 /// A model that several services are known to serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,10 +50,9 @@ impl Providers {
         self.closest(url, |preset| preset.serves(model))
     }
 
-    /// Finds who is paid for what a model of the settings is answered at one of its places.
-    #[must_use]
-    pub fn payee_of(&self, model: &Model, url: &Url) -> Option<&Arc<Preset>> {
-        self.closest(url, |preset| preset.id == model.preset.id)
+    /// Finds who is paid for what a URL answers that is asked as the service of this id is.
+    pub(crate) fn payee_of(&self, id: &str, url: &Url) -> Option<&Arc<Preset>> {
+        self.closest(url, |preset| preset.id == id)
     }
 
     /// Finds the service whose address is most of a URL; of several a preferred one, else the first.
@@ -174,9 +173,7 @@ mod tests {
         for name in ["work/deepseek-flash", "anthropic/gpt-6-luna", "bb/m", "here/m"] {
             let layer = Layer { model: Some(vec![name.to_owned()]), ..Layer::default() };
             let now = resolve_with_providers(layer, None, &providers).unwrap();
-            let model = now.spec.model();
-            let paid = providers.payee_of(model, model.base_url()).unwrap();
-            assert_eq!(Some(&*paid.id), name.split('/').next());
+            assert_eq!(now.spec.model().payee(), name.split('/').next());
         }
     }
 

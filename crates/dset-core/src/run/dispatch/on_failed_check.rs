@@ -48,6 +48,7 @@ impl Dispatch {
         let seq = cx.record(JournalRecord::Answered {
             question: Arc::clone(&back.question),
             ask: back.ask,
+            place: back.endpoint,
             attempts: back.attempts,
             sent_at: back.sent_at,
             at: back.came_at.unwrap_or(cx.now),

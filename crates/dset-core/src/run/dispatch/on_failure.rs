@@ -25,6 +25,7 @@ impl Dispatch {
         cx.record(JournalRecord::Failed {
             question: Arc::clone(&back.question),
             ask: back.ask,
+            place: back.endpoint,
             attempt: back.attempts,
             sent_at: back.sent_at,
             at: cx.now,

@@ -156,6 +156,7 @@ impl Dispatch {
         cx.record(JournalRecord::AnswerCame {
             question: Arc::clone(&held.question),
             ask,
+            place: flight.endpoint,
             attempts: held.attempts,
             sent_at: flight.sent.at,
             at: cx.now,
@@ -247,6 +248,7 @@ fn record(
     cx.record(JournalRecord::Answered {
         question: back.question,
         ask: back.ask,
+        place: back.endpoint,
         attempts: back.attempts,
         sent_at: back.sent_at,
         at: back.came_at.unwrap_or(cx.now),

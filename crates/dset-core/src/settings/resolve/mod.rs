@@ -388,7 +388,9 @@ fn resolve_model(
         warnings.push(Warning::NotStreamed { provider: preset.name.clone() });
     }
     let stream = may_stream && shared.stream.unwrap_or(preset.stream && at_home);
-    Ok(Model { request, preset, base_urls, key_variable, stream, conveyed })
+    let payee = |url| shared.providers.payee_of(&preset.id, url).map(|payee| payee.id.clone());
+    let payees = base_urls.iter().map(payee).collect();
+    Ok(Model { request, preset, base_urls, payees, key_variable, stream, conveyed })
 }
 
 /// Whose wire is spoken where, and of which model.

@@ -26,8 +26,8 @@ use crate::run::lanes::Lane;
 use crate::run::prepare::{Job, PreparedJob, RunFolder};
 use crate::source::error_marks::MarkError;
 use crate::store::{
-    Checkpoint, Journal, OpenRedo, Origin, OutputOrder, RateHistory, SharedSession, SharedWord,
-    Store, StoreError, Writer, WriterSettings,
+    AskedPlace, Checkpoint, Journal, OpenRedo, Origin, OutputOrder, RateHistory, SharedSession,
+    SharedWord, Store, StoreError, Writer, WriterSettings,
 };
 
 /// Files that a run has open beside its connections: the store with its log, the outputs, the
@@ -79,7 +79,9 @@ impl Run {
         // A run that has nothing to ask says nothing of where the answers are from.
         let before = if job.report.pending == 0 { store.last_life()? } else { None };
         let endpoint = before.map_or_else(|| spec.model().endpoint(), |(before, _)| before);
-        let session = store.begin_life(unix_ms(), job.settings_ids[0], &endpoint)?;
+        let began = unix_ms();
+        let places = AskedPlace::of(&spec);
+        let session = store.begin_life(began, job.settings_ids[0], &endpoint, &places)?;
         if let Some(redo) = job.redo {
             store.save_redo(&OpenRedo { life: session, ..redo })?;
         }

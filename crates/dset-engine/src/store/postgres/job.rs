@@ -23,7 +23,8 @@ const STEPS: [&str; VERSION as usize - 1] = [
       CREATE INDEX IF NOT EXISTS verdict_of_shard ON verdict (shard, key, try, number)",
     "ALTER TABLE shard ADD COLUMN IF NOT EXISTS again_after bigint;
       ALTER TABLE ended ADD COLUMN IF NOT EXISTS life bigint;
-      ALTER TABLE job ADD COLUMN IF NOT EXISTS input text",
+      ALTER TABLE job ADD COLUMN IF NOT EXISTS input text;
+      ALTER TABLE life ADD COLUMN IF NOT EXISTS places text",
 ];
 /// The earliest version that can be read as it is.
 const READ_MIN: i32 = 3;

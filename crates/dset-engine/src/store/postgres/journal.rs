@@ -316,6 +316,7 @@ mod tests {
             settings: 1,
             endpoint: String::new(),
             identity: None,
+            places: None,
         };
         let settings = std::collections::HashMap::new();
         let session = Session { shard: 0, token: 1, holder: "w".into(), life, settings };

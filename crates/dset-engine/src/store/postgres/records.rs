@@ -191,7 +191,7 @@ pub(super) async fn begin_life(
     let rows = to
         .query(
             "INSERT INTO life (shard, token, holder, started_at, ended_at, ending, dropped, version,
-             settings, edition, endpoint) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+             settings, edition, endpoint, places) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
              ON CONFLICT (shard, started_at, endpoint) DO UPDATE SET
              ended_at = coalesce(life.ended_at, excluded.ended_at),
              ending = coalesce(life.ending, excluded.ending) RETURNING id",
@@ -207,6 +207,7 @@ pub(super) async fn begin_life(
                 &hash,
                 &edition,
                 &life.endpoint,
+                &life.places,
             ],
         )
         .await?;

@@ -58,7 +58,8 @@ CREATE TABLE settings (
   PRIMARY KEY (hash, edition)
 );
 
--- Runs of shards; the token is -1 of one that had no lease. `granted` may still be billed, or was, where `billed` is absent.
+-- Runs of shards; the token is -1 of one that had no lease. `places` is JSON, as in a folder's store. `granted` may still be billed, or was,
+-- where `billed` is absent.
 CREATE TABLE life (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   shard integer NOT NULL,
@@ -72,6 +73,7 @@ CREATE TABLE life (
   settings bytea NOT NULL,
   edition integer NOT NULL,
   endpoint text NOT NULL,
+  places text,
   granted bigint NOT NULL DEFAULT 0,
   billed bigint,
   is_idle boolean NOT NULL DEFAULT false,

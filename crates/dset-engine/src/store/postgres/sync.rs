@@ -201,7 +201,7 @@ fn pull_numbers(
         numbers.settings.insert(new.hash.clone(), store.take_settings(&new)?);
     }
     let sql = format!(
-        "SELECT id, started_at, ended_at, ending, dropped, version, settings, endpoint FROM life {}
+        "SELECT id, started_at, ended_at, ending, dropped, version, settings, endpoint, places FROM life {}
          ORDER BY started_at, id",
         of_shard(shard)
     );
@@ -219,6 +219,7 @@ fn pull_numbers(
             settings: numbers.of_settings(row.get(6)),
             endpoint: row.get(7),
             identity: None,
+            places: row.get(8),
         };
         // Shards may have begun in the same millisecond.
         let own = store.take_life(&new, &taken, true)?;
@@ -348,6 +349,7 @@ fn paid_twice(answer: NewAnswer, entry: &str, life: i64) -> NewAttempt {
         cost: known.cost,
         cost_most: answer.cost_most,
         model: None,
+        place: answer.place,
         body: Some(entry.as_bytes().to_vec()),
     }
 }
@@ -437,6 +439,7 @@ pub(super) fn push(
         settings: 0,
         endpoint: String::new(),
         identity: None,
+        places: None,
     };
     let mut pushed = Pushed::default();
     pushed.damaged = store.for_each_answer(

@@ -43,6 +43,7 @@ fn attempt(key: u8, life: i64) -> Write {
         cost: None,
         cost_most: None,
         model: None,
+        place: None,
         body: Some(b"{\0}".to_vec()),
     })
 }
@@ -150,7 +151,7 @@ fn folder(path: &Path, started_at: i64) -> (Box<dyn Journal>, SharedSession, i64
         decided_at: 3,
     };
     let number = store.take_settings(&settings).unwrap();
-    let life = store.begin_life(started_at, number, "http://a").unwrap();
+    let life = store.begin_life(started_at, number, "http://a", &[]).unwrap();
     let row = store.all_lives().unwrap().into_iter().find(|row| row.id == life).unwrap();
     let session = SharedSession { life: row, settings: store.all_settings().unwrap() };
     (Box::new(store.into_journal(path).unwrap()), session, life)

@@ -83,7 +83,7 @@ fn of_a_run(folder: &Path) -> Origin {
     let (mut store, _) = Store::open(folder).unwrap();
     let new = SettingsRow { hash: vec![5; 16], text: "{}".into(), ..SettingsRow::default() };
     let settings = store.take_settings(&new).unwrap();
-    let life = store.begin_life(1, settings, "http://a").unwrap();
+    let life = store.begin_life(1, settings, "http://a", &[]).unwrap();
     for key in [8, 9] {
         let Entry::Answer(new) = answer(key) else { panic!("an answer") };
         store.commit(&[Write::Answered(new)]).unwrap();

@@ -53,6 +53,8 @@ pub(crate) struct AnswerFacts {
     pub(crate) tokens: Usage,
     /// What the service says that it cost.
     pub(crate) cost: Option<f64>,
+    /// Which place of its run it came from.
+    pub(crate) place: Option<u32>,
 }
 
 /// The beginnings of the texts of an answer.
@@ -98,7 +100,7 @@ impl Store {
         let sql = "SELECT a.id, a.life, a.row, a.answered_at, reasoning_octets(a.id, a.row, a.reasoning, a.answer),
                      answer_octets(a.id, a.row, a.reasoning, a.answer), iif(f.answer IS NULL, a.metadata, ''), f.request,
                      f.sample, f.attempts, f.seconds, f.finish, f.model, f.input_tokens,
-                     f.cached_tokens, f.output_tokens, f.reasoning_tokens, f.cost
+                     f.cached_tokens, f.output_tokens, f.reasoning_tokens, f.cost, f.place
                    FROM answers a LEFT JOIN answer_facts f ON f.answer = a.id
                    WHERE a.id > ?1 ORDER BY a.id";
         let mut statement = self.reader.connection.prepare_cached(sql)?;
@@ -186,6 +188,7 @@ fn fact(row: &rusqlite::Row<'_>) -> Result<AnswerFacts, StoreError> {
             reasoning: number(row, 16)?,
         },
         cost: row.get(17)?,
+        place: row.get(18)?,
     };
     let json = text(row, 6)?;
     if !json.is_empty() {

@@ -10,6 +10,7 @@ use super::iterate::text;
 use super::limits::FACTS_FROM;
 use super::store::Store;
 use crate::store::error::StoreError;
+use crate::store::invocation::AskedPlace;
 use dset_core::plan::AnswerId;
 
 /// A call, as the store has it.
@@ -34,6 +35,8 @@ pub(crate) struct StoredCall<'a> {
     pub(crate) later_try_of: Option<AnswerId>,
     /// The answer that came.
     pub(crate) answer: Option<AnswerId>,
+    /// Which place of its run was asked; absent in runs of earlier versions.
+    pub(crate) place: Option<u32>,
 }
 
 /// Stands for a run of which nothing is known.
@@ -45,6 +48,8 @@ pub(crate) struct StoredSession {
     pub(crate) id: i64,
     pub(crate) endpoint: String,
     pub(crate) request: i64,
+    /// Its places in their order; none where that is not known.
+    pub(crate) places: Vec<AskedPlace>,
 }
 
 /// Reads a number of tokens; `None` where there is none.
@@ -107,6 +112,7 @@ impl Store {
                 failed: None,
                 later_try_of: None,
                 answer: row.get(6)?,
+                place: None,
             });
         }
         Ok(())
@@ -130,7 +136,7 @@ impl Store {
             .collect::<Result<_, _>>()?;
         // All of a folder's answers, and none of their texts.
         let sql = "SELECT answered_at, life, request, input_tokens, cached_tokens, output_tokens,
-                     reasoning_tokens, cost, cost_most, answer FROM answer_facts WHERE answer >= ?1";
+                     reasoning_tokens, cost, cost_most, answer, place FROM answer_facts WHERE answer >= ?1";
         let mut statement = connection.prepare(sql)?;
         let mut rows = statement.query([facts_from])?;
         let mut known = None;
@@ -151,6 +157,7 @@ impl Store {
                 failed: None,
                 later_try_of: None,
                 answer: Some(row.get(9)?),
+                place: row.get(10)?,
             });
         }
         Ok(())
@@ -165,7 +172,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let sql = "SELECT a.answered_at, a.life, ifnull(f.request, l.settings),
                      iif(f.answer IS NULL, a.metadata, ''), f.input_tokens, f.cached_tokens,
-                     f.output_tokens, f.reasoning_tokens, f.cost, f.cost_most, a.id
+                     f.output_tokens, f.reasoning_tokens, f.cost, f.cost_most, a.id, f.place
                    FROM answers a JOIN lives l ON l.id = a.life
                    LEFT JOIN answer_facts f ON f.answer = a.id WHERE a.id < ?1";
         let mut statement = self.reader.connection.prepare(sql)?;
@@ -195,6 +202,7 @@ impl Store {
                 failed: None,
                 later_try_of: None,
                 answer: Some(row.get(10)?),
+                place: row.get(11)?,
             });
         }
         Ok(())
@@ -211,7 +219,7 @@ impl Store {
         // model.
         let sql = "SELECT t.at, t.life, iif(s.together, NULL, l.settings),
                      t.cause, t.status, t.body IS NOT NULL, t.input_tokens, t.output_tokens, t.key,
-                     t.cached_tokens, t.cost, t.cost_most, t.model
+                     t.cached_tokens, t.cost, t.cost_most, t.model, t.place
                    FROM attempts t JOIN lives l ON l.id = t.life
                    LEFT JOIN settings s ON s.id = l.settings";
         let mut statement = self.reader.connection.prepare(sql)?;
@@ -240,6 +248,7 @@ impl Store {
                 failed: Some(failed),
                 later_try_of: None,
                 answer: None,
+                place: row.get(13)?,
             });
         }
         Ok(())
@@ -268,10 +277,13 @@ impl Store {
 
     /// Returns every run.
     pub(crate) fn sessions(&self) -> Result<Vec<StoredSession>, StoreError> {
-        let sql = "SELECT id, endpoint, settings FROM lives";
+        let sql = "SELECT id, endpoint, settings, places FROM lives";
         let mut statement = self.reader.connection.prepare(sql)?;
         let rows = statement.query_map([], |row| {
-            Ok(StoredSession { id: row.get(0)?, endpoint: row.get(1)?, request: row.get(2)? })
+            let places: Option<String> = row.get(3)?;
+            let places = places.and_then(|places| serde_json::from_str(&places).ok());
+            let (id, endpoint, request) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(StoredSession { id, endpoint, request, places: places.unwrap_or_default() })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -293,7 +305,7 @@ mod tests {
     fn calls_are_read_beside_the_texts_and_those_of_earlier_versions_with_them() {
         let folder = tempfile::tempdir().unwrap();
         let (mut store, _) = Store::open(folder.path()).unwrap();
-        let life = store.begin_life(1, 1, "http://a").unwrap();
+        let life = store.begin_life(1, 1, "http://a", &[]).unwrap();
         for key in 1..=4 {
             let line = serde_json::json!({
                 "key": vec![key; 16], "question_hash": vec![key; 16], "settings": 1, "edition": 0,

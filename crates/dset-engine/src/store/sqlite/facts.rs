@@ -80,21 +80,21 @@ pub(super) fn rest(known: &Metadata) -> String {
     serde_json::to_string(&rest).expect("metadata is plain values")
 }
 
-/// Inserts what has a column, and when it came, and in which run.
+/// Inserts what has a column, and when it came, in which run, and from which of its places.
 pub(super) fn insert(
     to: &Connection,
     answer: AnswerId,
     request: i64,
     known: &Metadata,
     cost_most: Option<i64>,
-    (answered_at, life): (i64, Option<i64>),
+    (answered_at, life, place): (i64, Option<i64>, Option<u32>),
 ) -> rusqlite::Result<()> {
     let number = |number: Option<u64>| number.and_then(|number| i64::try_from(number).ok());
     to.prepare_cached(
         "INSERT INTO answer_facts (answer, request, sample, attempts, seconds, finish, model,
          request_id, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost,
-         cost_most, answered_at, life)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+         cost_most, answered_at, life, place)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )?
     .execute(params![
         answer,
@@ -112,7 +112,8 @@ pub(super) fn insert(
         known.cost,
         cost_most,
         answered_at,
-        life
+        life,
+        place
     ])?;
     Ok(())
 }

@@ -294,7 +294,7 @@ impl NewAnswer {
             facts::rest(&self.metadata)
         ])?;
         let id = to.last_insert_rowid();
-        let came = (self.answered_at, self.life);
+        let came = (self.answered_at, self.life, self.place);
         facts::insert(to, id, self.settings, &self.metadata, self.cost_most, came)?;
         if let Some(verdicts) = &self.verdicts {
             tries::record(to, id, verdicts)?;
@@ -334,8 +334,8 @@ impl NewAttempt {
         to.prepare_cached(
             "INSERT INTO attempts (life, at, row, question, key, attempt, seconds, cause, status,
              message, request_id, input_tokens, output_tokens, body, cached_tokens, cost, cost_most,
-             model)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+             model, place)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
         )?
         .execute(params![
             self.life,
@@ -355,7 +355,8 @@ impl NewAttempt {
             self.cached_tokens,
             self.cost,
             self.cost_most,
-            self.model
+            self.model,
+            self.place
         ])?;
         Ok(())
     }

@@ -132,7 +132,7 @@ impl Store {
         let join = if terms.are_of_whole_alone() { "LEFT JOIN" } else { "JOIN" };
         let sql = format!(
             "SELECT v.list, own.is_followed, a.answered_at, a.life, f.request, f.input_tokens,
-                     f.cached_tokens, f.output_tokens, f.reasoning_tokens, f.cost, f.cost_most
+                     f.cached_tokens, f.output_tokens, f.reasoning_tokens, f.cost, f.cost_most, f.place
                    FROM (
                      SELECT k.answer AS id, EXISTS (SELECT 1 FROM later_tries l WHERE l.key = k.key)
                        AS is_followed FROM keys k WHERE k.edition = ?1
@@ -150,7 +150,7 @@ impl Store {
             let tokens =
                 Usage { input: input?, cached: cached?, output: output?, reasoning: reasoning? };
             let (at, request, said) = (row.get(2)?, row.get(4)?, row.get(9)?);
-            let most = calls::amount(row, 10)?;
+            let (most, place) = (calls::amount(row, 10)?, row.get(11)?);
             let call = session.map(|session| StoredCall {
                 at,
                 session,
@@ -162,6 +162,7 @@ impl Store {
                 failed: None,
                 later_try_of: None,
                 answer: None,
+                place,
             });
             each(&JudgedAnswer {
                 list: list.map(|list| serde_json::from_str(&list).unwrap_or_default()),

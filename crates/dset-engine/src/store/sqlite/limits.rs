@@ -3,7 +3,7 @@
 /// The name of the store in its folder.
 pub const STORE: &str = "dset.db";
 /// The version of the schema that this program writes.
-pub(in crate::store) const VERSION: i64 = 7;
+pub(in crate::store) const VERSION: i64 = 8;
 /// Says that a SQLite file is ours: `dset` in ASCII.
 pub(super) const APPLICATION: i64 = 0x6473_6574;
 /// SQLite's own limit (`MAX_PATHNAME` of its Unix layer is 512), less its `-journal` and the end.

@@ -20,6 +20,7 @@ const STEPS: [&str; VERSION as usize] = [
     include_str!("schema/5.sql"),
     include_str!("schema/6.sql"),
     include_str!("schema/7.sql"),
+    include_str!("schema/8.sql"),
 ];
 
 /// Schema objects that a read-only connection to a store of each earlier version lacks.
@@ -30,6 +31,7 @@ const LOOKS: [&str; VERSION as usize - 1] = [
     include_str!("schema/look_4.sql"),
     include_str!("schema/look_5.sql"),
     include_str!("schema/look_6.sql"),
+    include_str!("schema/look_7.sql"),
 ];
 
 /// Takes the steps that a store of this version lacks.
@@ -143,6 +145,28 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_store_of_any_earlier_version_says_what_it_knows_of_calls_and_stays_as_it_is() {
+        for found in 1..VERSION {
+            let folder = copy(&old("samples"));
+            let connection = connect(&folder.path().join(STORE)).unwrap();
+            for step in &STEPS[1..found as usize] {
+                connection.execute_batch(step).unwrap();
+            }
+            connection.pragma_update(None, "user_version", found).unwrap();
+            drop(connection);
+            let looked = crate::store::sqlite::open_readonly(folder.path(), |store| {
+                let mut places = Vec::new();
+                store.for_each_call(|call| places.push(call.place))?;
+                store.all_attempts()?;
+                places.iter().for_each(|place| assert_eq!(*place, None));
+                Ok::<_, StoreError>((!places.is_empty(), store.sessions()?[0].places.clone()))
+            });
+            assert_eq!(looked.unwrap(), Some((true, Vec::new())), "version {found}");
+            assert_eq!(version(folder.path()), found);
         }
     }
 

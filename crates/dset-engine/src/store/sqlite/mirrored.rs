@@ -37,6 +37,9 @@ pub(crate) struct LifeRow {
     pub(crate) endpoint: String,
     /// What tells it from all others; absent where it began under an earlier version, or comes from a server.
     pub(crate) identity: Option<[u8; 16]>,
+    /// Its places, as JSON; absent where it began under an earlier version.
+    #[serde(default)]
+    pub(crate) places: Option<String>,
 }
 
 /// What tells an ask that failed from others: its key, when it was back, which attempt it was, its cause.
@@ -122,7 +125,7 @@ impl Store {
     /// Returns every run.
     pub(crate) fn all_lives(&self) -> Result<Vec<LifeRow>, StoreError> {
         let sql = "SELECT id, started_at, ended_at, ending, dropped, version, settings, endpoint,
-                   identity FROM lives ORDER BY id";
+                   identity, places FROM lives ORDER BY id";
         let mut statement = self.reader.connection.prepare(sql)?;
         let rows = statement.query_map([], |row| {
             Ok(LifeRow {
@@ -135,6 +138,7 @@ impl Store {
                 settings: row.get(6)?,
                 endpoint: row.get(7)?,
                 identity: row.get(8)?,
+                places: row.get(9)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -171,8 +175,8 @@ impl Store {
         }
         let together = connection.unchecked_transaction()?;
         connection.execute(
-            "INSERT INTO lives (started_at, ended_at, ending, dropped, version, settings, endpoint, identity)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO lives (started_at, ended_at, ending, dropped, version, settings, endpoint, identity,
+             places) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             params![
                 new.started_at,
                 new.ended_at,
@@ -181,7 +185,8 @@ impl Store {
                 new.version,
                 new.settings,
                 new.endpoint,
-                new.identity
+                new.identity,
+                new.places
             ],
         )?;
         let own = connection.last_insert_rowid();
@@ -209,7 +214,7 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let sql = format!(
             "SELECT k.key, k.question, k.settings, k.edition, k.sample, k.try, a.life, a.answered_at,
-                    a.id, v.answer IS NOT NULL, v.list, {}
+                    a.id, v.answer IS NOT NULL, v.list, {}, f.cost_most, f.place
              FROM (SELECT key, question, settings, edition, sample, answer, 1 AS try FROM keys
                    UNION ALL
                    SELECT key, question, settings, edition, sample, answer, try FROM later_keys) k
@@ -336,7 +341,7 @@ impl Store {
     /// Returns every ask that failed.
     pub(crate) fn all_attempts(&self) -> Result<Vec<NewAttempt>, StoreError> {
         let sql = "SELECT life, at, row, question, key, attempt, seconds, cause, status, message,
-                   request_id, input_tokens, output_tokens, body, cached_tokens, cost, cost_most, model
+                   request_id, input_tokens, output_tokens, body, cached_tokens, cost, cost_most, model, place
                    FROM attempts ORDER BY id";
         let mut statement = self.reader.connection.prepare(sql)?;
         let rows = statement.query_map([], |row| {
@@ -359,6 +364,7 @@ impl Store {
                 cost: row.get(15)?,
                 cost_most: row.get(16)?,
                 model: row.get(17)?,
+                place: row.get(18)?,
                 body: body.and_then(|body| zstd::decode_all(&body[..]).ok()),
             })
         })?;
@@ -419,19 +425,21 @@ fn read_answer(
     };
     let new = NewAnswer::taken_over(read, key, row.get(1)?, row.get(3)?);
     let (settings, sample, life) = (row.get(2)?, row.get(4)?, row.get(6)?);
-    Ok(NewAnswer { settings, sample, life, ..new })
+    let (cost_most, place) = (row.get(25)?, row.get(26)?);
+    Ok(NewAnswer { settings, sample, life, cost_most, place, ..new })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::AskedPlace;
     use crate::store::roles::Write;
 
     fn answer(key: u8, try_number: u32, settings: i64, life: i64) -> NewAnswer {
         let line = format!(
             r#"{{"key":{key:?},"question_hash":{key:?},"settings":{settings},"edition":0,"life":{life},
             "row":2,"answered_at":7,"question":"q{try_number}","reasoning":"r","answer":"a","sample":0,
-            "try_number":{try_number},"metadata":{{"row":2,"attempts":1,"seconds":0.5,"cost":0.25}}}}"#,
+            "try_number":{try_number},"place":1,"cost_most":5,"metadata":{{"row":2,"attempts":1,"seconds":0.5,"cost":0.25}}}}"#,
             key = [key; 16]
         );
         serde_json::from_str(&line).unwrap()
@@ -456,6 +464,7 @@ mod tests {
             cost: None,
             cost_most: None,
             model: None,
+            place: Some(1),
             body: Some(b"{}".to_vec()),
         }
     }
@@ -475,7 +484,12 @@ mod tests {
             decided_at: 3,
         };
         let settings = SettingsRow { id: one.take_settings(&settings).unwrap(), ..settings };
-        let life = one.begin_life(11, settings.id, "http://a").unwrap();
+        let place = AskedPlace {
+            model: "m".into(),
+            endpoint: "http://a".into(),
+            provider: Some("mine".into()),
+        };
+        let life = one.begin_life(11, settings.id, "http://a", &[place.clone()]).unwrap();
         let ended = NewEnded {
             question: [9; 16],
             edition: 0,
@@ -492,7 +506,7 @@ mod tests {
         writes.extend([Write::Attempted(attempt(life)), Write::Ended(ended)]);
         one.commit(&writes).unwrap();
         // The other one has numbers of its own.
-        other.begin_life(1, 1, "http://b").unwrap();
+        other.begin_life(1, 1, "http://b", &[]).unwrap();
         for _ in 0..2 {
             let number = other.take_settings(&settings).unwrap();
             let own = one.all_lives().unwrap().into_iter().next().unwrap();
@@ -533,7 +547,8 @@ mod tests {
         let texts = |store: &Store| {
             let mut texts = Vec::new();
             let each = |new: NewAnswer| {
-                texts.push((new.key, new.try_number, new.question, new.answer, new.metadata));
+                let of_it = (new.key, new.try_number, new.place, new.cost_most);
+                texts.push((of_it, new.question, new.answer, new.metadata));
                 Ok(())
             };
             store.for_each_answer(|_| true, each).unwrap();
@@ -545,5 +560,10 @@ mod tests {
             other.all_attempts().unwrap().into_iter().map(|one| one.body).collect();
         assert_eq!(bodies, [Some(b"{}".to_vec())]);
         assert_eq!(other.all_ended().unwrap().len(), 1);
+        let sessions = other.sessions().unwrap();
+        assert_eq!(sessions.iter().filter(|one| one.places == [place.clone()]).count(), 2);
+        let mut asked = Vec::new();
+        other.for_each_call(|call| asked.push(call.place)).unwrap();
+        assert_eq!(asked, [Some(1); 4]);
     }
 }

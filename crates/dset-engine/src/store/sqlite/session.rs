@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, params};
 use super::limits::IDENTITY;
 use super::store::Store;
 use crate::store::error::StoreError;
+use crate::store::invocation::AskedPlace;
 
 impl Store {
     /// Returns what tells this store from all others; absent where no run of this version has begun in it.
@@ -12,12 +13,13 @@ impl Store {
         self.meta(IDENTITY)
     }
 
-    /// Begins a life; returns its number.
+    /// Begins a life that asks at these places; returns its number.
     pub(crate) fn begin_life(
         &self,
         at: i64,
         settings: i64,
         endpoint: &str,
+        places: &[AskedPlace],
     ) -> Result<i64, StoreError> {
         let version = env!("CARGO_PKG_VERSION");
         let together = self.reader.connection.unchecked_transaction()?;
@@ -26,9 +28,9 @@ impl Store {
             [IDENTITY],
         )?;
         together.execute(
-            "INSERT INTO lives (started_at, version, settings, endpoint, identity)
-             VALUES (?1, ?2, ?3, ?4, randomblob(16))",
-            params![at, version, settings, endpoint],
+            "INSERT INTO lives (started_at, version, settings, endpoint, places, identity)
+             VALUES (?1, ?2, ?3, ?4, ?5, randomblob(16))",
+            params![at, version, settings, endpoint, AskedPlace::to_json(places)],
         )?;
         let life = together.last_insert_rowid();
         together.commit()?;

@@ -109,7 +109,7 @@ fn runs_of_one_millisecond_are_one_to_a_merge_only_where_they_are_one() {
         let [mut one, mut other, mut all] =
             [0, 1, 2].map(|at: usize| Store::open(folders[at].path()).unwrap().0);
         for (key, store) in [(1, &mut one), (2, &mut other)] {
-            store.begin_life(7, 1, "http://a").unwrap();
+            store.begin_life(7, 1, "http://a", &[]).unwrap();
             let line = format!(
                 r#"{{"key":{all:?},"question_hash":{all:?},"settings":1,"edition":0,"life":1,"row":{key},
                 "answered_at":9,"question":"q","reasoning":"","answer":"a","metadata":{{}}}}"#,
@@ -217,7 +217,7 @@ fn an_answer_with_a_damaged_text_is_named_and_not_merged_and_its_cost_is() {
     };
     let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let [mut one, mut all] = [0, 1].map(|at: usize| Store::open(folders[at].path()).unwrap().0);
-    one.begin_life(1, 1, "http://a").unwrap();
+    one.begin_life(1, 1, "http://a", &[]).unwrap();
     one.commit(&[answer(1, 1, 7), answer(2, 1, 8), answer(3, 1, 9), answer(2, 2, 10)]).unwrap();
     one.commit(&[crate::store::Write::SetAside(2)]).unwrap();
     let damage = "UPDATE answers SET reasoning = CAST(substr(reasoning, 1, 12) || x'00' || substr(reasoning, 14) AS BLOB)
@@ -290,6 +290,7 @@ fn the_reply_that_was_kept_is_that_of_its_own_answer() {
             cost: None,
             cost_most: None,
             model: None,
+            place: None,
             body: Some(vec![key]),
         })
     };
@@ -309,7 +310,7 @@ fn a_redo_of_another_generation_or_that_was_done_since_is_not_open() {
         let settings =
             SettingsRow { hash: vec![edition as u8; 16], edition, ..SettingsRow::default() };
         let settings = store.take_settings(&settings).unwrap();
-        let life = store.begin_life(1, settings, "http://a").unwrap();
+        let life = store.begin_life(1, settings, "http://a", &[]).unwrap();
         let (rows, asked) = (rows.to_owned(), asked.to_owned());
         store.save_redo(&OpenRedo { rows, asked, last_before: 1, began: 1, life }).unwrap();
         life
@@ -346,7 +347,7 @@ fn answers_that_all_came_from_elsewhere_were_accepted_on_the_terms_of_their_job(
     let life = LifeRow { started_at: 1, endpoint: "http://a".into(), ..LifeRow::default() };
     store.take_life(&life, &std::collections::HashSet::new(), true).unwrap();
     assert_eq!(store.terms_before(&now).unwrap(), Some(now.clone()));
-    store.begin_life(2, 1, "http://a").unwrap();
+    store.begin_life(2, 1, "http://a", &[]).unwrap();
     assert_eq!(store.terms_before(&now).unwrap(), None, "a run that held them against nothing");
     store.save_terms(&terms(2)).unwrap();
     assert_eq!(store.terms_before(&now).unwrap(), Some(terms(2)));

@@ -108,6 +108,7 @@ fn answered(number: u32) -> ToStore {
         cost: None,
     };
     let record = JournalRecord::Answered {
+        place: 0,
         question: Arc::new(question),
         ask: AskId(number.into()),
         attempts: 1,

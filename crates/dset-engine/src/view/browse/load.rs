@@ -306,6 +306,7 @@ impl<'a> Costs<'a> {
             failed: None,
             later_try_of: None,
             answer: None,
+            place: facts.place,
         };
         let billed = self.asked.billed(&call, BilledAs::Answer);
         let cost = self.expenses.add(self.pricing.prices, &billed);

@@ -69,8 +69,9 @@ fn keep_cost(
     }
     to.prepare_cached(
         "INSERT INTO attempts (life, at, row, question, key, attempt, seconds, cause, status,
-         message, request_id, input_tokens, output_tokens, body, cached_tokens, cost, cost_most)
-         VALUES (ifnull(?1, 0), ?2, ifnull(?3, 0), ?4, ?5, ifnull(?6, 1), ifnull(?7, 0), ?8, 200, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+         message, request_id, input_tokens, output_tokens, body, cached_tokens, cost, cost_most,
+         place)
+         VALUES (ifnull(?1, 0), ?2, ifnull(?3, 0), ?4, ?5, ifnull(?6, 1), ifnull(?7, 0), ?8, 200, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )?
     .execute(params![
         text.get("life"),
@@ -88,7 +89,8 @@ fn keep_cost(
         body,
         fact("cached_tokens"),
         fact("cost"),
-        fact("cost_most")
+        fact("cost_most"),
+        fact("place")
     ])?;
     Ok(())
 }
