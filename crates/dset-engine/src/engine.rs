@@ -314,7 +314,7 @@ impl Engine {
         let job = tokio::task::spawn_blocking(move || Job::prepare(spec, decisions, can_ask)).await;
         let mut job = job.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         if let Some(rules) = self.cheap_hours.clone() {
-            job.keep_to_cheap_hours(rules);
+            job.keep_to_cheap_hours(rules)?;
         }
         let pricing = Pricing { prices: &self.prices, providers: &self.providers };
         job.limit_cost(options, pricing, payees, forgive_lost)?;

@@ -10,14 +10,14 @@ use dset_core::key::RequestSettings;
 use dset_core::provider::{Preset, Providers};
 use dset_core::schema::{Notation, Schema};
 use dset_core::settings::{
-    CostLimits, Dollars, JobSpec, Layer, Model, NO_KEY, Reading, SchemaSource, Switch, endpoint,
-    is_loopback, resolve_with_providers,
+    CostLimits, Dollars, JobSpec, Layer, Model, NO_KEY, Reading, Resolved, SchemaSource, Switch,
+    endpoint, is_loopback, resolve_with_providers,
 };
 use dset_engine::store::{Invocation, InvocationEndpoint};
 use url::Url;
 
 use crate::command::shared::from_here;
-use crate::display::money::dollars_up;
+use crate::display::money::limit_again;
 use crate::display::text::{quoted, written};
 use crate::error::UserError;
 use crate::layers::Environment;
@@ -159,13 +159,13 @@ fn flags(which: Layer, before: &LastRun<'_>) -> Result<(Layer, bool), UserError>
     let resolved = |flags: &Layer| {
         let layer = flags.clone().over(said.layer.clone());
         let system = system.clone().filter(|_| layer.system_file.is_some());
-        resolve_with_providers(layer, system, &environment.providers).map(|now| now.spec)
+        resolve_with_providers(layer, system, &environment.providers)
     };
-    let is_meant = |flags: &Layer| resolved(flags).is_ok_and(|now| before.is_where(&now));
+    let is_meant = |flags: &Layer| resolved(flags).is_ok_and(|now| before.is_where(&now.spec));
     let mut places = before.places(&environment.providers);
     let last = places.pop().unwrap_or_default();
     let mut flags = places.into_iter().find(is_meant).unwrap_or(last);
-    let now = resolved(&flags)?;
+    let Resolved { spec: now, options, .. } = resolved(&flags)?;
     let CostLimits { total, run, output_bound } = before.cost_limit;
     flags.max_cost = total.map(Dollars).filter(|total| said.layer.max_cost != Some(*total));
     flags.max_cost_run = run.map(Dollars);
@@ -194,6 +194,7 @@ fn flags(which: Layer, before: &LastRun<'_>) -> Result<(Layer, bool), UserError>
     flags.param = params_again(&was.params, &is.params);
     flags.samples = (now.samples != before.samples).then_some(before.samples);
     if let Some(call) = before.invocation {
+        flags.off_peak = call.off_peak.filter(|was| *was != options.off_peak);
         flags.column = call.column.clone().filter(|_| call.column != now.column);
         flags.header = (call.header != now.header).then_some(call.header);
         read_again(&mut flags, &call.reading, &now.reading);
@@ -374,7 +375,12 @@ fn say(command: &mut String, flags: &Layer) {
     say("--tries", number(flags.tries.map(u64::from)).as_deref());
     say("--retry", flags.retry.and_then(word).as_deref());
     for (flag, most) in [("--max-cost", flags.max_cost), ("--max-cost-run", flags.max_cost_run)] {
-        say(flag, most.map(|Dollars(most)| dollars_up(most)).as_deref());
+        say(flag, most.map(|Dollars(most)| limit_again(most)).as_deref());
     }
     say("--max-output-bound", number(flags.max_output_bound).as_deref());
+    match flags.off_peak {
+        Some(true) => *command += " --off-peak",
+        Some(false) => *command += " --off-peak=false",
+        None => {}
+    }
 }

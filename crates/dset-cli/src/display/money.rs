@@ -34,6 +34,15 @@ pub(crate) fn dollars_up(amount: Amount) -> String {
     amount.shown().trim_start_matches('$').replace(',', "")
 }
 
+/// Writes a limit for its flag: exactly as it was given, or rounded up where it was reckoned.
+pub(crate) fn limit_again(limit: Amount) -> String {
+    const MILLIONTH: i128 = 1_000_000;
+    match limit.picodollars() % MILLIONTH {
+        0 => limit.to_string(),
+        _ => dollars_up(limit),
+    }
+}
+
 /// Says a sum: what is known of it, and how many calls are not in it.
 fn total(total: &Total, without_price: &[&str]) -> String {
     let known = match (total.known(), total.lower == total.upper) {

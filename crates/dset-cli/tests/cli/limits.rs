@@ -1,6 +1,6 @@
 //! Limits of money, against a service that bills.
 
-use crate::common::{Folder, Ran, Service, questions, until};
+use crate::common::{Folder, Going, Ran, Service, questions, until};
 use crate::prompts::Recorder;
 use dset_mock::MockSettings;
 
@@ -101,7 +101,7 @@ fn status_keeps_the_limit_of_a_run_and_what_may_have_been_billed_is_forgiven_und
     let refusing = Service::with(&["Question 1,=400"]);
     let failed = priced(30);
     run(&refusing, &failed, &["--max-cost", "5"]).exits(3);
-    let limit = "--max-cost 5.00 --max-output-bound 300";
+    let limit = "--max-cost 5 --max-output-bound 300";
     failed.dset(&["show", "--failed"]).exits(0).tells(limit);
     failed.dset(&["status"]).exits(0).tells(limit);
     let asked = service.stats().asked;
@@ -227,6 +227,7 @@ fn a_limit_wants_a_price_and_a_bound_of_answers() {
             .exits(2)
             .says("an amount of US dollars above 0 and at most 1,000,000, like 20 or 0.50");
     }
+    folder.dset(&["run", "--max-cost", "0.0181234"]).exits(2).says("with at most 6 decimals");
     assert_eq!(service.stats().asked, 0);
     assert!(!folder.path("dset_generator").exists(), "nothing was begun");
     run(&service, &folder, &["--max-cost", "$20"]).exits(0);
@@ -258,6 +259,28 @@ fn cheaper_hours_are_kept_to_only_where_there_are_any() {
     service.run(&folder, &past).exits(2).says("the deadline is past");
     service.run(&folder, &["-m", "m", "--off-peak", "--deadline", "soon"]).exits(2);
     assert_eq!(service.stats().asked, 0);
+}
+
+#[test]
+fn hints_repeat_a_limit_to_its_last_decimal_and_that_only_cheap_hours_were_meant() {
+    let service = Service::start(MockSettings { latency_ms: 60_000, ..MockSettings::default() });
+    let folder = Folder::with(&questions(3));
+    folder.write(
+        "dset.toml",
+        format!("key = \"none\"\n[provider.deepseek]\nbase-url = \"{}\"\n", service.url()),
+    );
+    let limits = ["--max-tokens", "50", "--max-output-bound", "300", "--max-cost", "12.345678"];
+    let run = [&["run", "-m", "deepseek/deepseek-flash", "--off-peak"][..], &limits].concat();
+    let going = Going { child: folder.command(&run).spawn().unwrap() };
+    let status = || folder.dset(&["status"]).out;
+    until("the run has begun", || status().contains("last run"));
+    going.kill();
+    let hint = "dset run --max-tokens 50 --max-cost 12.345678 --max-output-bound 300 --off-peak";
+    let status = status();
+    assert!(status.contains(hint), "{status}");
+    folder.write("dset.toml", folder.read("dset.toml").replace("key", "off-peak = true\nkey"));
+    let hint = hint.strip_suffix(" --off-peak").unwrap();
+    folder.dset(&["status"]).exits(0).tells(&format!("{hint}`"));
 }
 
 #[test]

@@ -138,7 +138,7 @@ fn what_goes_on_in_the_merged_folder_has_the_settings_and_limits_of_the_whole_jo
         }
         folder.dset(&["job", "merge", "job", "--partial"]).exits(0);
         let status = folder.dset(&["status", "-o", "job/merged"]).exits(0);
-        let status = status.tells("--max-cost 3.00 --max-output-bound 300").tells(&service.url());
+        let status = status.tells("--max-cost 3 --max-output-bound 300").tells(&service.url());
         status.tells("--key none").tells("'Be brief.'");
     }
     // What was asked there counts as answered, too.

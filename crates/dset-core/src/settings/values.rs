@@ -160,15 +160,13 @@ pub struct Dollars(pub Amount);
 
 /// The most dollars that a limit may have: more is a slip, and no limit.
 const DOLLARS_MAX: u64 = 1_000_000;
+/// Decimals of such an amount, and of a price: a millionth of a dollar.
+const DOLLAR_DECIMALS: usize = 6;
 
 impl FromStr for Dollars {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Dollars, String> {
-        let wrong = || {
-            "it is an amount of US dollars above 0 and at most 1,000,000, like 20 or 0.50"
-                .to_owned()
-        };
         let number = text.trim();
         let number = number.strip_prefix('$').unwrap_or(number);
         // It has the form of a price, whose unit is a millionth of a dollar a million.
@@ -182,7 +180,14 @@ impl FromStr for Dollars {
         };
         let is_allowed =
             |amount: &Amount| *amount > Amount::ZERO && *amount <= dollars(DOLLARS_MAX);
-        amount.filter(is_allowed).map(Dollars).ok_or_else(wrong)
+        let fine = number.split_once('.').is_some_and(|(whole, fraction)| {
+            let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            are_digits(whole) && are_digits(fraction) && fraction.len() > DOLLAR_DECIMALS
+        });
+        let wrong = if fine { ", with at most 6 decimals" } else { ", like 20 or 0.50" };
+        amount.filter(is_allowed).map(Dollars).ok_or_else(|| {
+            format!("it is an amount of US dollars above 0 and at most 1,000,000{wrong}")
+        })
     }
 }
 

@@ -159,7 +159,7 @@ fn have_answered(
     invocation: &Invocation,
     endpoint: &str,
 ) -> Result<bool, JobError> {
-    if store.last_invocation()?.is_none_or(|last| last.places != invocation.places) {
+    if store.last_invocation()?.is_none_or(|last| !last.asks_where(invocation)) {
         return Ok(false);
     }
     for settings in &run_plan.settings_ids {

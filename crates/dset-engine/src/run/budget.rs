@@ -13,14 +13,17 @@ use crate::error::{EngineError, JobError};
 use crate::os::clock::unix_ms;
 use crate::run::plan_input::for_each_planned;
 use crate::run::prepare::PreparedJob;
+use crate::store::StoreError;
 #[cfg(feature = "postgres")]
 use crate::store::postgres::WorkerFunds;
 use crate::view::expenses::{Pricing, expenses_of};
 
 impl PreparedJob {
     /// Lets the run ask only while that is cheap.
-    pub fn keep_to_cheap_hours(&mut self, rules: OffPeakRules) {
+    pub fn keep_to_cheap_hours(&mut self, rules: OffPeakRules) -> Result<(), StoreError> {
         self.off_peak = Some(rules);
+        self.as_asked.call.off_peak = Some(true);
+        self.folder.store.save_invocation(&self.as_asked.call)
     }
 
     /// Works on what is shared with others: every record goes to them too, nothing is sent but what they

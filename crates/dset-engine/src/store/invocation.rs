@@ -30,6 +30,9 @@ pub struct Invocation {
     pub checks: Option<Checks>,
     /// Where each model was asked, in their order.
     pub places: Vec<InvocationEndpoint>,
+    /// It asked only while that was cheap; not known where an earlier version was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub off_peak: Option<bool>,
     /// Its answers are on a server too: it is a worker that goes on with the folder.
     #[serde(skip)]
     pub is_shared: bool,
@@ -90,8 +93,17 @@ impl Invocation {
             reading: settings.reading.clone(),
             checks: Some(settings.checks.clone()),
             places: settings.models.iter().map(InvocationEndpoint::from_model).collect(),
+            off_peak: Some(false),
             is_shared: false,
         }
+    }
+
+    /// Tells whether another run asks at the same places, with keys of the same names.
+    pub(crate) fn asks_where(&self, other: &Invocation) -> bool {
+        let place = |place: &InvocationEndpoint| {
+            (place.key.clone(), place.base_urls.clone(), place.has_query)
+        };
+        self.places.iter().map(place).eq(other.places.iter().map(place))
     }
 }
 

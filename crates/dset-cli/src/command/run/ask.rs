@@ -8,6 +8,7 @@ use dset_core::run::{EndReason, Ending, StopSignal};
 use dset_core::settings::{JobSpec, RunOptions, endpoint};
 use dset_engine::error::JobError;
 use dset_engine::http::ask::{Endpoint, EndpointSettings};
+use dset_engine::os::clock::unix_ms;
 use dset_engine::os::open_files::raise_open_files_max;
 use dset_engine::run::drive::{Target, drive};
 use dset_engine::run::lanes::Lanes;
@@ -157,8 +158,9 @@ fn prepared(
             (Err(error), _) => decide(error, &mut decisions)?,
         }
     };
+    let until = off_peak.as_ref().and_then(|rules| rules.waits_until(unix_ms()));
     if let Some(rules) = off_peak {
-        job.keep_to_cheap_hours(rules);
+        job.keep_to_cheap_hours(rules).map_err(|error| explain::job(error.into()))?;
     }
     job.fill_prompt_caches(money.pricing().prices);
     extras.datasets.map_or(Ok(()), |datasets| datasets.check(spec))?;
@@ -181,7 +183,7 @@ fn prepared(
     }
     if extras.demo.is_none() {
         let left = job.left_by_model(decisions.limit);
-        forecast::before_run(spec, options.cost, money, &left, extras.yes, *terminal)?;
+        forecast::before_run(spec, options.cost, money, (&left[..], until), extras.yes, *terminal)?;
     }
     if let Some(lanes) = extras.lanes {
         job.take_turns(&lanes, options.minute).map_err(explain::job)?;

@@ -82,6 +82,14 @@ impl OffPeakRules {
         None
     }
 
+    /// Returns until when a run that begins now waits for cheap hours, in Unix milliseconds; `None` where it asks
+    /// at once.
+    #[must_use]
+    pub fn waits_until(&self, unix_ms: i64) -> Option<i64> {
+        let cheap = self.next_cheap(unix_ms).filter(|cheap| *cheap > unix_ms)?;
+        self.deadline.is_none_or(|deadline| deadline > cheap).then_some(cheap)
+    }
+
     fn cost(&self, place: usize, tokens: &Usage, unix_ms: i64) -> Amount {
         let (provider, model) = &self.places[place];
         let asked = Asked { provider: provider.as_deref(), model };

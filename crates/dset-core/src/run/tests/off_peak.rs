@@ -36,14 +36,31 @@ struct Day {
     random: u64,
 }
 
+fn off_peak(deadline: Option<i64>) -> OffPeakRules {
+    OffPeakRules {
+        prices: Arc::new(Prices::default()),
+        places: vec![(Some("deepseek".into()), MODEL.into())],
+        deadline,
+        timeout: Duration::from_secs(1_200),
+    }
+}
+
+#[test]
+fn a_run_that_begins_at_peak_waits_unless_it_is_to_be_done_by_then() {
+    let at = |hours: i64| MONDAY + hours * HOUR;
+    for (begins, deadline, until) in [
+        (at(0), None, None),
+        (at(2), None, Some(at(4))),
+        (at(7), Some(at(20)), Some(at(10))),
+        (at(2), Some(at(4)), None),
+    ] {
+        assert_eq!(off_peak(deadline).waits_until(begins), until);
+    }
+}
+
 impl Day {
     fn new(begins: i64, total: u32, width: u32, deadline: Option<i64>) -> Day {
-        let off_peak = OffPeakRules {
-            prices: Arc::new(Prices::default()),
-            places: vec![(Some("deepseek".into()), MODEL.into())],
-            deadline,
-            timeout: Duration::from_secs(1_200),
-        };
+        let off_peak = off_peak(deadline);
         Day {
             machine: Machine::new(Rules { off_peak: Some(off_peak), ..rules(width) }),
             begins,
