@@ -24,10 +24,23 @@ pub(crate) fn set_arguments(arguments: Vec<OsString>) {
     let _ = ARGUMENTS.set(arguments.into_iter().skip(1).collect());
 }
 
-/// Returns the arguments that were given, as far as they are text.
+/// Returns the arguments that were given, as far as they are text and no secrets.
 pub(crate) fn given_arguments() -> Vec<String> {
-    let shown = |argument: &OsString| argument.to_string_lossy().into_owned();
+    let shown = |argument: &OsString| without_query(argument.to_string_lossy().into_owned());
     ARGUMENTS.get().map(|given| given.iter().map(shown).collect()).unwrap_or_default()
+}
+
+/// Leaves out of a service's address its query, which can hold a key.
+fn without_query(word: String) -> String {
+    let value = match word.split_once('=') {
+        Some((flag, value)) if flag.starts_with("--") => value,
+        _ => &word,
+    };
+    let is_address = ["http://", "https://"].iter().any(|scheme| value.starts_with(scheme));
+    match word.find('?').filter(|_| is_address) {
+        Some(query) => format!("{}?…", &word[..query]),
+        None => word,
+    }
 }
 
 /// Returns the command that was given as another one, with the flags that both have, and without
@@ -201,6 +214,19 @@ fn may_have_value(arg: &Arg) -> bool {
 mod tests {
     use super::*;
     use crate::cli::command_line;
+
+    #[test]
+    fn a_key_in_the_query_of_an_address_is_in_no_hint() {
+        for (given, shown) in [
+            ("--base-url=https://h/v1?key=sk-1", "--base-url=https://h/v1?…"),
+            ("http://h?api_key=sk-1", "http://h?…"),
+            ("https://h/v1", "https://h/v1"),
+            ("Is http://h/?q=1 up?", "Is http://h/?q=1 up?"),
+            ("postgres://h/jobs?sslmode=disable", "postgres://h/jobs?sslmode=disable"),
+        ] {
+            assert_eq!(without_query(given.to_owned()), shown);
+        }
+    }
 
     #[test]
     fn a_command_is_given_again_as_another_with_the_flags_that_both_have() {
