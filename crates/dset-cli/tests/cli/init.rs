@@ -56,6 +56,25 @@ hint: Ask the questions in q.csv with `dset run`
 }
 
 #[test]
+fn samples_have_the_form_that_the_ending_of_their_file_says() {
+    for name in ["a.csv", "a", "a.tsv", "a.jsonl", "a.json", "a.txt"] {
+        let (folder, service) = (Folder::new(), Service::friendly());
+        folder
+            .dset(&["init", "--questions", name])
+            .exits(0)
+            .tells("Try the samples with `dset run`");
+        let ran = service.run(&folder, &[]).exits(0);
+        assert_eq!(service.stats().questions, 3, "{name}: {}", ran.err);
+        let asked = "How does a seed know which way is up, and which is down?";
+        assert!(service.asked().contains_key(asked), "{name}");
+    }
+    let folder = Folder::new();
+    let refused = folder.dset(&["init", "--questions", "a.parquet"]).exits(2);
+    refused.says("there is no `a.parquet`").says(".jsonl");
+    assert!(folder.everything().is_empty(), "nothing was made");
+}
+
+#[test]
 fn what_is_there_is_kept_byte_for_byte() {
     let folder = Folder::new();
     let mine = [("q.csv", ""), ("dset.toml", "model = 'gpt-6-luna'\n"), (".env", "# mine\nA=1")];

@@ -4,18 +4,24 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use dset_engine::os::files::{folder_of, write_new, write_whole};
+use dset_engine::source::SOURCES;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 
 use crate::config_file::PROJECT;
 use crate::display::text::one_line;
 use crate::error::UserError;
 use crate::exit::Exit;
 
-const SAMPLES: &str = "question,status
-Why is the sky blue at noon and red at sunset?,
-What is 17 times 23?,
-\"How does a seed know which way is up, and which is down?\",
-";
+const SAMPLES: [&str; 3] = [
+    "Why is the sky blue at noon and red at sunset?",
+    "What is 17 times 23?",
+    "How does a seed know which way is up, and which is down?",
+];
+
+/// Endings of files that no text can be written into.
+const NO_TEXT: [&str; 11] =
+    ["parquet", "gz", "zst", "bz2", "xz", "zip", "xlsx", "xls", "ods", "pdf", "docx"];
 
 pub(super) const SAMPLED: &str = "3 sample questions";
 
@@ -26,11 +32,44 @@ pub(super) enum Wrote {
     Kept(String),
 }
 
+/// Returns the sample questions in the form that the ending of a file says; nothing where that holds no text.
+fn samples(path: &Path) -> Option<String> {
+    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let kind = SOURCES.iter().find(|kind| kind.endings.contains(&&*ending));
+    let object = |question: &str| json!({ "question": question }).to_string();
+    Some(match kind.map_or("csv", |kind| kind.name) {
+        _ if NO_TEXT.contains(&&*ending) => return None,
+        "jsonl" => SAMPLES.map(|sample| object(sample) + "\n").concat(),
+        "json" => format!("[\n  {}\n]\n", SAMPLES.map(object).join(",\n  ")),
+        "text" => SAMPLES.map(|sample| format!("{sample}\n")).concat(),
+        "tsv" => {
+            let rows = SAMPLES.map(|sample| format!("{sample}\t\n"));
+            format!("question\tstatus\n{}", rows.concat())
+        }
+        _ => {
+            let cell = |sample: &str| match sample.contains(',') {
+                true => format!("\"{sample}\""),
+                false => sample.to_owned(),
+            };
+            let rows = SAMPLES.map(|sample| format!("{},\n", cell(sample)));
+            format!("question,status\n{}", rows.concat())
+        }
+    })
+}
+
 /// Makes sample questions.
 pub(super) fn questions(path: &Path) -> Result<Wrote, UserError> {
+    let Some(samples) = samples(path).or_else(|| path.exists().then(String::new)) else {
+        let shown = one_line(&path.display().to_string());
+        return Err(UserError::new(Exit::Usage, format!("there is no `{shown}`"))
+            .cause("sample questions are text, and cannot be written into such a file")
+            .hint(
+                "Name one that ends with .csv, .tsv, .jsonl, .json or .txt, or one that is there",
+            ));
+    };
     let make = || {
         fs_err::create_dir_all(folder_of(path))?;
-        made(path, SAMPLES)
+        made(path, &samples)
     };
     Ok(match make().map_err(|error| cannot(path, &error))? {
         true => Wrote::Made(SAMPLED.into()),

@@ -27,7 +27,8 @@ use files::Wrote;
 #[command(
     after_help = "Makes what is missing and keeps what is there: it can be run again at any time.
 
-  q.csv        three sample questions below the header question,status
+  q.csv        three sample questions below the header question,status; under another name in the
+               form that its ending says
   dset.toml    settings, all of them comments but what you choose here
   .env         the key, where one is given: readable by you alone
   .gitignore   a line .env, where a key is written and the folder is in a git repository or has a
@@ -45,7 +46,7 @@ Examples:
   printf %s \"$KEY\" | dset init --key-stdin"
 )]
 pub(crate) struct InitArgs {
-    /// CSV file with the questions [default: q.csv]
+    /// File with the questions [default: q.csv]
     #[arg(long, value_name = "FILE")]
     questions: Option<PathBuf>,
 
