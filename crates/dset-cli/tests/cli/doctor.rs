@@ -107,6 +107,30 @@ fn what_is_odd_in_the_questions_is_told_by_row_and_fails_nothing() {
 }
 
 #[test]
+fn settings_with_which_a_run_would_not_begin_are_problems() {
+    let folder = Folder::with(&questions(2));
+    for said in [
+        &["--formats", "xml"][..],
+        &["--check", "matches=["],
+        &["--gold", "nope"],
+        &["-m", "nobody-knows", "--max-cost", "5", "--max-output-bound", "9"],
+        &["-m", "nobody-knows", "--max-cost", "5"],
+        &["-m", "nobody-knows", "--off-peak"],
+    ] {
+        let with = |command: &[&str]| folder.dset(&[command, &["--key", "none"], said].concat());
+        let run = with(&["run"]).exits(2);
+        let message = run.err.lines().next().unwrap().strip_prefix("error: ").unwrap();
+        let doctor = with(&["doctor", "--offline", "--json"]).exits(1).json();
+        let is_told = |check: &serde_json::Value| {
+            check["grade"] == "problem" && check["says"].as_str().unwrap().starts_with(message)
+        };
+        let checks = doctor["checks"].as_array().unwrap();
+        assert_eq!(checks.iter().filter(|check| is_told(check)).count(), 1, "{said:?}: {doctor:#}");
+    }
+    assert!(!folder.path("dset_generator").exists());
+}
+
+#[test]
 fn what_a_run_would_fail_of_on_this_machine_is_a_problem_with_what_mends_it() {
     let fails = |folder: &Folder, arguments: &[&str], says: &str, hint: &str| {
         let all = [&["doctor", "--offline"], arguments].concat();

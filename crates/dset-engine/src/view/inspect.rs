@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
+use dset_core::acceptance::Acceptance;
 use dset_core::item::Status;
 use dset_core::item::fields::{Field, Fields};
 use dset_core::settings::JobSpec;
 
 use crate::error::JobError;
+use crate::output::live::format::live_formats;
 use crate::run::prepare::marks_known;
 use crate::run::prompts::check_prompts;
 use crate::source::items::Items;
@@ -34,6 +36,16 @@ pub struct Inspected {
     pub question_column: usize,
     /// The cells of the first row, where that is asked because nothing says that it is a header.
     pub first_row: Option<Vec<String>>,
+}
+
+/// Returns why a run with these settings would not begin, whose input has these columns: formats that are none, and
+/// checks that are none, or about a column that is not there. Starts no program.
+#[must_use]
+pub fn refusals(settings: &JobSpec, columns: &[String]) -> Vec<JobError> {
+    let checks = settings.checks.declared.clone();
+    let checks = Acceptance::new(settings.schema.clone(), checks, columns).err();
+    let formats = live_formats(&settings.formats).err();
+    formats.map(JobError::from).into_iter().chain(checks.map(JobError::from)).collect()
 }
 
 /// Reads the whole file of these settings, as a run would.

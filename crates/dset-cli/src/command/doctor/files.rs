@@ -27,15 +27,16 @@ const SPARE_BYTES: u64 = 64 * 1024 * 1024;
 /// With less not even the store of a small run can be made.
 const LEAST_BYTES: u64 = 1024 * 1024;
 
-pub(super) fn questions(settings: &JobSpec) -> Vec<Check> {
+/// The questions, and the columns of their file, where it can be read.
+pub(super) fn questions(settings: &JobSpec) -> (Vec<Check>, Option<Vec<String>>) {
     let name = settings.input.display().to_string();
     let found = match inspect(settings) {
         Ok(found) if found.questions == 0 => {
             let error = JobError::NoQuestions { path: settings.input.clone() };
-            return vec![Check::error(name, explain::job(error))];
+            return (vec![Check::error(name, explain::job(error))], None);
         }
         Ok(found) => found,
-        Err(error) => return vec![Check::error(name, explain::job(error))],
+        Err(error) => return (vec![Check::error(name, explain::job(error))], None),
     };
     let mut checks = vec![Check::good(&name, contents(&found))];
     checks.extend(headerless(settings, &name, &found));
@@ -66,7 +67,7 @@ pub(super) fn questions(settings: &JobSpec) -> Vec<Check> {
         };
         checks.push(Check::warning(name, rows));
     }
-    checks
+    (checks, Some(found.columns))
 }
 
 /// Several columns without a header that dset knows: the first row may be one that it does not.

@@ -13,15 +13,19 @@ use dset_core::settings::{
 };
 use dset_engine::os::clock::unix_ms;
 use dset_engine::view::estimate::cached_rates;
+use dset_engine::view::inspect::refusals;
 use dset_engine::view::prompt_order::prompt_order;
 use serde_json::json;
 
+use crate::command::cost_limit::payees;
 use crate::command::estimate::order_words;
 use crate::command::money::Money;
+use crate::command::off_peak;
 use crate::display::page::{self, BAD, GOOD, Page};
 use crate::display::text::{of, one_line};
 use crate::error::{UserError, WARNING};
 use crate::exit::Exit;
+use crate::explain;
 use crate::layers::{Environment, MergedLayer, SettingsLayer};
 use crate::schema_file;
 
@@ -148,9 +152,10 @@ fn plan(layer: SettingsLayer) -> Result<Plan, UserError> {
 }
 
 fn checks(plan: &Plan, offline: bool) -> Result<Vec<Check>, UserError> {
-    let mut checks = files::questions(&plan.settings);
-    let can_be_read = checks.iter().all(|check| check.grade != Grade::Problem);
+    let (mut checks, columns) = files::questions(&plan.settings);
+    let can_be_read = columns.is_some();
     checks.extend(files::settings(&plan.environment));
+    checks.extend(refused(plan, columns.as_deref()));
     checks.extend(keys::keys(plan));
     checks.extend(files::dot_env(&plan.environment));
     checks.extend(files::keys_file(&plan.environment, &checks));
@@ -169,6 +174,18 @@ fn checks(plan: &Plan, offline: bool) -> Result<Vec<Check>, UserError> {
     checks.extend(prompt_order_check(plan).filter(|_| can_be_read));
     checks.push(Check::good("dset", env!("CARGO_PKG_VERSION")));
     Ok(checks)
+}
+
+/// The settings with which a run would not begin.
+fn refused(plan: &Plan, columns: Option<&[String]>) -> Vec<Check> {
+    let (settings, options) = (&plan.settings, &plan.options);
+    let money = Money::of(&plan.environment);
+    let of_job = columns.map(|columns| refusals(settings, columns)).unwrap_or_default();
+    let of_job = of_job.into_iter().map(explain::job);
+    let limit = payees(settings, options.cost, &money).err();
+    let hours = off_peak::rules(settings, options, &money, None).err();
+    let errors = of_job.chain(limit).chain(hours);
+    errors.map(|error| Check::error("settings", error)).collect()
 }
 
 /// What a template costs whose fields stand in an order that leaves the provider's cache empty.
