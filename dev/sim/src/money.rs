@@ -153,6 +153,7 @@ impl Books {
             cached: Some(random.u64(..=input)),
             output: Some(output),
             reasoning: Some(random.u64(..=output)),
+            ..Usage::default()
         };
         let mut billed = Billed {
             usage,

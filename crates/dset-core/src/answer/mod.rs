@@ -56,6 +56,12 @@ pub struct Usage {
     pub output: Option<u64>,
     /// Tokens of the output that were reasoning.
     pub reasoning: Option<u64>,
+    /// Tokens of the input that were written into the provider's cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<u64>,
+    /// Those of them that are kept there for an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_1h: Option<u64>,
 }
 
 /// What one reply means.

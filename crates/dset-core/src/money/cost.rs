@@ -34,27 +34,35 @@ impl Rates {
     /// Returns what these tokens cost.
     ///
     /// Where it is unknown how many were cached the cost lies between all and none. Where writing
-    /// the cache costs more than sending and is not known to be left out (`may_write`), any token
-    /// that was not cached may have been written.
+    /// the cache costs more than sending, nobody counted what was written and it is not known to be left out
+    /// (`may_write`), any token that was not cached may have been written.
     #[must_use]
     pub fn cost(&self, tokens: &Usage, may_write: bool) -> Cost {
         let (Some(input), Some(output)) = (tokens.input, tokens.output) else {
             return Cost::Unknown(WhyUnknown::NoCounts);
         };
         let cached_price = self.cached_input.unwrap_or(self.input);
-        let written_price = self.cache_write.filter(|_| may_write).unwrap_or(self.input);
-        let (least_sent, most_sent) =
-            (self.input.min(written_price), self.input.max(written_price));
-        // More cached than sent is a slip of the service: then nothing is known of it.
-        let sent = match tokens.cached.filter(|cached| *cached <= input) {
+        // More cached or written than sent is a slip of the service: then nothing is known of it.
+        let cached = tokens.cached.filter(|cached| *cached <= input);
+        let left = input - cached.unwrap_or(0);
+        let written = tokens.written.filter(|written| *written <= left);
+        let write_price = self.cache_write.unwrap_or(self.input);
+        let may_be_price = if may_write && written.is_none() { write_price } else { self.input };
+        let (least_sent, most_sent) = (self.input.min(may_be_price), self.input.max(may_be_price));
+        let in_cache = written.map_or(Amount::ZERO, |written| {
+            let hour = tokens.written_1h.unwrap_or(0).min(written);
+            let hour_price = self.cache_write_1h.unwrap_or(write_price);
+            hour_price.of(hour) + write_price.of(written - hour)
+        });
+        let left = left - written.unwrap_or(0);
+        let sent = match cached {
             Some(cached) => {
-                let hit = cached_price.of(cached);
-                let missed = input - cached;
-                (hit + least_sent.of(missed), hit + most_sent.of(missed))
+                let known = cached_price.of(cached) + in_cache;
+                (known + least_sent.of(left), known + most_sent.of(left))
             }
             None => {
                 let (least, most) = (least_sent.min(cached_price), most_sent.max(cached_price));
-                (least.of(input), most.of(input))
+                (in_cache + least.of(left), in_cache + most.of(left))
             }
         };
         let reasoning_price = self.reasoning.unwrap_or(self.output);

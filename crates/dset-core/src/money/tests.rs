@@ -7,7 +7,8 @@ fn at(text: &str) -> i64 {
 }
 
 fn tokens(input: u64, cached: u64, output: u64) -> Usage {
-    Usage { input: Some(input), cached: Some(cached), output: Some(output), reasoning: Some(0) }
+    let (input, cached, output) = (Some(input), Some(cached), Some(output));
+    Usage { input, cached, output, reasoning: Some(0), ..Usage::default() }
 }
 
 const FLASH: Asked<'_> = Asked { provider: Some("deepseek"), model: "deepseek-flash" };
@@ -132,11 +133,26 @@ fn a_count_that_is_missing_makes_an_interval_or_an_unknown_cost_and_never_nothin
     ] {
         assert_eq!(cost(FLASH, tokens), shown, "{tokens:?}");
     }
-    // No service counts what it wrote into its cache: it is asked for at Anthropic, not at OpenAI.
+    // Where nobody counts what was written into the cache: it is asked for at Anthropic, not at OpenAI.
     let openai = Asked { provider: Some("openai"), model: "gpt-6-luna" };
     assert_eq!(cost(openai, tokens(200_000, 100_000, 0)), "0.011 to 0.0135");
     let anthropic = Asked { provider: Some("anthropic"), model: "claude-haiku-5-5" };
     assert_eq!(cost(anthropic, tokens(100_000, 50_000, 0)), "0.0055");
+    for (asked, written, written_1h, shown) in [
+        (openai, Some(0), None, "0.011"),
+        (openai, Some(100_000), None, "0.0135"),
+        (openai, Some(100_001), None, "0.011 to 0.0135"),
+        (anthropic, Some(40_000), None, "0.0065"),
+        (anthropic, Some(40_000), Some(40_000), "0.0095"),
+    ] {
+        let tokens = Usage { written, written_1h, ..tokens(100_000, 50_000, 0) };
+        let tokens = if asked.model == "gpt-6-luna" {
+            Usage { input: Some(200_000), cached: Some(100_000), ..tokens }
+        } else {
+            tokens
+        };
+        assert_eq!(cost(asked, tokens), shown, "{asked:?} {written:?}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dset_core::answer::row::{Metadata, Row};
-use dset_core::answer::{Cause, ValueReading};
+use dset_core::answer::{Cause, Usage, ValueReading};
 use dset_core::money::Amount;
 use dset_core::plan::AnswerId;
 use dset_core::run::JournalRecord;
@@ -47,6 +47,23 @@ impl Entry {
     }
 }
 
+/// Tokens of an input that were written into the provider's cache, and those of them that are kept for an hour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Written {
+    pub(super) all: Option<i64>,
+    pub(super) hour: Option<i64>,
+}
+
+impl Written {
+    fn of(usage: &Usage) -> Written {
+        Written { all: number(usage.written), hour: number(usage.written_1h) }
+    }
+
+    fn is_unknown(&self) -> bool {
+        *self == Written::default()
+    }
+}
+
 /// An answer as it is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct NewAnswer {
@@ -85,6 +102,9 @@ pub(crate) struct NewAnswer {
     /// Which place of its run it came from; absent in answers of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) place: Option<u32>,
+    /// Tokens that were written into the provider's cache, and those of them that are kept for an hour.
+    #[serde(default, skip_serializing_if = "Written::is_unknown")]
+    pub(super) written: Written,
     /// It was recorded when it came, and what is thought of it is added.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) is_known: bool,
@@ -177,6 +197,7 @@ impl NewAnswer {
             verdicts,
             cost_most: cost_most.map(picodollars),
             place: u32::try_from(*place).ok(),
+            written: Written::of(&answer.usage),
             is_known,
             sets_aside,
             replaces,
@@ -224,6 +245,7 @@ impl NewAnswer {
             verdicts: None,
             cost_most: None,
             place: None,
+            written: Written::default(),
             is_known: false,
             sets_aside: Vec::new(),
             replaces: Vec::new(),
@@ -272,6 +294,9 @@ pub(crate) struct NewAttempt {
     /// Which place of its run was asked; absent in asks of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) place: Option<u32>,
+    /// Tokens that were written into the provider's cache.
+    #[serde(default, skip_serializing_if = "Written::is_unknown")]
+    pub(super) written: Written,
     /// The reply, where it may have been paid for.
     pub(super) body: Option<Vec<u8>>,
 }
@@ -309,6 +334,7 @@ impl NewAttempt {
             cost_most: cost_most.map(picodollars),
             model: run.models.get(usize::from(question.model)).cloned(),
             place: u32::try_from(*place).ok(),
+            written: Written::of(&usage),
             body: body.map(<[u8]>::to_vec),
         })
     }

@@ -384,7 +384,7 @@ impl AnswerBuilder {
         let odd = (self.texts.is_odd && self.texts.content.trim().is_empty()).then_some(&*self.odd);
         let odd = odd.map(str::to_owned);
         let (answer, is_open) = self.split(reply);
-        let written = self.counts.as_deref().and_then(Counts::written);
+        let written = self.counts.as_deref().and_then(Counts::of_answer);
         let counts = [answer.usage.output, written];
         let end = finish_reason::End {
             finish: &self.finish,

@@ -24,6 +24,7 @@ pub(crate) struct Counts {
     output_tokens: Count,
     cache_read_input_tokens: Count,
     cache_creation_input_tokens: Count,
+    cache_creation: Object<CacheCreation>,
     output_tokens_details: Object<Details>,
     cost: Cost,
     /// OpenRouter's word for a call that the user's own key at the provider paid for.
@@ -44,6 +45,7 @@ read_fields!(Counts, "the counts of an answer", {
     "output_tokens" => output_tokens,
     "cache_read_input_tokens" => cache_read_input_tokens,
     "cache_creation_input_tokens" => cache_creation_input_tokens,
+    "cache_creation" => cache_creation,
     "output_tokens_details" => output_tokens_details,
     "cost" => cost,
     "is_byok" => is_byok,
@@ -59,14 +61,26 @@ read_fields!(CostDetails, "the details of a cost", {
     "upstream_inference_cost" => upstream_inference_cost,
 });
 
+/// Anthropic's word for how long what was written is kept.
+#[derive(Debug, Default, Clone, Copy)]
+struct CacheCreation {
+    ephemeral_1h_input_tokens: Count,
+}
+
+read_fields!(CacheCreation, "the tokens written into a cache", {
+    "ephemeral_1h_input_tokens" => ephemeral_1h_input_tokens,
+});
+
 #[derive(Debug, Default, Clone, Copy)]
 struct Details {
     cached_tokens: Count,
+    cache_write_tokens: Count,
     reasoning_tokens: Count,
 }
 
 read_fields!(Details, "the details of counts", {
     "cached_tokens" => cached_tokens,
+    "cache_write_tokens" => cache_write_tokens,
     "reasoning_tokens" => reasoning_tokens,
 });
 
@@ -151,6 +165,7 @@ impl Details {
         match (&mut known.0, &later.0) {
             (Some(known), Some(later)) => {
                 known.cached_tokens.update(later.cached_tokens);
+                known.cache_write_tokens.update(later.cache_write_tokens);
                 known.reasoning_tokens.update(later.reasoning_tokens);
             }
             (known @ None, later) => known.clone_from(later),
@@ -196,6 +211,9 @@ impl Counts {
         Details::update(&mut self.prompt_tokens_details, &later.prompt_tokens_details);
         Details::update(&mut self.completion_tokens_details, &later.completion_tokens_details);
         Details::update(&mut self.output_tokens_details, &later.output_tokens_details);
+        if let Some(written) = &later.cache_creation.0 {
+            self.cache_creation.0 = Some(written.clone());
+        }
         self.cost.0 = later.cost.0.or(self.cost.0);
         self.is_byok.0 |= later.is_byok.0;
         if let Some(details) = &later.cost_details.0 {
@@ -230,7 +248,7 @@ impl Counts {
     }
 
     /// Returns the tokens of the answer as the service counts them, which may leave out reasoning.
-    pub(crate) fn written(&self) -> Option<u64> {
+    pub(crate) fn of_answer(&self) -> Option<u64> {
         self.completion_tokens.0.or(self.output_tokens.0)
     }
 
@@ -238,6 +256,13 @@ impl Counts {
     /// of zero means that it was not counted.
     pub(crate) fn usage(&self, wrote_answer: bool, wrote_reasoning: bool) -> Usage {
         let of_prompt = self.prompt_tokens_details.0.as_deref();
+        let of_details = of_prompt.and_then(|details| details.cache_write_tokens.0);
+        // A gateway says 0 of services that do not count it.
+        let created = self.cache_creation_input_tokens;
+        let created = if self.prompt_tokens.0.is_some() { created.some() } else { created.0 };
+        let written = of_details.or(created);
+        let kept = self.cache_creation.0.as_deref();
+        let written_1h = kept.and_then(|kept| kept.ephemeral_1h_input_tokens.some());
         let of_prompt = of_prompt.and_then(|details| details.cached_tokens.0);
         let cached = self.prompt_cache_hit_tokens.0.or(of_prompt);
         let cached = cached.or(self.cached_tokens.0).or(self.cache_read_input_tokens.0);
@@ -256,20 +281,21 @@ impl Counts {
         let input = counted(self.prompt_tokens.0.or(native), wrote);
         let reasoning = counted(reasoning, wrote_reasoning);
         let beside = self.beside(input, cached, reasoning);
-        let written = self.written();
-        let output = match written {
+        let of_answer = self.of_answer();
+        let output = match of_answer {
             None if beside == 0 => None,
-            written => counted(Some(written.unwrap_or(0) + beside), wrote),
+            counts => counted(Some(counts.unwrap_or(0) + beside), wrote),
         };
-        let is_hidden = reasoning.is_none() && beside > 0 && written.is_some_and(|n| n > 0);
-        Usage { input, cached, output, reasoning: if is_hidden { Some(beside) } else { reasoning } }
+        let is_hidden = reasoning.is_none() && beside > 0 && of_answer.is_some_and(|n| n > 0);
+        let reasoning = if is_hidden { Some(beside) } else { reasoning };
+        Usage { input, cached, output, reasoning, written, written_1h }
     }
 
     /// Returns the tokens that were written and are counted beside the answer's own. xAI and Gemini
     /// count reasoning so, which the total tells; without a total it is plain where there are more
     /// of them than of the whole.
     fn beside(&self, input: Option<u64>, cached: Option<u64>, reasoning: Option<u64>) -> u64 {
-        let written = self.written().unwrap_or(0);
+        let written = self.of_answer().unwrap_or(0);
         let known = reasoning.unwrap_or(0);
         let total = self.total_tokens.some().zip(input);
         match total.and_then(|(total, input)| total.checked_sub(input + written)) {
@@ -357,6 +383,31 @@ mod tests {
         assert_eq!(zeros.usage(true, true), Usage::default());
         assert_eq!(zeros.usage(true, false), Usage { reasoning: Some(0), ..Usage::default() });
         assert_eq!(zeros.usage(false, false), usage(0, 0, Some(0)));
+    }
+
+    #[test]
+    fn what_was_written_into_the_cache_is_counted_where_the_service_says_it() {
+        for (json, written, written_1h) in [
+            (r#"{"input_tokens":1,"cache_creation_input_tokens":7}"#, Some(7), None),
+            (r#"{"input_tokens":1,"cache_creation_input_tokens":0}"#, Some(0), None),
+            (
+                r#"{"input_tokens":1,"cache_creation_input_tokens":7,"cache_creation":
+                {"ephemeral_5m_input_tokens":3,"ephemeral_1h_input_tokens":4}}"#,
+                Some(7),
+                Some(4),
+            ),
+            (r#"{"prompt_tokens":9,"cache_creation_input_tokens":7}"#, Some(7), None),
+            (r#"{"prompt_tokens":9,"cache_creation_input_tokens":0}"#, None, None),
+            (
+                r#"{"prompt_tokens":9,"prompt_tokens_details":{"cache_write_tokens":0}}"#,
+                Some(0),
+                None,
+            ),
+            (r#"{"prompt_tokens":9}"#, None, None),
+        ] {
+            let usage = counts(json).usage(true, false);
+            assert_eq!((usage.written, usage.written_1h), (written, written_1h), "{json}");
+        }
     }
 
     #[test]

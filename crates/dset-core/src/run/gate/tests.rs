@@ -101,8 +101,13 @@ fn a_clock_that_is_set_while_an_ask_is_on_its_way_books_the_dearer_side() {
     budget.declared(Seq(1), Amount::from_dollars(1.0).unwrap());
     budget.on_synced(Seq(1));
     let reserved = budget.reserve(sent, 0, &question(100)).unwrap();
-    let usage =
-        Usage { input: Some(100), cached: Some(0), output: Some(1_000), reasoning: Some(0) };
+    let usage = Usage {
+        input: Some(100),
+        cached: Some(0),
+        output: Some(1_000),
+        reasoning: Some(0),
+        ..Usage::default()
+    };
     // 30 s later, and an hour on by the clock.
     let now = Time { monotonic_ms: sent.monotonic_ms + 30_000, unix_ms: sent.unix_ms + 3_630_000 };
     assert_eq!(budget.settle(now, sent, 0, reserved, &Bill::Answered(usage, None)).over, None);
@@ -121,8 +126,13 @@ fn what_was_foreseen_at_a_dearer_hour_makes_no_later_ask_dearer() {
     budget.on_synced(Seq(1));
     let sent = moment(at("2026-11-23T03:00:00Z"));
     let reserved = budget.reserve(sent, 0, &question(100)).unwrap();
-    let usage =
-        Usage { input: Some(100), cached: Some(0), output: Some(1_000), reasoning: Some(0) };
+    let usage = Usage {
+        input: Some(100),
+        cached: Some(0),
+        output: Some(1_000),
+        reasoning: Some(0),
+        ..Usage::default()
+    };
     // 30 s later, and two hours on by the clock, where it costs half.
     let now = Time { monotonic_ms: sent.monotonic_ms + 30_000, ..cheap };
     assert_eq!(budget.worst(now, 0, &question(100)).amount, worst);
@@ -217,7 +227,7 @@ fn run(steps: &[Step], total: &str) -> Result<(), TestCaseError> {
                     input: Some(input),
                     cached: (kind % 3 > 0).then_some(input / 2),
                     output: Some(*output),
-                    reasoning: None,
+                    ..Usage::default()
                 };
                 let of = &payees[place];
                 let asked = Asked { provider: of.provider.as_deref(), model: &of.model };
@@ -298,6 +308,7 @@ fn of_a_limit_of_twenty_worst_cases_and_more_at_least_95_per_cent_are_used() {
                 cached: Some(0),
                 output: Some(output as u64),
                 reasoning: Some(0),
+                ..Usage::default()
             };
             budget.settle(now, now, 0, reserved, &Bill::Answered(usage, None));
         }

@@ -32,8 +32,13 @@ pub(super) fn limited(width: u32, total: i64) -> Rules {
 
 /// An answer that was counted.
 pub(super) fn counted(input: u64, output: u64) -> ParsedReply {
-    let usage =
-        Usage { input: Some(input), cached: Some(0), output: Some(output), reasoning: Some(0) };
+    let usage = Usage {
+        input: Some(input),
+        cached: Some(0),
+        output: Some(output),
+        reasoning: Some(0),
+        ..Usage::default()
+    };
     ParsedReply::Answer(Answer { content: "a".into(), usage, ..Answer::default() })
 }
 

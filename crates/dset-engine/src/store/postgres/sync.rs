@@ -350,6 +350,7 @@ fn paid_twice(answer: NewAnswer, entry: &str, life: i64) -> NewAttempt {
         cost_most: answer.cost_most,
         model: None,
         place: answer.place,
+        written: answer.written,
         body: Some(entry.as_bytes().to_vec()),
     }
 }

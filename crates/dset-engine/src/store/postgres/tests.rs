@@ -44,6 +44,7 @@ fn attempt(key: u8, life: i64) -> Write {
         cost_most: None,
         model: None,
         place: None,
+        written: Default::default(),
         body: Some(b"{\0}".to_vec()),
     })
 }

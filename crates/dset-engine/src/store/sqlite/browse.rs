@@ -6,6 +6,7 @@ use dset_core::answer::row::Metadata;
 use dset_core::plan::AnswerId;
 use rusqlite::{OptionalExtension, params};
 
+use super::calls::{self, USAGE};
 use super::iterate::text;
 use super::store::Store;
 use crate::store::error::StoreError;
@@ -97,13 +98,14 @@ impl Store {
         after: AnswerId,
         mut each: impl FnMut(AnswerFacts),
     ) -> Result<(), StoreError> {
-        let sql = "SELECT a.id, a.life, a.row, a.answered_at, reasoning_octets(a.id, a.row, a.reasoning, a.answer),
+        let sql = format!(
+            "SELECT a.id, a.life, a.row, a.answered_at, reasoning_octets(a.id, a.row, a.reasoning, a.answer),
                      answer_octets(a.id, a.row, a.reasoning, a.answer), iif(f.answer IS NULL, a.metadata, ''), f.request,
-                     f.sample, f.attempts, f.seconds, f.finish, f.model, f.input_tokens,
-                     f.cached_tokens, f.output_tokens, f.reasoning_tokens, f.cost, f.place
+                     f.sample, f.attempts, f.seconds, f.finish, f.model, {USAGE}, f.cost, f.place
                    FROM answers a LEFT JOIN answer_facts f ON f.answer = a.id
-                   WHERE a.id > ?1 ORDER BY a.id";
-        let mut statement = self.reader.connection.prepare_cached(sql)?;
+                   WHERE a.id > ?1 ORDER BY a.id"
+        );
+        let mut statement = self.reader.connection.prepare_cached(&sql)?;
         let mut rows = statement.query([after])?;
         while let Some(row) = rows.next()? {
             each(fact(row)?);
@@ -181,14 +183,9 @@ fn fact(row: &rusqlite::Row<'_>) -> Result<AnswerFacts, StoreError> {
         seconds: row.get(10)?,
         finish_reason: row.get(11)?,
         model: row.get(12)?,
-        tokens: Usage {
-            input: number(row, 13)?,
-            cached: number(row, 14)?,
-            output: number(row, 15)?,
-            reasoning: number(row, 16)?,
-        },
-        cost: row.get(17)?,
-        place: row.get(18)?,
+        tokens: calls::usage(row, 13)?,
+        cost: row.get(19)?,
+        place: row.get(20)?,
     };
     let json = text(row, 6)?;
     if !json.is_empty() {
@@ -204,6 +201,7 @@ fn fact(row: &rusqlite::Row<'_>) -> Result<AnswerFacts, StoreError> {
             cached: known.cached_tokens,
             output: known.output_tokens,
             reasoning: known.reasoning_tokens,
+            ..Usage::default()
         };
     }
     Ok(facts)

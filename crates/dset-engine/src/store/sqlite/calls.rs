@@ -53,15 +53,26 @@ pub(crate) struct StoredSession {
 }
 
 /// Reads a number of tokens; `None` where there is none.
-pub(super) fn count(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Option<u64>> {
+fn count(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Option<u64>> {
     let number: Option<i64> = row.get(at)?;
     Ok(number.and_then(|number| u64::try_from(number).ok()))
 }
 
-/// Reads the four numbers of tokens that stand beside each other from this column on.
-fn usage(row: &rusqlite::Row<'_>, from: usize) -> rusqlite::Result<Usage> {
-    let [input, cached, output, reasoning] = [0, 1, 2, 3].map(|at| count(row, from + at));
-    Ok(Usage { input: input?, cached: cached?, output: output?, reasoning: reasoning? })
+/// The columns that [`usage`] reads, of `answer_facts f`.
+pub(super) const USAGE: &str =
+    "f.input_tokens, f.cached_tokens, f.output_tokens, f.reasoning_tokens,
+    f.written_tokens, f.written_1h_tokens";
+
+/// Reads the numbers of tokens that stand beside each other from this column on.
+pub(super) fn usage(row: &rusqlite::Row<'_>, from: usize) -> rusqlite::Result<Usage> {
+    Ok(Usage {
+        input: count(row, from)?,
+        cached: count(row, from + 1)?,
+        output: count(row, from + 2)?,
+        reasoning: count(row, from + 3)?,
+        written: count(row, from + 4)?,
+        written_1h: count(row, from + 5)?,
+    })
 }
 
 /// Reads an amount; `None` where there is none.
@@ -93,12 +104,13 @@ impl Store {
             return Ok(());
         }
         // Rows of the original script have no number.
-        let sql = "SELECT a.answered_at, f.input_tokens, f.cached_tokens, f.output_tokens, f.reasoning_tokens,
-                     f.cost, a.id, f.model
+        let sql = format!(
+            "SELECT a.answered_at, {USAGE}, f.cost, a.id, f.model
                    FROM answers a LEFT JOIN answer_facts f ON f.answer = a.id
                    WHERE a.life IS NULL AND EXISTS
-                     (SELECT 1 FROM answers WHERE life IS NULL AND row IS NOT NULL)";
-        let mut statement = self.reader.connection.prepare(sql)?;
+                     (SELECT 1 FROM answers WHERE life IS NULL AND row IS NOT NULL)"
+        );
+        let mut statement = self.reader.connection.prepare(&sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             each(&StoredCall {
@@ -106,12 +118,12 @@ impl Store {
                 session: NO_SESSION,
                 request: None,
                 tokens: usage(row, 1)?,
-                said: row.get(5)?,
+                said: row.get(7)?,
                 most: None,
-                model: row.get_ref(7)?.as_str_or_null().map_err(rusqlite::Error::from)?,
+                model: row.get_ref(9)?.as_str_or_null().map_err(rusqlite::Error::from)?,
                 failed: None,
                 later_try_of: None,
-                answer: row.get(6)?,
+                answer: row.get(8)?,
                 place: None,
             });
         }
@@ -135,9 +147,11 @@ impl Store {
             .query_map([], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         // All of a folder's answers, and none of their texts.
-        let sql = "SELECT answered_at, life, request, input_tokens, cached_tokens, output_tokens,
-                     reasoning_tokens, cost, cost_most, answer, place FROM answer_facts WHERE answer >= ?1";
-        let mut statement = connection.prepare(sql)?;
+        let sql = format!(
+            "SELECT answered_at, life, request, {USAGE}, cost, cost_most, answer, place
+             FROM answer_facts f WHERE answer >= ?1"
+        );
+        let mut statement = connection.prepare(&sql)?;
         let mut rows = statement.query([facts_from])?;
         let mut known = None;
         while let Some(row) = rows.next()? {
@@ -151,13 +165,13 @@ impl Store {
                 session,
                 request: row.get(2)?,
                 tokens: usage(row, 3)?,
-                said: row.get(7)?,
-                most: amount(row, 8)?,
+                said: row.get(9)?,
+                most: amount(row, 10)?,
                 model: None,
                 failed: None,
                 later_try_of: None,
-                answer: Some(row.get(9)?),
-                place: row.get(10)?,
+                answer: Some(row.get(11)?),
+                place: row.get(12)?,
             });
         }
         Ok(())
@@ -170,16 +184,17 @@ impl Store {
         facts_from: AnswerId,
         each: &mut impl FnMut(StoredCall<'_>),
     ) -> Result<(), StoreError> {
-        let sql = "SELECT a.answered_at, a.life, ifnull(f.request, l.settings),
-                     iif(f.answer IS NULL, a.metadata, ''), f.input_tokens, f.cached_tokens,
-                     f.output_tokens, f.reasoning_tokens, f.cost, f.cost_most, a.id, f.place
+        let sql = format!(
+            "SELECT a.answered_at, a.life, ifnull(f.request, l.settings),
+                     iif(f.answer IS NULL, a.metadata, ''), {USAGE}, f.cost, f.cost_most, a.id, f.place
                    FROM answers a JOIN lives l ON l.id = a.life
-                   LEFT JOIN answer_facts f ON f.answer = a.id WHERE a.id < ?1";
-        let mut statement = self.reader.connection.prepare(sql)?;
+                   LEFT JOIN answer_facts f ON f.answer = a.id WHERE a.id < ?1"
+        );
+        let mut statement = self.reader.connection.prepare(&sql)?;
         let mut rows = statement.query([facts_from])?;
         while let Some(row) = rows.next()? {
             let (tokens, said) = match text(row, 3)? {
-                "" => (usage(row, 4)?, row.get(8)?),
+                "" => (usage(row, 4)?, row.get(10)?),
                 json => {
                     let known: Metadata = serde_json::from_str(json).unwrap_or_default();
                     let tokens = Usage {
@@ -187,6 +202,7 @@ impl Store {
                         cached: known.cached_tokens,
                         output: known.output_tokens,
                         reasoning: known.reasoning_tokens,
+                        ..Usage::default()
                     };
                     (tokens, known.cost)
                 }
@@ -197,12 +213,12 @@ impl Store {
                 request: row.get(2)?,
                 tokens,
                 said,
-                most: amount(row, 9)?,
+                most: amount(row, 11)?,
                 model: None,
                 failed: None,
                 later_try_of: None,
-                answer: Some(row.get(10)?),
-                place: row.get(11)?,
+                answer: Some(row.get(12)?),
+                place: row.get(13)?,
             });
         }
         Ok(())
@@ -219,14 +235,16 @@ impl Store {
         // model.
         let sql = "SELECT t.at, t.life, iif(s.together, NULL, l.settings),
                      t.cause, t.status, t.body IS NOT NULL, t.input_tokens, t.output_tokens, t.key,
-                     t.cached_tokens, t.cost, t.cost_most, t.model, t.place
+                     t.cached_tokens, t.cost, t.cost_most, t.model, t.place,
+                     t.written_tokens, t.written_1h_tokens
                    FROM attempts t JOIN lives l ON l.id = t.life
                    LEFT JOIN settings s ON s.id = l.settings";
         let mut statement = self.reader.connection.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let (input, output, cached) = (count(row, 6)?, count(row, 7)?, count(row, 9)?);
-            let tokens = Usage { input, output, cached, reasoning: None };
+            let (written, written_1h) = (count(row, 14)?, count(row, 15)?);
+            let tokens = Usage { input, output, cached, written, written_1h, reasoning: None };
             let said: Option<f64> = row.get(10)?;
             let settings = answered.get(&row.get::<_, [u8; 16]>(8)?).copied();
             let model = row.get_ref(12)?.as_str_or_null().map_err(rusqlite::Error::from)?;

@@ -5,6 +5,7 @@ use dset_core::answer::row::Metadata;
 use dset_core::plan::AnswerId;
 use rusqlite::{Connection, Row, params};
 
+use crate::store::entry::Written;
 use crate::store::error::StoreError;
 use crate::store::sqlite::iterate::text;
 
@@ -80,21 +81,31 @@ pub(super) fn rest(known: &Metadata) -> String {
     serde_json::to_string(&rest).expect("metadata is plain values")
 }
 
-/// Inserts what has a column, and when it came, in which run, and from which of its places.
+/// What is known of a call beside what rows say of it.
+pub(super) struct OfCall {
+    /// What it cost at most where it was not counted.
+    pub(super) cost_most: Option<i64>,
+    pub(super) answered_at: i64,
+    /// Its run, and which of its places was asked.
+    pub(super) life: Option<i64>,
+    pub(super) place: Option<u32>,
+    pub(super) written: Written,
+}
+
+/// Inserts what has a column.
 pub(super) fn insert(
     to: &Connection,
     answer: AnswerId,
     request: i64,
     known: &Metadata,
-    cost_most: Option<i64>,
-    (answered_at, life, place): (i64, Option<i64>, Option<u32>),
+    of_call: &OfCall,
 ) -> rusqlite::Result<()> {
     let number = |number: Option<u64>| number.and_then(|number| i64::try_from(number).ok());
     to.prepare_cached(
         "INSERT INTO answer_facts (answer, request, sample, attempts, seconds, finish, model,
          request_id, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost,
-         cost_most, answered_at, life, place)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+         cost_most, answered_at, life, place, written_tokens, written_1h_tokens)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
     )?
     .execute(params![
         answer,
@@ -110,10 +121,12 @@ pub(super) fn insert(
         number(known.output_tokens),
         number(known.reasoning_tokens),
         known.cost,
-        cost_most,
-        answered_at,
-        life,
-        place
+        of_call.cost_most,
+        of_call.answered_at,
+        of_call.life,
+        of_call.place,
+        of_call.written.all,
+        of_call.written.hour
     ])?;
     Ok(())
 }

@@ -9,6 +9,7 @@ use fs_err as fs;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::bounds;
+use super::facts::OfCall;
 use super::keys::{Keys, NewKey};
 use super::limits::STORE;
 use super::store::{Store, together};
@@ -294,8 +295,9 @@ impl NewAnswer {
             facts::rest(&self.metadata)
         ])?;
         let id = to.last_insert_rowid();
-        let came = (self.answered_at, self.life, self.place);
-        facts::insert(to, id, self.settings, &self.metadata, self.cost_most, came)?;
+        let NewAnswer { cost_most, answered_at, life, place, written, .. } = *self;
+        let of_call = OfCall { cost_most, answered_at, life, place, written };
+        facts::insert(to, id, self.settings, &self.metadata, &of_call)?;
         if let Some(verdicts) = &self.verdicts {
             tries::record(to, id, verdicts)?;
         }
@@ -334,8 +336,9 @@ impl NewAttempt {
         to.prepare_cached(
             "INSERT INTO attempts (life, at, row, question, key, attempt, seconds, cause, status,
              message, request_id, input_tokens, output_tokens, body, cached_tokens, cost, cost_most,
-             model, place)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+             model, place, written_tokens, written_1h_tokens)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+             ?21)",
         )?
         .execute(params![
             self.life,
@@ -356,7 +359,9 @@ impl NewAttempt {
             self.cost,
             self.cost_most,
             self.model,
-            self.place
+            self.place,
+            self.written.all,
+            self.written.hour
         ])?;
         Ok(())
     }

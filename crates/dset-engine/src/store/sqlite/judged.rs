@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use dset_core::acceptance::{Terms, Verdict};
-use dset_core::answer::Usage;
 use dset_core::plan::AnswerId;
 use rusqlite::params;
 
-use super::calls::{self, StoredCall};
+use super::calls::{self, StoredCall, USAGE};
 use super::id_set::IdSet;
 use super::store::Store;
 use super::tries::CUT_ANSWERS;
@@ -131,8 +130,8 @@ impl Store {
         // Of whole ones nothing is recorded where nothing else is asked of them.
         let join = if terms.are_of_whole_alone() { "LEFT JOIN" } else { "JOIN" };
         let sql = format!(
-            "SELECT v.list, own.is_followed, a.answered_at, a.life, f.request, f.input_tokens,
-                     f.cached_tokens, f.output_tokens, f.reasoning_tokens, f.cost, f.cost_most, f.place
+            "SELECT v.list, own.is_followed, a.answered_at, a.life, f.request, {USAGE},
+                     f.cost, f.cost_most, f.place
                    FROM (
                      SELECT k.answer AS id, EXISTS (SELECT 1 FROM later_tries l WHERE l.key = k.key)
                        AS is_followed FROM keys k WHERE k.edition = ?1
@@ -146,11 +145,9 @@ impl Store {
         while let Some(row) = rows.next()? {
             let list: Option<String> = row.get(0)?;
             let session: Option<i64> = row.get(3)?;
-            let [input, cached, output, reasoning] = [5, 6, 7, 8].map(|at| calls::count(row, at));
-            let tokens =
-                Usage { input: input?, cached: cached?, output: output?, reasoning: reasoning? };
-            let (at, request, said) = (row.get(2)?, row.get(4)?, row.get(9)?);
-            let (most, place) = (calls::amount(row, 10)?, row.get(11)?);
+            let tokens = calls::usage(row, 5)?;
+            let (at, request, said) = (row.get(2)?, row.get(4)?, row.get(11)?);
+            let (most, place) = (calls::amount(row, 12)?, row.get(13)?);
             let call = session.map(|session| StoredCall {
                 at,
                 session,

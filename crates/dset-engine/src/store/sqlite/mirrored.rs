@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::store::Store;
 use super::tries::NewVerdicts;
 use super::{facts, keys, tries};
-use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
+use crate::store::entry::{NewAnswer, NewAttempt, NewEnded, Written};
 use crate::store::error::StoreError;
 
 /// What answers were bought with.
@@ -214,7 +214,8 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let sql = format!(
             "SELECT k.key, k.question, k.settings, k.edition, k.sample, k.try, a.life, a.answered_at,
-                    a.id, v.answer IS NOT NULL, v.list, {}, f.cost_most, f.place
+                    a.id, v.answer IS NOT NULL, v.list, {}, f.cost_most, f.place,
+                    f.written_tokens, f.written_1h_tokens
              FROM (SELECT key, question, settings, edition, sample, answer, 1 AS try FROM keys
                    UNION ALL
                    SELECT key, question, settings, edition, sample, answer, try FROM later_keys) k
@@ -341,8 +342,8 @@ impl Store {
     /// Returns every ask that failed.
     pub(crate) fn all_attempts(&self) -> Result<Vec<NewAttempt>, StoreError> {
         let sql = "SELECT life, at, row, question, key, attempt, seconds, cause, status, message,
-                   request_id, input_tokens, output_tokens, body, cached_tokens, cost, cost_most, model, place
-                   FROM attempts ORDER BY id";
+                   request_id, input_tokens, output_tokens, body, cached_tokens, cost, cost_most, model, place,
+                   written_tokens, written_1h_tokens FROM attempts ORDER BY id";
         let mut statement = self.reader.connection.prepare(sql)?;
         let rows = statement.query_map([], |row| {
             let body: Option<Vec<u8>> = row.get(13)?;
@@ -365,6 +366,7 @@ impl Store {
                 cost_most: row.get(16)?,
                 model: row.get(17)?,
                 place: row.get(18)?,
+                written: Written { all: row.get(19)?, hour: row.get(20)? },
                 body: body.and_then(|body| zstd::decode_all(&body[..]).ok()),
             })
         })?;
@@ -426,7 +428,8 @@ fn read_answer(
     let new = NewAnswer::taken_over(read, key, row.get(1)?, row.get(3)?);
     let (settings, sample, life) = (row.get(2)?, row.get(4)?, row.get(6)?);
     let (cost_most, place) = (row.get(25)?, row.get(26)?);
-    Ok(NewAnswer { settings, sample, life, cost_most, place, ..new })
+    let written = Written { all: row.get(27)?, hour: row.get(28)? };
+    Ok(NewAnswer { settings, sample, life, cost_most, place, written, ..new })
 }
 
 #[cfg(test)]
@@ -439,7 +442,8 @@ mod tests {
         let line = format!(
             r#"{{"key":{key:?},"question_hash":{key:?},"settings":{settings},"edition":0,"life":{life},
             "row":2,"answered_at":7,"question":"q{try_number}","reasoning":"r","answer":"a","sample":0,
-            "try_number":{try_number},"place":1,"cost_most":5,"metadata":{{"row":2,"attempts":1,"seconds":0.5,"cost":0.25}}}}"#,
+            "try_number":{try_number},"place":1,"cost_most":5,
+            "written":{{"all":3,"hour":2}},"metadata":{{"row":2,"attempts":1,"seconds":0.5,"cost":0.25}}}}"#,
             key = [key; 16]
         );
         serde_json::from_str(&line).unwrap()
@@ -465,6 +469,7 @@ mod tests {
             cost_most: None,
             model: None,
             place: Some(1),
+            written: Written { all: Some(3), hour: Some(2) },
             body: Some(b"{}".to_vec()),
         }
     }
@@ -563,7 +568,9 @@ mod tests {
         let sessions = other.sessions().unwrap();
         assert_eq!(sessions.iter().filter(|one| one.places == [place.clone()]).count(), 2);
         let mut asked = Vec::new();
-        other.for_each_call(|call| asked.push(call.place)).unwrap();
-        assert_eq!(asked, [Some(1); 4]);
+        let written =
+            |call: &super::super::StoredCall<'_>| (call.tokens.written, call.tokens.written_1h);
+        other.for_each_call(|call| asked.push((call.place, written(call)))).unwrap();
+        assert_eq!(asked, [(Some(1), (Some(3), Some(2))); 4]);
     }
 }

@@ -291,6 +291,7 @@ fn the_reply_that_was_kept_is_that_of_its_own_answer() {
             cost_most: None,
             model: None,
             place: None,
+            written: Default::default(),
             body: Some(vec![key]),
         })
     };

@@ -238,7 +238,7 @@ fn counts_are_taken_from_the_latest_place_that_has_them() {
     let of_openai = json!({"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":4}}});
     let of_litellm = json!({"choices":[{"index":0,"delta":{}}],"usage":{"prompt_tokens":9,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":4}}});
     let of_groq = json!({"choices":[],"x_groq":{"id":"req_1","usage":{"prompt_tokens":9,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":4}}}});
-    let usage = Usage { input: Some(9), cached: Some(4), output: Some(2), reasoning: None };
+    let usage = Usage { input: Some(9), cached: Some(4), output: Some(2), ..Usage::default() };
     for last in [of_openai, of_litellm, of_groq] {
         let early = json!({"choices":[{"delta":{"content":"Hello"}}],"usage":{"prompt_tokens":9,"completion_tokens":1}});
         let body = events(&[&early.to_string(), &stopped("stop"), &last.to_string(), "[DONE]"]);
@@ -283,7 +283,13 @@ fn a_stream_of_anthropic_is_an_answer_with_its_counts_from_both_ends() {
     );
     assert_eq!(
         whole.usage,
-        Usage { input: Some(2060), cached: Some(2048), output: Some(17), reasoning: None }
+        Usage {
+            input: Some(2060),
+            cached: Some(2048),
+            output: Some(17),
+            written: Some(0),
+            ..Usage::default()
+        }
     );
     assert_eq!(
         (whole.model.as_deref(), whole.request_id.as_deref()),

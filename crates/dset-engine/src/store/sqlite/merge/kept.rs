@@ -70,8 +70,8 @@ fn keep_cost(
     to.prepare_cached(
         "INSERT INTO attempts (life, at, row, question, key, attempt, seconds, cause, status,
          message, request_id, input_tokens, output_tokens, body, cached_tokens, cost, cost_most,
-         place)
-         VALUES (ifnull(?1, 0), ?2, ifnull(?3, 0), ?4, ?5, ifnull(?6, 1), ifnull(?7, 0), ?8, 200, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+         place, written_tokens, written_1h_tokens)
+         VALUES (ifnull(?1, 0), ?2, ifnull(?3, 0), ?4, ?5, ifnull(?6, 1), ifnull(?7, 0), ?8, 200, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
     )?
     .execute(params![
         text.get("life"),
@@ -90,7 +90,9 @@ fn keep_cost(
         fact("cached_tokens"),
         fact("cost"),
         fact("cost_most"),
-        fact("place")
+        fact("place"),
+        fact("written_tokens"),
+        fact("written_1h_tokens")
     ])?;
     Ok(())
 }
