@@ -97,9 +97,10 @@ pub(crate) fn error_of(grammar: &Command, error: &clap::Error, command: &str) ->
     Mistake { grammar, error, command }.explained()
 }
 
-/// Returns the name alone of `--retries <N>` or `--model=x`; what follows may be a key.
+/// Returns the name alone of `--retries <N>`, `--json[=<BOOL>]` or `--model=x`; what follows may be a key.
 fn name(text: &str) -> String {
-    one_line(text.split([' ', '=']).next().unwrap_or_default())
+    let name = text.split([' ', '=']).next().unwrap_or_default();
+    one_line(name.strip_suffix('[').unwrap_or(name))
 }
 
 fn wrong(message: String) -> UserError {
@@ -285,6 +286,11 @@ mod tests {
                 &["run", "--reasoning", "onn"],
                 "`--reasoning` cannot be `onn`",
                 "Did you mean `--reasoning on`?",
+            ),
+            (
+                &["run", "--json=maybe"],
+                "`--json` cannot be `maybe`",
+                "`dset config reference` says what every setting takes",
             ),
             (&["completions", "bsh"], "`<SHELL>` cannot be `bsh`", "Did you mean `bash`?"),
             (

@@ -130,14 +130,24 @@ fn of_json(value: &Json) -> Option<Value> {
     })
 }
 
-/// Writes a file of settings whole.
+/// Writes a file of settings whole, with lines that end as they did.
 pub(in crate::command) fn write(path: &Path, text: &str, is_there: bool) -> io::Result<()> {
     if !is_there {
         fs_err::create_dir_all(folder_of(path))?;
         return write_whole(path, text.as_bytes());
     }
+    let text = with_line_ends_of(&fs_err::read_to_string(path)?, text);
     let all = |file: &mut dyn io::Write| file.write_all(text.as_bytes()).map(Some);
     replace(path, all, || Ok::<(), io::Error>(())).map(drop)
+}
+
+/// Returns a text with lines that end as those of another do, where all of these end with CRLF.
+fn with_line_ends_of(before: &str, text: &str) -> String {
+    let ends = before.matches('\n').count();
+    match ends > 0 && before.matches("\r\n").count() == ends {
+        true => text.replace("\r\n", "\n").replace('\n', "\r\n"),
+        false => text.to_owned(),
+    }
 }
 
 /// Says which of these models are probably not meant, and how to name those that are.
@@ -186,6 +196,19 @@ mod tests {
         let one = setting.read(word).unwrap();
         assert_eq!(one.clone().over(read.settings.clone()), read.settings, "{new}");
         new
+    }
+
+    #[test]
+    fn lines_end_as_they_did() {
+        for (before, text, written) in [
+            ("a = 1\r\n", "a = 2\n", "a = 2\r\n"),
+            ("a = 1\r\n# b\r\n", "a = 2\n# b\r\n", "a = 2\r\n# b\r\n"),
+            ("a = 1\n", "a = 2\n", "a = 2\n"),
+            ("a = 1\r\nb = 1\n", "a = 2\nb = 1\n", "a = 2\nb = 1\n"),
+            ("", "a = 2\n", "a = 2\n"),
+        ] {
+            assert_eq!(with_line_ends_of(before, text), written, "{before:?}");
+        }
     }
 
     #[test]
