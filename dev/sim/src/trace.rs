@@ -335,6 +335,7 @@ impl Trace {
             was_stopped,
             marked_question: bookmark,
             budget,
+            unknown_ends: _,
         } = ending;
         self.numbers([110, why.rank().into(), *dropped, *unplaced, (*was_stopped).into()]);
         self.numbers([*standing, *outdated]);

@@ -9,7 +9,7 @@ use dset_core::time::Time;
 use dset_engine::observer::{LocalFailure, Observer};
 
 use super::plain::failure_words;
-use super::text::{as_the_script, clock, failure, number, one_line, script_wait};
+use super::text::{as_the_script, clock, failure, number, numbered, one_line, script_wait};
 use super::{Display, RunContext};
 use crate::display::background_writer::{
     BackgroundWriter, DRAIN_TIMEOUT, Lines, QUEUE_MAX, Stream,
@@ -22,7 +22,7 @@ pub(super) struct LegacyDisplay {
     is_quiet: bool,
     key_from: Option<&'static str>,
     facts: Facts,
-    total: u64,
+    last_number: Option<u64>,
     stats: LiveStats,
     writer: BackgroundWriter<Lines>,
 }
@@ -30,7 +30,7 @@ pub(super) struct LegacyDisplay {
 impl LegacyDisplay {
     pub(super) fn open(opening: &RunContext<'_>) -> LegacyDisplay {
         let settings = opening.settings.clone();
-        let (key_from, total) = (opening.key_from, opening.found.questions);
+        let (key_from, last_number) = (opening.key_from, opening.last_number());
         let talk = BackgroundWriter::open(Lines, Stream::Err, QUEUE_MAX);
         let facts = opening.into();
         LegacyDisplay {
@@ -38,14 +38,14 @@ impl LegacyDisplay {
             is_quiet: opening.terminal.quiet,
             key_from,
             facts,
-            total,
+            last_number,
             stats: LiveStats::default(),
             writer: talk,
         }
     }
 
     fn question(&self, question: &Question) -> String {
-        format!("question {}/{}", number(&self.settings, question), self.total)
+        format!("question {}", numbered((number(&self.settings, question), self.last_number)))
     }
 
     fn bookmark(&self, row_number: u64) {

@@ -60,6 +60,15 @@ pub(crate) struct RunContext<'a> {
     pub(crate) is_redo: bool,
 }
 
+impl RunContext<'_> {
+    /// How many questions their numbers go up to; nothing where only some of the file are asked.
+    fn last_number(&self) -> Option<u64> {
+        let are_some =
+            self.is_redo || self.found.pilot.is_some() || self.found.left_out.count() > 0;
+        (!are_some).then_some(self.found.questions)
+    }
+}
+
 /// The demo is running.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Demo {

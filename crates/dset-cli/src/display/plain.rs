@@ -33,7 +33,7 @@ pub(super) struct Plain {
     demo: Option<Demo>,
     key_from: Option<&'static str>,
     facts: Facts,
-    total: u64,
+    last_number: Option<u64>,
     /// Single questions are told.
     shows_answers: bool,
     stats: LiveStats,
@@ -53,7 +53,7 @@ impl Plain {
             demo: opening.demo.copied(),
             key_from: opening.key_from,
             facts: opening.into(),
-            total: opening.found.questions,
+            last_number: opening.last_number(),
             stats: LiveStats::default(),
             began: Instant::now(),
             progress_at: Instant::now(),
@@ -100,7 +100,10 @@ impl Plain {
     }
 
     fn place(&self, question: &Question) -> String {
-        format!("question {}/{}", text::number(&self.settings, question), self.total)
+        format!(
+            "question {}",
+            text::numbered((text::number(&self.settings, question), self.last_number))
+        )
     }
 
     /// What tells an answer from every other: the row in the file, the model, the sample.
@@ -289,6 +292,8 @@ impl Display for Plain {
         if !whole {
             last.push(timed(now, &closing.ledger_line()));
         }
+        let unknown = closing.of_unknown_ends().filter(|_| !is_quiet);
+        last.extend(unknown.map(|words| timed(now, &words)));
         // Where no cost is known at all, `dset status` says why.
         let spent = spent.filter(|spent| spent.spent.known() > 0).and_then(money::spent);
         if let Some(spent) = spent.filter(|_| !is_quiet) {

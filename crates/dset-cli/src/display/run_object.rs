@@ -72,6 +72,9 @@ pub(crate) fn ended(ended: &Ended<'_>) -> Map<String, Value> {
         "seconds": ended.took.as_secs_f64(),
         "exit": Exit::of(ending, ended.presumed_agreed) as u8,
     });
+    if !ending.unknown_ends.is_empty() {
+        end["unknown_ends"] = json!(ending.unknown_ends);
+    }
     if let Some(budget) = &ending.budget {
         end["budget"] = money::budget_object(budget);
     }

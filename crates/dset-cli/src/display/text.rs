@@ -228,6 +228,11 @@ pub(crate) fn number(settings: &JobSpec, question: &Question) -> u64 {
     u64::from(question.index) / answers.max(1) + 1
 }
 
+/// Writes the number of a question: `13/100`, and `13` where it is not known up to what they go.
+pub(crate) fn numbered((number, last): (u64, Option<u64>)) -> String {
+    last.map_or_else(|| number.to_string(), |last| format!("{number}/{last}"))
+}
+
 /// Names the model that a question is put to.
 pub(crate) fn model<'a>(settings: &'a JobSpec, question: &Question) -> &'a str {
     let model = settings.models.get(usize::from(question.model));

@@ -337,7 +337,10 @@ fn a_pilot_buys_rows_of_the_whole_file_which_count_and_reckons_from_them() {
         "dset.toml",
         "[prices.deepseek-flash]\ninput = 1\noutput = 10\n\n[[export]]\nto = \"a.jsonl\"\n",
     );
-    let told = folder.dset(&["estimate", "--pilot", "10", "--json"]).exits(0).json();
+    let pilot = folder.dset(&["estimate", "--pilot", "10", "--json"]).exits(0);
+    let processed = pilot.err.lines().filter(|line| line.contains("processed question "));
+    assert_eq!(processed.filter(|line| !line.contains("/10 ")).count(), 10, "{}", pilot.err);
+    let told = pilot.json();
     assert_eq!((&told["left"], &told["answers"]), (&json!(30), &json!(10)));
     assert!(told["cost"]["expected"].as_str().unwrap().parse::<f64>().unwrap() > 0.0);
     let rows: Vec<i64> = (0..40)

@@ -66,6 +66,23 @@ fn reply(mut stream: TcpStream, body: &str) {
     stream.write_all([head.as_bytes(), body.as_bytes()].concat().as_slice()).unwrap();
 }
 
+#[test]
+fn answers_that_end_with_a_word_that_nobody_knows_are_counted_at_the_end() {
+    let service = Says::always(&said(json!({ "content": "42" }), "banana", 3));
+    for arguments in [&[][..], &["--json"]] {
+        let folder = Folder::with(&questions(3));
+        let ran = service.run(&folder, arguments).exits(0);
+        match arguments {
+            [] => drop(ran.says("3 answers ended in a way unknown to dset (3 with `banana`)")),
+            _ => {
+                let end: serde_json::Value =
+                    serde_json::from_str(ran.out.lines().last().unwrap()).unwrap();
+                assert_eq!(end["unknown_ends"], json!({ "banana": 3 }));
+            }
+        }
+    }
+}
+
 fn said(message: serde_json::Value, finish: &str, tokens: u64) -> String {
     let choice = json!({ "index": 0, "message": message, "finish_reason": finish });
     let usage = json!({ "prompt_tokens": 5, "completion_tokens": tokens });

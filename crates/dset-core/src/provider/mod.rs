@@ -15,6 +15,7 @@ pub(crate) mod stream;
 pub use crate::provider::failure::error::refusal_signature;
 pub use crate::provider::failure::rate_limits::{Quota, RateLimits, rate_limits};
 pub use crate::provider::request::body::Request;
+pub(crate) use crate::provider::response::finish_reason::is_unknown as is_unknown_end;
 pub use crate::provider::response::read::{classify_transport_error, parse_reply};
 pub use crate::provider::service::account::{Balance, read_balance, read_models};
 pub use crate::provider::service::custom::{

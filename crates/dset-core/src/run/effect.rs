@@ -1,5 +1,6 @@
 //! What the machine wants done.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -306,6 +307,8 @@ pub struct Ending {
     pub marked_question: Option<Arc<Question>>,
     /// Where it stands with its limit of money, if it has one.
     pub budget: Option<BudgetStatus>,
+    /// Answers that were taken for whole though nobody knows the word with which the service ended them, by that word.
+    pub unknown_ends: BTreeMap<String, u64>,
 }
 
 /// Why a run ended, from the weightiest to the lightest; where several hold, the first counts.

@@ -351,6 +351,7 @@ impl Machine {
             was_stopped: self.shutdown.signal.is_some(),
             marked_question: self.dispatch.take_marked_question(),
             budget: self.gates.budget_status(),
+            unknown_ends: self.dispatch.take_unknown_ends(),
         })));
     }
 

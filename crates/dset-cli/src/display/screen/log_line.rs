@@ -33,8 +33,8 @@ pub(super) enum LogLine {
     Question {
         unix_ms: i64,
         question: Arc<Question>,
-        /// The question's number, and of how many.
-        place: (u64, u64),
+        /// The question's number, and up to what they go, where that is known.
+        place: (u64, Option<u64>),
         /// Which of several answers to it.
         which: String,
         came: QuestionResult,
@@ -87,15 +87,15 @@ pub(super) fn labelled_text(text: &str, which: &str) -> String {
 fn question_line(
     unix_ms: i64,
     text: &str,
-    (number, total): (u64, u64),
+    (number, last): (u64, Option<u64>),
     came: &QuestionResult,
     columns: usize,
     looks: TermCaps,
 ) -> Line {
     let glyphs = looks.glyphs();
     let at = format!("[{}] ", clock(unix_ms));
-    let width = count_width(total);
-    let place = format!("{:>width$}/{total} ", number);
+    let width = last.map_or(0, count_width);
+    let place = format!("{:>width$}{} ", number, last.map_or(String::new(), |n| format!("/{n}")));
     let (style, glyph) = match came {
         QuestionResult::Answered { .. } => (GOOD, glyphs.good),
         QuestionResult::Waits(_) => (WAITS, glyphs.waits),
@@ -136,7 +136,7 @@ mod tests {
     const LOOKS: TermCaps = TermCaps { is_utf8: true, has_colour: false };
 
     fn said(index: u32, text: &str, came: QuestionResult) -> LogLine {
-        let (question, place) = (question(index, text), (u64::from(index) + 1, 100));
+        let (question, place) = (question(index, text), (u64::from(index) + 1, Some(100)));
         LogLine::Question { unix_ms: 0, question, place, which: String::new(), came }
     }
 

@@ -51,6 +51,7 @@ pub(super) struct Screen {
     demo: Option<Demo>,
     key_from: Option<&'static str>,
     total: u64,
+    last_number: Option<u64>,
     facts: Facts,
     /// Ask so many at most.
     limit: Option<u64>,
@@ -87,6 +88,7 @@ impl Screen {
             demo: opening.demo.copied(),
             key_from: opening.key_from,
             total: opening.found.questions,
+            last_number: opening.last_number(),
             facts: opening.into(),
             limit: opening.limit,
             shows_answers: opening.found.pending <= TOLD_MAX || opening.terminal.verbose,
@@ -110,7 +112,7 @@ impl Screen {
     }
 
     fn verdict(&self, now: Time, question: &Arc<Question>, came: QuestionResult) -> LogLine {
-        let place = (text::number(&self.settings, question), self.total);
+        let place = (text::number(&self.settings, question), self.last_number);
         let which = text::which(&self.settings, question);
         LogLine::Question {
             unix_ms: now.unix_ms,

@@ -300,7 +300,7 @@ mod tests {
         let verdict = |came| LogLine::Question {
             unix_ms: 0,
             question: question(0, ""),
-            place: (1, 9),
+            place: (1, Some(9)),
             which: String::new(),
             came,
         };

@@ -197,6 +197,7 @@ impl Summary<'_> {
         if !tally.failed.is_empty() {
             details.push(("failed", LiveStats::causes(&tally.failed)));
         }
+        details.extend(self.of_unknown_ends().map(|words| ("look at", words)));
         if let Some(question) = &self.ending.marked_question {
             let input = self.settings.input.display();
             let (number, row) = (text::number(self.settings, question), question.row_number);
@@ -299,6 +300,19 @@ impl Summary<'_> {
             true => same_command_as("redo", &[without, DECISIONS].concat()),
             false => same_run_without(without),
         }
+    }
+
+    /// Says with which words answers ended that nobody knows.
+    pub(in crate::display) fn of_unknown_ends(&self) -> Option<String> {
+        let counts = &self.ending.unknown_ends;
+        let word = |(word, number): (&String, &u64)| {
+            let word = text::shortened(&text::one_line(word), TEXT_MAX);
+            format!("{} with `{word}`", count(*number))
+        };
+        let words = counts.iter().map(word).collect::<Vec<_>>().join(", ");
+        let all = of(counts.values().sum(), "answer");
+        let says = || format!("{all} ended in a way unknown to dset ({words}), taken for whole");
+        (!counts.is_empty()).then(says)
     }
 
     /// What can be done about rows of the outputs that have an earlier answer.

@@ -75,6 +75,11 @@ pub(crate) fn is_whole(reason: &str) -> bool {
     matches!(finish_of(reason).0, Finish::Whole)
 }
 
+/// Returns true if nobody knows a reason to stop: what came with it is taken for whole.
+pub(crate) fn is_unknown(reason: &str) -> bool {
+    matches!(finish_of(reason), (Finish::Whole, word) if word != "stop")
+}
+
 /// How an answer came to its end.
 pub(crate) struct End<'a> {
     /// The service's reason to stop; empty where there is none.
@@ -203,4 +208,25 @@ pub(crate) fn failed(
         request_id: error::request_id(reply),
         partial,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_nobody_knows_is_no_known_end() {
+        for (reason, expected) in [
+            ("banana", true),
+            ("tool_calls", true),
+            ("", false),
+            ("STOP", false),
+            ("end_turn", false),
+            ("length", false),
+            ("content_filter", false),
+            ("error", false),
+        ] {
+            assert_eq!(is_unknown(reason), expected, "{reason}");
+        }
+    }
 }

@@ -74,6 +74,8 @@ pub(crate) struct Dispatch {
     dropped: u64,
     marked_question: Option<Arc<Question>>,
     answers_count: u64,
+    /// Answers by the word that ended them, where nobody knows it.
+    unknown_ends: BTreeMap<String, u64>,
     /// See [`crate::run::PlanSummary::answered_before`].
     answered_before: bool,
 }
@@ -196,6 +198,7 @@ impl Dispatch {
             dropped: 0,
             marked_question: None,
             answers_count: 0,
+            unknown_ends: BTreeMap::new(),
             answered_before: false,
         }
     }

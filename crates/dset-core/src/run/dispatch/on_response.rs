@@ -1,5 +1,6 @@
 //! What follows from a reply.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::router::EndpointIndex;
@@ -10,12 +11,18 @@ use crate::item::content::Content;
 use crate::item::question::{Question, QuestionIndex};
 use crate::money::Amount;
 use crate::planted::{Mutant, planted};
+use crate::provider::is_unknown_end;
 use crate::rate::ResponseSignal;
 use crate::run::ask::AskId;
 use crate::run::context::Context;
 use crate::run::gate::payee::Bill;
 use crate::run::{Effect, JournalRecord, Notice, Seq};
 use crate::time::Time;
+
+/// So many words that nobody knows are counted; a service has no more.
+const UNKNOWN_ENDS_MAX: usize = 8;
+/// So much of such a word is kept.
+const END_CHARS_MAX: usize = 64;
 
 /// An ask that has come back.
 pub(crate) struct ReturnedAsk {
@@ -206,6 +213,7 @@ impl Dispatch {
     ) {
         let over = self.on_service_responded(cx, &back);
         self.answers_count += 1;
+        self.note_end(&answer.finish_reason);
         self.router.endpoint_mut(back.endpoint).on_answer();
         self.clear_useless(cx.now);
         self.refute_systemic_failure(cx, back.sent_at);
@@ -234,6 +242,23 @@ impl Dispatch {
         if completes_row {
             cx.custody.marks.answered(id, marked, seq);
         }
+    }
+}
+
+impl Dispatch {
+    fn note_end(&mut self, word: &str) {
+        if !is_unknown_end(word) {
+            return;
+        }
+        let word: String = word.chars().take(END_CHARS_MAX).collect();
+        if self.unknown_ends.len() < UNKNOWN_ENDS_MAX || self.unknown_ends.contains_key(&word) {
+            *self.unknown_ends.entry(word).or_default() += 1;
+        }
+    }
+
+    /// Returns how many answers ended with each word that nobody knows.
+    pub(crate) fn take_unknown_ends(&mut self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut self.unknown_ends)
     }
 }
 

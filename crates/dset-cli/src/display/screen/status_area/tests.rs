@@ -251,7 +251,7 @@ proptest! {
             },
         ];
         let said = said.map(|came| crate::display::screen::log_line::LogLine::Question {
-            unix_ms: 0, question: question(counts[0], &text), place: (u64::from(counts[0]) + 1, u64::from(counts[2])), which: String::new(), came,
+            unix_ms: 0, question: question(counts[0], &text), place: (u64::from(counts[0]) + 1, Some(u64::from(counts[2]))), which: String::new(), came,
         });
         let above = said.iter().flat_map(|said| said.lines(columns - 1, looks));
         for line in frame.lines.iter().cloned().chain(above) {
