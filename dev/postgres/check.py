@@ -300,7 +300,7 @@ def limit_in_the_merged_folder(server):
     assert merged.returncode == 0, merged.stderr
     status = job.run("status", "-o", job.name + "/merged")
     assert "perhaps billed" in status.stdout, status.stdout + status.stderr
-    assert "--max-cost 0.10 --max-output-bound 200" in status.stdout, status.stdout
+    assert "--max-cost 0.1 --max-output-bound 200" in status.stdout, status.stdout
     on = ("run", "-o", job.name + "/merged", "--base-url", service.url, "--key", "none", "-m", "m", "-q")
     went = job.run(*on, "--max-cost", "0.1", "--max-output-bound", "200")
     assert went.returncode == 5, went.stderr

@@ -203,7 +203,7 @@ fn a_store_from_a_newer_version_is_refused() {
         store.pragma_update(None, "user_version", version).unwrap();
     };
     version(99);
-    refused(&folder, 2, || version(7)).says("was written by a newer dset");
+    refused(&folder, 2, || version(8)).says("was written by a newer dset");
 }
 
 #[test]

@@ -175,6 +175,9 @@ impl Bench {
     }
 
     fn perform(&mut self, effect: Effect) {
+        if let Effect::Record(_, record) = &effect {
+            self.says_where(record);
+        }
         match effect {
             Effect::Read { count } => {
                 let to = self.count.min(self.read + count as u32);

@@ -14,6 +14,17 @@ impl Bench {
         self.asks.iter().filter(|(ask, _)| self.endpoints[ask] == endpoint).count()
     }
 
+    /// Of one model: a record says which place was asked.
+    pub(super) fn says_where(&self, record: &JournalRecord) {
+        if let JournalRecord::Answered { ask, place, .. }
+        | JournalRecord::AnswerCame { ask, place, .. }
+        | JournalRecord::Failed { ask, place, .. } = record
+            && self.models == 1
+        {
+            assert_eq!(*place, usize::from(self.endpoints[ask]));
+        }
+    }
+
     /// Lets every ask on its way to this endpoint fail.
     pub(super) fn fail_at(&mut self, endpoint: u16) {
         let there = |(ask, _): &&(AskId, QuestionIndex)| self.endpoints[ask] == endpoint;
@@ -28,6 +39,17 @@ impl Bench {
 fn asks_go_to_whichever_place_has_room() {
     let bench = Bench::new(two_places(12), 40);
     assert_eq!((bench.at(0), bench.at(1)), (6, 6));
+}
+
+#[test]
+fn answers_are_counted_by_the_end_that_nobody_knows_of_all_places() {
+    let mut bench = Bench::new(two_places(12), 20);
+    bench.run_out(|index| {
+        let finish_reason = if index % 4 == 0 { "banana" } else { "stop" }.to_owned();
+        ParsedReply::Answer(Answer { content: "a".into(), finish_reason, ..Answer::default() })
+    });
+    let ending = bench.ending.unwrap();
+    assert_eq!(ending.unknown_ends, BTreeMap::from([("banana".to_owned(), 5)]));
 }
 
 #[test]

@@ -36,6 +36,7 @@ const FILES_RESERVED: u64 = 64;
 
 /// What the threads tell the loop. Each message answers an effect, so that there are never more
 /// than a few times the width: the channel needs no bound of its own.
+#[expect(clippy::large_enum_variant, reason = "nearly every message is an event")]
 pub(super) enum WorkerMessage {
     Event(Event),
     StoreFailed {

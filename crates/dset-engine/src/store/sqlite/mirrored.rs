@@ -494,7 +494,8 @@ mod tests {
             endpoint: "http://a".into(),
             provider: Some("mine".into()),
         };
-        let life = one.begin_life(11, settings.id, "http://a", &[place.clone()]).unwrap();
+        let life =
+            one.begin_life(11, settings.id, "http://a", std::slice::from_ref(&place)).unwrap();
         let ended = NewEnded {
             question: [9; 16],
             edition: 0,
