@@ -461,13 +461,19 @@ fn reading(what: ReplyKind, max_tokens: Option<u64>) -> ParsedReply {
         ReplyKind::KeyRefused => (FailureClass::KeyRefused, Cause::KeyRefused),
         ReplyKind::OutOfMoney => (FailureClass::OutOfMoney, Cause::OutOfMoney),
     };
+    // What a service says is none of dset's words.
+    let message = match what {
+        ReplyKind::TooLong => "too long",
+        ReplyKind::OutOfMoney => "no money",
+        _ => cause.code(),
+    };
     let reached = Usage { output: Some(max_tokens.unwrap_or(4_096)), ..Usage::default() };
     let partial = (what == ReplyKind::Cut).then(|| Box::new(Answer { usage: reached, ..answer() }));
     ParsedReply::Failure(Failure {
         class,
         cause,
         status: None,
-        message: cause.code().to_owned(),
+        message: message.to_owned(),
         wait: None,
         request_id: None,
         partial,

@@ -352,7 +352,7 @@ fn asking_everything_again_keeps_what_is_there_where_the_limit_pays_for_nothing(
     let poor = run(&service, &folder, &["--max-cost-run", "0.0001", "--again"]).exits(2);
     poor.says("the limit of $0.0001 pays for no question");
     // A brace makes no template: the system prompt is a part of every ask.
-    folder.write("system", &format!("{{\"a\": 1}} {}", "x".repeat(50_000)));
+    folder.write("system", format!("{{\"a\": 1}} {}", "x".repeat(50_000)));
     let long = ["--system-file", "system", "--max-cost", "0.04", "--again"];
     run(&service, &folder, &long).exits(5).says("still count");
     assert_eq!((service.stats().asked, folder.outputs()), (asked, outputs));

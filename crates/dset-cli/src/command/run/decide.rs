@@ -13,8 +13,18 @@ struct Choice {
     question: &'static str,
     /// Why it is asked is shown as well.
     shows_cause: bool,
-    /// The words that answer it, and what each decides. Any other word stops the run.
-    answers: [(&'static str, &'static str, fn(&mut Decisions)); 2],
+    /// What may be answered; any other word stops the run.
+    answers: [Answer; 2],
+}
+
+struct Answer {
+    letter: &'static str,
+    word: &'static str,
+    decides: fn(&mut Decisions),
+}
+
+const fn answer(letter: &'static str, word: &'static str, decides: fn(&mut Decisions)) -> Answer {
+    Answer { letter, word, decides }
 }
 
 /// Where to begin in a file with bookmarks of which nothing is known.
@@ -22,8 +32,8 @@ const BEGIN: Choice = Choice {
     question: "Ask all rows (a), take those before the first ERROR as answered (b), stop (s)",
     shows_cause: true,
     answers: [
-        ("a", "all", |decisions| decisions.from_start = true),
-        ("b", "bookmark", |decisions| decisions.from_bookmark = true),
+        answer("a", "all", |decisions| decisions.from_start = true),
+        answer("b", "bookmark", |decisions| decisions.from_bookmark = true),
     ],
 };
 
@@ -32,8 +42,8 @@ const SETTINGS: Choice = Choice {
     question: "Keep them and ask the rest (k), ask all again (a), stop (s)",
     shows_cause: true,
     answers: [
-        ("k", "keep", |decisions| decisions.keep_answers = true),
-        ("a", "again", |decisions| decisions.ask_again = true),
+        answer("k", "keep", |decisions| decisions.keep_answers = true),
+        answer("a", "again", |decisions| decisions.ask_again = true),
     ],
 };
 
@@ -42,8 +52,8 @@ const ACCEPTANCE: Choice = Choice {
     question: "Keep them all the same (k), ask again for them (a), stop (s)",
     shows_cause: false,
     answers: [
-        ("k", "keep", |decisions| decisions.keep_answers = true),
-        ("a", "again", |decisions| decisions.again_failed = true),
+        answer("k", "keep", |decisions| decisions.keep_answers = true),
+        answer("a", "again", |decisions| decisions.again_failed = true),
     ],
 };
 
@@ -62,8 +72,8 @@ pub(super) fn decide(error: JobError, decisions: &mut Decisions) -> Result<(), U
     let shown: Vec<&str> = [Some(&*error.message), cause].into_iter().flatten().collect();
     display::warn(&shown.join(": "), None);
     let word = prompt::word(choice.question, "s")?.to_ascii_lowercase();
-    match choice.answers.iter().find(|(letter, whole, _)| [*letter, *whole].contains(&&*word)) {
-        Some((.., decides)) => decides(decisions),
+    match choice.answers.iter().find(|answer| [answer.letter, answer.word].contains(&&*word)) {
+        Some(answer) => (answer.decides)(decisions),
         None => return Err(error),
     }
     Ok(())
