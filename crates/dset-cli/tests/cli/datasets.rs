@@ -107,7 +107,7 @@ fn each_answer_stands_beside_what_was_sent_for_it() {
     let asked = |to: &str, arguments: &[&str]| {
         folder.dset(&[&["export", "--layout", "chat", "--to", to], arguments].concat()).exits(0)
     };
-    folder.write("q.csv", &folder.read("q.csv").replace("two,b", "two,b\nthree,c"));
+    folder.write("q.csv", folder.read("q.csv").replace("two,b", "two,b\nthree,c"));
     let later = [
         "run",
         "--continue",
@@ -133,7 +133,7 @@ fn each_answer_stands_beside_what_was_sent_for_it() {
     let models = made["requests"].as_array().unwrap().iter().map(|one| one["model"].as_str());
     assert_eq!(models.collect::<Vec<_>>(), [Some("deepseek-v4-pro"), Some("deepseek-flash")]);
     // What was sent cannot be made without the column that it was made of.
-    folder.write("q.csv", &folder.read("q.csv").replace("topic", "subject"));
+    folder.write("q.csv", folder.read("q.csv").replace("topic", "subject"));
     asked("gone.jsonl", &[]).tells("2 answers stand beside the prompt of the last run");
     let again = asked("gone.jsonl", &["--force", "--json"]);
     assert_eq!(serde_json::from_str::<Value>(&again.out).unwrap()["sent_unknown"], 2);
