@@ -176,6 +176,27 @@ def test_a_key_is_in_no_file_and_no_error(here, service):
         assert not file.is_file() or b"sk-secret" not in file.read_bytes(), file
 
 
+def test_a_key_that_is_given_goes_to_no_host_that_only_the_folder_names(here):
+    path = questions(here / "q.csv", 1)
+    with pytest.raises(dset.UsageError, match="several services"):
+        dset.run(path, model=["deepseek/a", "openai/b"], api_key="sk-secret")
+    with pytest.raises(dset.DsetError, match="empty"):
+        dset.run(path, model="deepseek/a", api_key=" ")
+    (here / "dset.toml").write_text('base-url = "http://elsewhere.invalid/v1"\nmodel = "m"\n')
+    with pytest.raises(dset.UsageError, match=r"would be sent to elsewhere\.invalid, which only dset\.toml names"):
+        dset.run(path, api_key="sk-secret")
+
+
+def test_what_was_put_right_before_a_run_is_a_warning(here, service):
+    path = questions(here / "q.csv", 3)
+    dset.run(path, output="out", **service.asks)
+    with open(here / "out" / "output.json", "a") as output:
+        output.write('{"metadata": {"question"')
+    with pytest.warns(UserWarning, match=r"output\.json"):
+        assert dset.run(path, output="out", **service.asks).answered == 3
+    assert service.stats()["asked"] == 3
+
+
 def test_a_bar_that_cannot_be_drawn_stops_no_run(here, service, monkeypatch):
     path = questions(here / "q.csv", 3)
     reading, writing = os.pipe()

@@ -337,8 +337,11 @@ def test_a_stage_says_how_many_rows_of_a_batch_have_no_answer(here, cluster, cap
         batch = pyarrow.table({"question": ["a good one", "a bad one", "another", ""]})
         options = {**service.asks}
         answered = dset.ray._batch(batch, str(here / "kept"), 1, options)
+        nothing = dset.ray._batch(pyarrow.table({"question": ["", " "]}), str(here / "kept"), 1, options)
     finally:
         service.end()
+    assert nothing.num_rows == 0
+    assert "of 2 rows left out: 2 without a question" in caplog.text
     assert sorted(answered["question"].to_pylist()) == ["a good one", "another"]
     assert "of 4 rows left out: 1 without an answer, 1 without a question" in caplog.text
 

@@ -213,6 +213,8 @@ def run(
         if bar is not None:
             bar.close()
     report = _report(ended)
+    for sentence in ended["put_right"]:
+        _warn(sentence)
     for skipped, why in [(report.empty, "empty"), (report.bad_rows, "none that can be asked")]:
         if skipped:
             _warn(f"rows that are {why}, and were skipped: {skipped:,}")

@@ -240,7 +240,16 @@ def _batch(batch: "pyarrow.Table", output: str, workers: int, options: Dict[str,
     for row in batch.to_pylist():
         sink.update(json.dumps(row, sort_keys=True, default=str).encode() + b"\n")
     folder = Path(output) / f"batch-{sink.hexdigest()}"
-    answers = _unlocked(lambda: _answer_here(batch, output=folder, progress=False, _turns=(output, workers), **options))
+    try:
+        answers = _unlocked(
+            lambda: _answer_here(batch, output=folder, progress=False, _turns=(output, workers), **options)
+        )
+    except UsageError as error:
+        # Nothing to ask in one batch is no fault of the others.
+        if "has no questions" not in str(error):
+            raise
+        _LOG.warning("of %d rows left out: %d without a question", batch.num_rows, batch.num_rows)
+        return pyarrow.table({"question": pyarrow.array([], pyarrow.string())})
     _refuse_limit(answers.report.budget is not None)
     _warn_of_missing(answers.report, batch.num_rows)
     if answers.report.answered == 0:

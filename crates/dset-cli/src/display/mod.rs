@@ -15,7 +15,7 @@ pub(crate) mod money;
 mod off_peak;
 pub(crate) mod page;
 pub(crate) mod pager;
-mod plain;
+pub(crate) mod plain;
 pub(crate) mod plot;
 pub(crate) mod preamble;
 pub(crate) mod run_object;

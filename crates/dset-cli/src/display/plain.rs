@@ -238,7 +238,7 @@ impl Observer for Plain {
 }
 
 /// Writes trouble on this machine in a line.
-pub(super) fn failure_words(trouble: &LocalFailure) -> String {
+pub(crate) fn failure_words(trouble: &LocalFailure) -> String {
     match trouble {
         LocalFailure::Marks { path, detail } => format!(
             "Warning: {} cannot be marked ({}); the next run tries again",

@@ -88,6 +88,11 @@ pub(super) fn rest(opening: &RunContext<'_>) -> Vec<String> {
     lines
 }
 
+/// What was found and put right before a run, a sentence each.
+pub(crate) fn put_right(found: &PreparationReport) -> Vec<String> {
+    found.recovered.iter().flat_map(recovered).collect()
+}
+
 /// Says that a template puts the turns of chats in as they stand.
 fn turns_as_json(opening: &RunContext<'_>) -> Option<String> {
     let shape = &opening.found.shape;

@@ -3,17 +3,19 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use dset_core::item::question::Question;
 use dset_core::provider::Providers;
-use dset_core::run::EndReason;
+use dset_core::run::{EndReason, Notice, Snapshot};
 use dset_core::settings::Resolved;
+use dset_core::time::Time;
 use dset_engine::engine::{Cancel, Engine, EnginePlan, EngineReport};
 use dset_engine::error::{EngineError, JobError};
-use dset_engine::observer::Observer;
+use dset_engine::observer::{LocalFailure, Observer};
 use dset_engine::os::open_files::open_files_max;
 use dset_engine::run::lanes::Lanes;
 use dset_engine::run::prepare::Decisions;
 use dset_engine::source::spool::STDIN;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
 use super::{Failure, read, warning, wrong_command};
@@ -23,8 +25,10 @@ use crate::command::money::Money;
 use crate::command::oddities::oddities;
 use crate::command::run::{DecisionArgs, RunArgs, datasets, resolved};
 use crate::command::{cost_limit, off_peak, shared};
+use crate::display::plain::failure_words;
+use crate::display::preamble;
 use crate::display::run_object::{self, Ended};
-use crate::display::text::one_line;
+use crate::display::text::{one_line, service};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
@@ -136,9 +140,24 @@ fn with_keys(
 ) -> Result<(Engine, Option<Failure>), UserError> {
     let mut keys = Vec::new();
     let mut without_key = None;
-    for model in &engine.spec().models {
+    let models = &engine.spec().models;
+    if let (Some(own), [first, rest @ ..]) = (&own, &models[..]) {
+        if own.expose_secret().trim().is_empty() {
+            return Err(UserError::new(Exit::Key, "the key that was given is empty"));
+        }
+        if let Some(other) = rest.iter().find(|model| model.preset.id != first.preset.id) {
+            let [one, other] = [service(first), service(other)];
+            return Err(UserError::new(Exit::Usage, "one key was given for several services")
+                .cause(format!("it would be sent to {one} and to {other}"))
+                .hint("Keep each in its variable, or in `dset keys set`, and give none"));
+        }
+    }
+    for model in models {
         let found = match &own {
-            Some(own) => Some(own.clone()),
+            Some(own) => {
+                environment.check_given_key(model, said)?;
+                Some(own.clone())
+            }
             None => environment.key(model, said)?.map(|key| key.secret),
         };
         if found.is_none() && model.key_variable.is_some() {
@@ -168,7 +187,7 @@ impl PreparedRun {
 
     /// Asks, and writes the datasets that settings name where the run goes to its end. Returns what the events
     /// `start` and `end` of `dset run --json` say, the second over the first, and beside that `reason` and
-    /// `detail` of the end, `answered_before`, and `as_asked`, by which [`super::export()`] finds its rows.
+    /// `detail` of the end, `put_right` (what was found and mended before, a sentence each), `answered_before`, and `as_asked`, by which [`super::export()`] finds its rows.
     ///
     /// # Errors
     ///
@@ -183,15 +202,18 @@ impl PreparedRun {
         if let Some(datasets) = &self.datasets {
             datasets.check(spec)?;
         }
-        let ran = self.engine.run(observer, cancel).await.map_err(|error| self.explained(error))?;
+        let mut noting = Noting { observer, failed: None };
+        let ran = self.engine.run(&mut noting, cancel).await;
+        let failed = noting.failed;
+        let ran = ran.map_err(|error| self.explained(error))?;
         if let Some(datasets) = &self.datasets {
             let terminal = silent(TerminalOptions::default());
             datasets.write(spec, terminal, &ran.ending, &ran.as_asked)?;
         }
-        Ok(self.report(&ran, began.elapsed()))
+        Ok(self.report(&ran, began.elapsed(), failed))
     }
 
-    fn report(&self, ran: &EngineReport, took: Duration) -> Value {
+    fn report(&self, ran: &EngineReport, took: Duration, failed: Option<String>) -> Value {
         let (found, ending) = (&ran.found, &ran.ending);
         let spent = self.money.expenses(&ran.folder);
         let (presumed_agreed, outdated) = (found.presumed_agreed, found.outdated);
@@ -202,7 +224,8 @@ impl PreparedRun {
         let as_asked = serde_json::to_string(&ran.as_asked).expect("settings are plain values");
         for (name, value) in [
             ("reason", json!(reason)),
-            ("detail", json!(detail)),
+            ("detail", json!(detail.or(failed))),
+            ("put_right", json!(preamble::put_right(found))),
             ("answered_before", json!(found.answered)),
             ("as_asked", json!(as_asked)),
         ] {
@@ -248,5 +271,37 @@ fn reason_words(reason: &EndReason) -> (&'static str, Option<String>) {
         EndReason::LeaseLost => ("another worker has the shard", None),
         EndReason::Paused => ("paused at a failure", None),
         EndReason::Complete => ("complete", None),
+    }
+}
+
+/// Passes on what is observed, and keeps the words of what this machine could not do.
+struct Noting<'a> {
+    observer: &'a mut (dyn Observer + Send),
+    failed: Option<String>,
+}
+
+impl Observer for Noting<'_> {
+    fn notice(&mut self, now: Time, notice: &Notice) {
+        self.observer.notice(now, notice);
+    }
+
+    fn snapshot(&mut self, now: Time, snapshot: &Snapshot) {
+        self.observer.snapshot(now, snapshot);
+    }
+
+    fn local_failure(&mut self, now: Time, failure: &LocalFailure) {
+        // The first is why; a server that is away is waited for.
+        if !matches!(failure, LocalFailure::Server { .. }) {
+            self.failed.get_or_insert_with(|| failure_words(failure));
+        }
+        self.observer.local_failure(now, failure);
+    }
+
+    fn status(&mut self, now: Time, snapshot: &Snapshot) {
+        self.observer.status(now, snapshot);
+    }
+
+    fn acknowledged(&mut self, question: &Question) {
+        self.observer.acknowledged(question);
     }
 }

@@ -37,34 +37,56 @@ impl Environment {
         let (Some(name), Some(key)) = (&model.key_variable, self.find_key(model, said)?) else {
             return Ok(None);
         };
-        // Whoever wrote a downloaded folder must not get the keys of whoever runs it.
         if let Some(url) = self.only_of_the_folder(model, said)
             && !key.origin.is_from_folder()
         {
-            let file = match said.origin("base_url") {
-                Origin::DotEnv => ".env",
-                Origin::Job => "job.json",
-                _ => PROJECT,
-            };
-            let place = key.place();
-            // Of a host that is the service's own it is the protocol or the port that is not.
-            let is_at_home = !self.strangers.contains(&model.preset.id);
-            let host = match is_at_home && model.preset.is_official_host(url) {
-                true => url.origin().ascii_serialization(),
-                false => url.host_str().unwrap_or_default().to_owned(),
-            };
-            return Err(UserError::new(
-                Exit::Usage,
-                format!("the key {name} would be sent to {host}, which only {file} names"),
-            )
-            .cause(format!("the key is from {place}, the base URL from {file} in this folder"))
-            .hint(format!(
-                "If that is meant, say so: `{} --base-url {}`",
-                same_command_with("base_url"),
-                written(url.as_str())
-            )));
+            let words = (&*format!("the key {name}"), &*format!("from {}", key.place()));
+            return Err(self.refused_host(model, said, url, words));
         }
         Ok(Some(key))
+    }
+
+    /// Fails where a key that a program was given must not go to where these settings ask.
+    pub(crate) fn check_given_key(
+        &self,
+        model: &Model,
+        said: &MergedLayer,
+    ) -> Result<(), UserError> {
+        match self.only_of_the_folder(model, said) {
+            Some(url) => Err(self.refused_host(model, said, url, ("the key", "the caller's"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Explains that whoever wrote a downloaded folder must not get the keys of whoever runs it.
+    fn refused_host(
+        &self,
+        model: &Model,
+        said: &MergedLayer,
+        url: &Url,
+        (key, whose): (&str, &str),
+    ) -> UserError {
+        let file = match said.origin("base_url") {
+            Origin::DotEnv => ".env",
+            Origin::Job => "job.json",
+            _ => PROJECT,
+        };
+        // Of a host that is the service's own it is the protocol or the port that is not.
+        let is_at_home = !self.strangers.contains(&model.preset.id);
+        let host = match is_at_home && model.preset.is_official_host(url) {
+            true => url.origin().ascii_serialization(),
+            false => url.host_str().unwrap_or_default().to_owned(),
+        };
+        UserError::new(
+            Exit::Usage,
+            format!("{key} would be sent to {host}, which only {file} names"),
+        )
+        .cause(format!("the key is {whose}, the base URL from {file} in this folder"))
+        .hint(format!(
+            "If that is meant, say so: `{} --base-url {}`",
+            same_command_with("base_url"),
+            written(url.as_str())
+        ))
     }
 
     /// Tells whether a key of the user's may be sent to every place where this model is asked.
