@@ -98,13 +98,19 @@ impl Exit {
             }
             EndReason::OutOfMoney(_) | EndReason::CostLimit { .. } => Exit::Money,
             EndReason::Unreachable(_) | EndReason::RetryAfterTooLong(..) => Exit::Unreachable,
-            EndReason::Stopped(StopSignal::Interrupt) => Exit::Interrupted,
-            EndReason::Stopped(StopSignal::Terminate) => Exit::Terminated,
+            EndReason::Stopped(signal) => Exit::of_signal(signal),
             EndReason::LeaseLost => Exit::Locked,
             EndReason::Paused => Exit::Marked,
             EndReason::Complete if ending.ledger.failed() > 0 => Exit::Marked,
             EndReason::Complete if ending.ledger.presumed > 0 && !agreed => Exit::Marked,
             EndReason::Complete => Exit::Done,
+        }
+    }
+    /// Returns the code of what this signal has stopped.
+    pub(crate) fn of_signal(signal: StopSignal) -> Exit {
+        match signal {
+            StopSignal::Interrupt => Exit::Interrupted,
+            StopSignal::Terminate => Exit::Terminated,
         }
     }
 }

@@ -4,7 +4,9 @@ use std::future::Future;
 
 use dset_core::run::StopSignal;
 use dset_engine::run::drive::RunControl;
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc::Sender;
+use tokio::task::JoinHandle;
 
 /// A file that may not grow would kill the process; caught, it is a write error like any other.
 ///
@@ -103,6 +105,37 @@ pub(super) fn listen(wish: Sender<RunControl>) -> impl Future<Output = StopSigna
         }
         std::future::pending().await
     }
+}
+
+/// Signals of a run that has ended, which are heard until the process ends.
+pub(super) struct SignalsBehind {
+    pub(super) runtime: Runtime,
+    /// What [`listen`] returns.
+    pub(super) heard: JoinHandle<StopSignal>,
+}
+
+impl SignalsBehind {
+    /// Waits for work, or for a signal that wants to stop it: whatever it does then, it ends with the process.
+    pub(super) fn unless_stopped<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, StopSignal> {
+        let SignalsBehind { runtime, heard } = self;
+        let ended = runtime.block_on(async {
+            let work = tokio::task::spawn_blocking(work);
+            tokio::select! {
+                biased;
+                done = work => Ok(done.unwrap_or_else(panicked)),
+                Ok(signal) = heard => Err(signal),
+            }
+        });
+        runtime.shutdown_background();
+        ended
+    }
+}
+
+pub(super) fn panicked<T>(error: tokio::task::JoinError) -> T {
+    std::panic::resume_unwind(error.into_panic())
 }
 
 #[cfg(all(test, unix))]

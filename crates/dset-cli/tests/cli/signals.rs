@@ -124,3 +124,33 @@ fn a_terminal_that_closes_is_answered_like_sigterm_and_nohup_is_respected() {
         assert_eq!(folder.agreed().len() as u64, service.stats().answered);
     }
 }
+
+#[test]
+fn a_signal_ends_a_run_that_writes_its_datasets() {
+    const FILE: &str = "hub/data/train-00000-of-00001.parquet";
+    for (signal, exit) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let folder = Folder::with(&questions(2));
+        let service = Service::start(MockSettings {
+            on: vec!["Question 2,=delay:1000".parse().unwrap()],
+            ..MockSettings::default()
+        });
+        let to = ["--to", "hub/", "--layout", "chat", "--json"];
+        service.run(&folder, &[&to[..], &["-n", "1"]].concat()).exits(0);
+        let rows = std::fs::read(folder.path(FILE)).unwrap();
+        let mut going = service.begin(&folder, &to);
+        until("the ask", || service.stats().asked == 2);
+        // Whoever reads the card waits for somebody who writes it.
+        std::fs::remove_file(folder.path("hub/README.md")).unwrap();
+        let mut fifo = std::process::Command::new("mkfifo");
+        assert!(fifo.arg(folder.path("hub/README.md")).status().unwrap().success());
+        let mut events = BufReader::new(going.child.stdout.take().unwrap()).lines();
+        events.find(|line| line.as_ref().unwrap().contains("\"end\"")).unwrap().unwrap();
+        kill_process(Pid::from_child(&going.child), signal).unwrap();
+        until("its end", || going.child.try_wait().unwrap().is_some());
+        assert_eq!(going.child.wait().unwrap().code(), Some(exit));
+        let mut err = String::new();
+        going.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        assert!(err.contains("`dset export --to hub/ --layout chat`"), "{err}");
+        assert_eq!(std::fs::read(folder.path(FILE)).unwrap(), rows);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dset_core::run::{EndReason, Ending};
+use dset_core::run::{EndReason, Ending, StopSignal};
 use dset_core::settings::JobSpec;
 use dset_engine::export::{ExportRequest, check};
 use dset_engine::os::files::real_place;
@@ -71,6 +71,24 @@ impl DatasetsAtEnd {
             }
             written
         })
+    }
+
+    /// The error where a signal comes while they are written: under each name there is a whole one, or what was
+    /// there before.
+    pub(crate) fn stopped(&self) -> impl FnOnce(StopSignal) -> UserError + use<> {
+        let export = self.which.command("export");
+        let flags = self.datasets.iter().filter_map(DatasetArgs::flags);
+        let named = flags.map(|flags| format!("{export} {flags}"));
+        let is_declared = self.datasets.iter().any(|said| said.flags().is_none());
+        let commands: Vec<_> = named.chain(is_declared.then(|| export.clone())).collect();
+        move |signal| {
+            let error =
+                UserError::new(Exit::of_signal(signal), "stopped before all datasets were written")
+                    .cause("the run itself has gone to its end, and asks nothing more");
+            commands
+                .iter()
+                .fold(error, |error, command| error.hint(format!("Write them: `{command}`")))
+        }
     }
 
     fn write_one(

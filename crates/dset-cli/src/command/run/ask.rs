@@ -17,13 +17,15 @@ use dset_engine::run::prepare::{Decisions, Job, PreparedJob};
 use dset_engine::store::{AsAsked, StoreError};
 use secrecy::SecretString;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::decide::decide;
 use crate::command::export::DatasetsAtEnd;
 use crate::command::money::Money;
 use crate::command::oddities::billed_otherwise;
-use crate::command::{check_key, cost_limit, forecast, off_peak, shared, signals};
+use crate::command::signals::{self, SignalsBehind, panicked};
+use crate::command::{check_key, cost_limit, forecast, off_peak, shared};
 use crate::display::{self, Display, RunContext, text};
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -75,6 +77,8 @@ pub(in crate::command) struct Asked {
     pub(in crate::command) agreed: bool,
     /// What its rows are found by.
     pub(super) as_asked: AsAsked,
+    /// Absent where a signal has cut its last words.
+    pub(super) signals: Option<SignalsBehind>,
 }
 
 /// Runs with these settings, and shows it.
@@ -107,6 +111,7 @@ pub(in crate::command) fn ask(
         limit,
         is_redo,
     };
+    let behind = wish.clone();
     let (signals, mut display) = {
         let _inside = runtime.enter();
         (signals::listen(wish.clone()), display::open(&opening, wish))
@@ -120,16 +125,26 @@ pub(in crate::command) fn ask(
         (ending, display)
     };
     let spent = || demo.is_none().then(|| money.expenses(&spec.output)).flatten();
-    let (ending, is_cut) = runtime.block_on(shown(run, signals, spent))?;
-    if is_cut {
-        runtime.shutdown_background();
-    }
+    let mut heard = runtime.spawn(signals);
+    let (ending, shown) = runtime.block_on(shown(run, &mut heard, spent))?;
+    let signals = match shown {
+        Shown::Cut => {
+            runtime.shutdown_background();
+            None
+        }
+        Shown::Whole { is_heard } => {
+            if is_heard {
+                heard = runtime.spawn(signals::listen(behind));
+            }
+            Some(SignalsBehind { runtime, heard })
+        }
+    };
     let is_of_money =
         matches!(ending.reason, EndReason::OutOfMoney(_) | EndReason::CostLimit { .. });
     if is_of_money && demo.is_none() && !terminal.quiet {
         say_balances(&spec, keys.keys);
     }
-    Ok(Asked { ending, agreed, as_asked })
+    Ok(Asked { ending, agreed, as_asked, signals })
 }
 
 /// Does all that can refuse a run, and asks what is to be decided; nothing of it is recorded yet.
@@ -191,14 +206,21 @@ fn prepared(
     Ok(job)
 }
 
-/// Drives a run to its end and has that shown, with what `spent` tells; returns how it ended, and whether a
-/// signal cut its last words off.
+/// How the last words of a run were shown.
+enum Shown {
+    /// All of them, before or behind a signal.
+    Whole { is_heard: bool },
+    /// A signal cut them off.
+    Cut,
+}
+
+/// Drives a run to its end and has that shown, with what `spent` tells, unless a signal is heard meanwhile;
+/// returns how it ended.
 async fn shown(
     run: impl Future<Output = (Result<Ending, StoreError>, Box<dyn Display>)> + Send + 'static,
-    signals: impl Future<Output = StopSignal> + Send + 'static,
+    signals: &mut JoinHandle<StopSignal>,
     spent: impl FnOnce() -> Option<Expenses>,
-) -> Result<(Ending, bool), UserError> {
-    let mut signals = tokio::spawn(signals);
+) -> Result<(Ending, Shown), UserError> {
     // A task, because the thread that waits here is none of the runtime's: to wake it for every
     // answer would cost a system call and a change of threads.
     let (ending, mut display) = tokio::spawn(run).await.unwrap_or_else(panicked);
@@ -210,20 +232,16 @@ async fn shown(
         biased;
         told = &mut told => {
             told.unwrap_or_else(panicked);
-            Ok((ending, false))
+            Ok((ending, Shown::Whole { is_heard: false }))
         }
-        Ok(signal) = &mut signals => match timeout(GOODBYE_MAX, &mut told).await {
+        Ok(signal) = signals => match timeout(GOODBYE_MAX, &mut told).await {
             Ok(told) => {
                 told.unwrap_or_else(panicked);
-                Ok((ending, false))
+                Ok((ending, Shown::Whole { is_heard: true }))
             }
-            Err(_) => Ok((Ending { reason: EndReason::Stopped(signal), ..ending }, true)),
+            Err(_) => Ok((Ending { reason: EndReason::Stopped(signal), ..ending }, Shown::Cut)),
         },
     }
-}
-
-fn panicked<T>(error: tokio::task::JoinError) -> T {
-    std::panic::resume_unwind(error.into_panic())
 }
 
 /// Sets up every place where a model is asked.

@@ -191,12 +191,17 @@ pub(super) fn run_rows(
     let extras =
         Extras { acks, datasets: datasets_at_end, yes, deadline, lanes, ..Extras::default() };
     let settings = RunSettings { spec: spec.clone(), options, terminal };
-    let Asked { ending, agreed, as_asked } =
+    let Asked { ending, agreed, as_asked, signals } =
         ask(settings, decisions, &keys, state.as_deref(), extras).map_err(|error| {
             spooled.iter().fold(error, |error, spooled| of_stdin(error, spooled.path()))
         })?;
-    datasets.map_or(Ok(()), |datasets| datasets.write(&spec, terminal, &ending, &as_asked))?;
-    Ok(Exit::of(&ending, agreed))
+    let exit = Exit::of(&ending, agreed);
+    if let (Some(datasets), Some(signals)) = (datasets, signals) {
+        let stopped = datasets.stopped();
+        let write = move || datasets.write(&spec, terminal, &ending, &as_asked);
+        signals.unless_stopped(write).map_err(stopped)??;
+    }
+    Ok(exit)
 }
 
 /// Returns the key of each model, where it has one, and where the first was found.
