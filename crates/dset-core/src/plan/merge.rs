@@ -184,17 +184,21 @@ impl Beside {
         }
     }
 
-    /// Counts the answers with a place in the outputs whose question is not in the input any more;
+    /// Counts the answers with a place in the outputs that are of no wanted one and of no unwanted one to a
+    /// question of the input; of those that are not wanted none counts whose question is not there any more.
     /// `placed` are those that are wanted and placed, `questions` gives those of the input.
     pub(super) fn orphaned(
-        &self,
+        &mut self,
         placed: u64,
         questions: impl FnOnce() -> HashSet<[u8; 16]>,
     ) -> u64 {
-        let here = match self.unwanted_placed.is_empty() {
+        let here = match self.unwanted.is_empty() {
             true => HashSet::new(),
             false => questions(),
         };
+        for one in &mut self.unwanted {
+            one.counts &= here.contains(&one.question);
+        }
         let unwanted_here = self.unwanted_placed.iter().filter(|question| here.contains(*question));
         self.placed - placed - unwanted_here.count() as u64
     }

@@ -98,7 +98,7 @@ pub struct Unwanted {
     pub question: [u8; 16],
     /// Where it is.
     pub answer: AnswerId,
-    /// It is accepted, and the one of its sample that would count.
+    /// It is accepted, and the one of its sample that would count, to a question of the input.
     pub counts: bool,
 }
 
@@ -190,8 +190,10 @@ pub struct Plan {
     pub with_other_settings: Vec<u64>,
     /// Answers that this run does not want, of further samples and other models.
     pub unwanted: Vec<Unwanted>,
-    /// Answers with a place in the outputs whose question is no longer in the input.
+    /// Rows of the outputs that are of no answer to a question of the input, or beside another of the same one.
     pub orphaned: u64,
+    /// Those whose question is no longer in the input.
+    pub gone: u64,
     /// Rows of the outputs that have another answer than the one that counts.
     pub outdated: u64,
     /// Rows in which a question is answered, or is to be.

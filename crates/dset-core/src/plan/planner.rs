@@ -238,6 +238,7 @@ impl Planner {
             with_other_settings: totals.with_other_settings,
             unwanted: beside.unwanted,
             orphaned,
+            gone: orphaned.saturating_sub(totals.beside_another),
             outdated: totals.outdated,
             counted_rows: totals.counted_rows,
             redo: Redo::default(),

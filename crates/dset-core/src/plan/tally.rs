@@ -21,6 +21,8 @@ pub(super) struct Tally<'a> {
     tried: HashSet<QuestionIndex>,
     /// Entries that count an answer of other settings in place of their own, which are not accepted.
     counted_otherwise: HashSet<QuestionIndex>,
+    /// Entries whose own answers are not accepted, and one of these has a place in the outputs.
+    own_placed: HashSet<QuestionIndex>,
     /// Entries without an accepted answer whose row is in the outputs with one of other settings.
     placed_otherwise: HashSet<QuestionIndex>,
 }
@@ -38,6 +40,8 @@ pub(super) struct Totals {
     pub(super) inconsistent_keys: u64,
     pub(super) outdated: u64,
     pub(super) counted_rows: u64,
+    /// Rows of the outputs beside another of the same entry.
+    pub(super) beside_another: u64,
 }
 
 impl<'a> Tally<'a> {
@@ -58,6 +62,7 @@ impl<'a> Tally<'a> {
             totals,
             tried: HashSet::new(),
             counted_otherwise: HashSet::new(),
+            own_placed: HashSet::new(),
             placed_otherwise: HashSet::new(),
         }
     }
@@ -85,6 +90,9 @@ impl<'a> Tally<'a> {
         if answer.standing != Standing::Accepted {
             let tries = if evidence.own.is_some() { answer.tries } else { Tries::default() };
             let (answer, placed) = (answer.id, answer.placed);
+            if evidence.own.is_some() && placed {
+                self.own_placed.insert(at);
+            }
             self.totals.not_accepted.push(NotAccepted { index: at, answer, tries, placed });
             return;
         }
@@ -111,8 +119,13 @@ impl<'a> Tally<'a> {
                 self.totals.states[at as usize] = Planned::Pending;
                 self.tried.remove(&at);
                 self.counted_otherwise.insert(at);
-                self.entry(at, &Evidence { other: Some(*other), ..Evidence::default() });
+                let is_placed = self.own_placed.contains(&at);
+                self.totals.beside_another += u64::from(is_placed && other.placed);
+                let is_outdated = other.is_outdated || is_placed && !other.placed;
+                let other = Stored { placed: other.placed || is_placed, is_outdated, ..*other };
+                self.entry(at, &Evidence { other: Some(other), ..Evidence::default() });
             }
+            (Planned::Placed, _) if other.placed => self.totals.beside_another += 1,
             (Planned::Pending | Planned::Failed, _) if other.placed => {
                 self.placed_otherwise.insert(at);
             }

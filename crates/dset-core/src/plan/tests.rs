@@ -274,6 +274,14 @@ fn raising_the_samples_asks_only_what_is_missing_and_lowering_them_asks_nothing(
 }
 
 #[test]
+fn of_what_is_not_wanted_nothing_counts_whose_question_is_gone() {
+    let answers = [("one", "a", 0), ("one", "a", 1), ("two", "a", 0), ("two", "a", 1)];
+    let before = stored_of_several(&answers, &["a"]);
+    let plan = of_several(&["a"], 1, &["one"]).plan(0, before, &StoreFacts::default());
+    assert_eq!((plan.counting_unwanted().count(), plan.gone), (1, 2));
+}
+
+#[test]
 fn a_further_model_asks_only_its_own_answers_and_wants_no_decision() {
     let before = stored_of_several(&[("one", "a", 0)], &MODELS);
     let plan = of_several(&MODELS, 1, &["one"]).plan(0, before, &StoreFacts::default());
@@ -375,6 +383,8 @@ fn a_row_of_other_settings_keeps_its_place_and_its_answer_until_one_of_these_is_
     let (replaced, counts) = plan(Standing::Accepted, Standing::Accepted);
     assert_eq!((replaced.states, replaced.unplaced, counts), (vec![Placed], vec![], Some(2)));
     assert_eq!((replaced.outdated, replaced.orphaned), (1, 0));
+    let (both, _) = plan(Standing::Accepted, Standing::Another);
+    assert_eq!((both.states, both.outdated), (vec![Placed], 1));
     let (kept, counts) = plan(Standing::Failed, Standing::Accepted);
     assert_eq!((&kept.states, kept.not_accepted.len(), counts), (&vec![Placed], 0, Some(1)));
     assert_eq!((kept.outdated, kept.orphaned), (0, 0));
@@ -382,6 +392,22 @@ fn a_row_of_other_settings_keeps_its_place_and_its_answer_until_one_of_these_is_
     assert_eq!((&asked.states, counts), (&vec![Pending], None));
     assert!(asked.not_accepted[0].placed, "its answer is not written beside the other");
     assert_eq!(asked.orphaned, 0);
+}
+
+#[test]
+fn an_answer_in_place_of_one_that_was_set_aside_takes_its_place_and_is_not_gone() {
+    let known = StoreFacts { has_other_provenance: true, ..StoreFacts::default() };
+    for (is_other_placed, orphaned) in [(false, 0), (true, 1)] {
+        let mut own = stored("a", Provenance::Current, &["one"]);
+        let mut new = stored("b", Provenance::OtherSettings, &["one"]);
+        (own[0].standing, own[0].tries) = (Standing::Another, Tries { count: 0, aside: 1 });
+        (new[0].id, new[0].placed) = (2, is_other_placed);
+        own.extend(new);
+        let plan = planner(&["one"]).plan(0, own, &known);
+        assert_eq!((&*plan.states, plan.unplaced.len()), (&[Placed][..], 0));
+        assert_eq!(plan.outdated, u64::from(!is_other_placed));
+        assert_eq!((plan.orphaned, plan.gone), (orphaned, 0));
+    }
 }
 
 #[test]

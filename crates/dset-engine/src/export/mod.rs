@@ -250,7 +250,7 @@ fn left_out(Prepared { index, selection, .. }: &Prepared) -> LeftOut {
     match selection.failed {
         true => made,
         false => LeftOut {
-            gone: index.plan.orphaned,
+            gone: index.plan.gone,
             unwanted: index.plan.counting_unwanted().count() as u64,
             ..made
         },
