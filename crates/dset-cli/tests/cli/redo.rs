@@ -242,10 +242,20 @@ fn a_row_asked_again_with_other_settings_stands_in_the_outputs_once() {
     service.run(&folder, &[]).exits(0);
     let other = ["-s", "Be brief.", "--continue"];
     ask(&service, &folder, &["redo", "2"], &other).exits(0).says("1 row of the outputs still has");
-    folder.dset(&["verify"]).exits(0);
+    assert_eq!(folder.dset(&["verify", "--json"]).exits(0).json()["answers"], 4);
     service.run(&folder, &other).exits(0);
     assert_eq!(folder.agreed().len(), 3, "a row is not written twice");
-    folder.dset(&["export", "--rebuild"]).exits(0);
+    // Whichever settings are those of the last run.
+    for last in [&[][..], &other] {
+        service.run(&folder, last).exits(0);
+        assert_eq!(folder.agreed().len(), 3, "a row is not written twice");
+        let object = folder.dset(&["export", "--to", "a.jsonl", "--json"]).exits(0).json();
+        assert_eq!((&object["rows"], &object["left_out"]["gone"]), (&3.into(), &0.into()));
+        folder.dset(&["show", "2"]).exits(0).tells("set aside");
+    }
+    let rebuilt = folder.dset(&["export", "--rebuild"]).exits(0);
+    let rebuilt = rebuilt.tells("1 row with another answer than before");
+    assert!(!rebuilt.out.contains("left out"), "{}", rebuilt.out);
     assert_eq!(folder.agreed().len(), 3);
     folder.dset(&["verify"]).exits(0);
     // One that fails under the new settings leaves the answer that there is.

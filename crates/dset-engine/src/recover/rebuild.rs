@@ -35,6 +35,8 @@ pub struct Rebuilt {
     /// Rows that were in the outputs and are left out: their question is no longer in the input, or their
     /// answer counts no more.
     pub left_out: u64,
+    /// Rows that have another answer now: the one that counts.
+    pub replaced: u64,
     /// Rows that only an output had, taken back into the store first, and the name of its file.
     pub taken_back: Option<(u64, &'static str)>,
     /// Questions that have no answer yet.
@@ -85,6 +87,7 @@ pub fn rebuild(settings: &JobSpec) -> Result<Option<Rebuilt>, JobError> {
     store.check_texts(&ids)?;
     let stays: HashSet<AnswerId> = ids.into_iter().collect();
     let placed = store.order(view.generation)?;
+    let replaced = view.plan.outdated;
     let left_out = placed.iter().filter(|id| !stays.contains(id)).count() as u64;
     let copied_to = keep(&store, folder, view.generation, &stamp)?;
     store.keep_csv_wish(CsvWish::Bom, settings.csv_bom)?;
@@ -97,7 +100,8 @@ pub fn rebuild(settings: &JobSpec) -> Result<Option<Rebuilt>, JobError> {
     Ok(Some(Rebuilt {
         files: LIVE_FORMATS.iter().filter(|f| is_there(f)).map(|format| format.file).collect(),
         rows: order.len() as u64,
-        left_out,
+        left_out: left_out.saturating_sub(replaced),
+        replaced,
         taken_back,
         unanswered: chosen.count(Planned::Pending) + chosen.count(Planned::Failed),
         presumed: view.plan.count(Planned::Presumed),

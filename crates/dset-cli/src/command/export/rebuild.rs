@@ -41,6 +41,10 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, UserError> {
     if let Some((rows, from)) = rebuilt.taken_back {
         say(format!("{} that the store did not know taken back from {from}", of(rows, "row")));
     }
+    if rebuilt.replaced > 0 {
+        let rows = of(rebuilt.replaced, "row");
+        say(format!("{rows} with another answer than before: the one that counts since"));
+    }
     if rebuilt.left_out > 0 {
         say(format!(
             "{} left out: no longer in {input}, or not accepted any more (all answers stay in the store)",

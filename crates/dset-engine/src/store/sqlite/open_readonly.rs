@@ -222,9 +222,11 @@ impl Store {
         Ok(marks.collect::<Result<_, _>>()?)
     }
 
-    /// Returns how many answers an edition has.
+    /// Returns how many answers an edition has, those of all tries.
     pub fn answers(&self, edition: u32) -> Result<u64, StoreError> {
-        self.count("SELECT count(*) FROM keys WHERE edition = ?1", edition)
+        let sql = "SELECT (SELECT count(*) FROM keys WHERE edition = ?1)
+                        + (SELECT count(*) FROM later_keys WHERE edition = ?1)";
+        self.count(sql, edition)
     }
 
     /// Returns how many rows at the beginning of the outputs are as the original script wrote

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use dset_core::acceptance::{Consequence, Outcome, Standing, Terms, Verdict};
 use dset_core::answer::Cause;
 use dset_core::item::question::Key;
+use dset_core::key::RequestSettings;
 use dset_core::plan::{AnswerId, Tries};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -237,6 +238,28 @@ impl Store {
             aside.insert(row.get(0)?);
         }
         Ok(aside)
+    }
+
+    /// Returns the answers to a question of an edition that count no more, each with its sample and the settings
+    /// that it was bought with; in the order in which they came.
+    pub(crate) fn set_aside_of(
+        &self,
+        edition: u32,
+        question: &[u8; 16],
+    ) -> Result<Vec<(AnswerId, u32, Option<RequestSettings>)>, StoreError> {
+        let sql = "SELECT k.answer, k.sample, s.text FROM
+                   (SELECT answer, question, settings, edition, sample FROM keys UNION ALL
+                    SELECT answer, question, settings, edition, sample FROM later_keys) k
+                   LEFT JOIN settings s ON s.id = k.settings
+                   WHERE k.edition = ?1 AND k.question = ?2
+                   AND k.answer IN (SELECT answer FROM set_aside) ORDER BY k.answer";
+        let mut statement = self.reader.connection.prepare(sql)?;
+        let all = statement.query_map(params![edition, &question[..]], |row| {
+            let text: Option<String> = row.get(2)?;
+            let settings = text.and_then(|text| RequestSettings::from_canonical_json(&text));
+            Ok((row.get(0)?, row.get(1)?, settings))
+        })?;
+        Ok(all.collect::<Result<_, _>>()?)
     }
 
     /// Returns all answers under a key, in the order of their tries. It is found at once where it was

@@ -5,7 +5,7 @@ pub mod object;
 
 use std::collections::{HashMap, HashSet};
 
-use dset_core::acceptance::Verdict;
+use dset_core::acceptance::{Terms, Verdict};
 use dset_core::answer::Cause;
 use dset_core::answer::row::Row;
 use dset_core::item::Status;
@@ -158,6 +158,7 @@ fn by_number(
             let row = question.place.map(|(_, row)| row);
             question.entries.push(answered(store, *id, row)?);
         }
+        set_aside(store, view, picked, question)?;
         for entry in &mut question.entries {
             if let SlotOutcome::Failed { tried: Some(tried), .. }
             | SlotOutcome::Pending { tried: Some(tried) } = &mut entry.outcome
@@ -301,6 +302,38 @@ fn with_outcomes(
     Ok(questions)
 }
 
+/// Puts answers before the tries of a question that other settings bought and that count no more, because it was
+/// asked again on purpose.
+fn set_aside(
+    store: &Store,
+    view: &RunIndex,
+    picked: &PickedQuestion,
+    question: &mut ShownQuestion,
+) -> Result<(), JobError> {
+    let aside = store.set_aside_of(view.generation, &picked.id.hash())?;
+    let terms = store.terms()?;
+    let wanted = view.plan.wanted();
+    for ((at, key), entry) in picked.entries.iter().zip(&mut question.entries) {
+        let model = view.requests[usize::from(wanted.model(*at))].model_hash();
+        let is_of_it = |settings: &Option<RequestSettings>| {
+            let is_it = |one: &RequestSettings| one.model_hash() == model;
+            view.requests.len() == 1 || settings.as_ref().is_some_and(is_it)
+        };
+        let own = store.tries(key, Some(picked.row_number))?;
+        let of_entry = aside.iter().filter(|(answer, sample, settings)| {
+            *sample == wanted.sample(*at) && is_of_it(settings) && !own.contains(answer)
+        });
+        let before: Vec<AnswerId> = of_entry.map(|(answer, ..)| *answer).collect();
+        if before.is_empty() {
+            continue;
+        }
+        let accepted = view.answers[*at as usize];
+        let all = before.into_iter().chain(own);
+        entry.tries = shown_tries(store, terms.as_ref(), all, accepted)?;
+    }
+    Ok(())
+}
+
 /// Returns the answers under a key, of which this one counts; none where it is the only one and
 /// passed every check.
 pub(crate) fn tries(
@@ -310,10 +343,21 @@ pub(crate) fn tries(
     accepted: Option<AnswerId>,
 ) -> Result<Vec<ShownTry>, StoreError> {
     let terms = store.terms()?;
+    let tries = shown_tries(store, terms.as_ref(), store.tries(key, row)?, accepted)?;
+    let says_nothing =
+        tries.len() == 1 && tries.iter().all(|one| one.is_accepted && one.verdicts.is_empty());
+    Ok(if says_nothing { Vec::new() } else { tries })
+}
+
+fn shown_tries(
+    store: &Store,
+    terms: Option<&Terms>,
+    answers: impl IntoIterator<Item = AnswerId>,
+    accepted: Option<AnswerId>,
+) -> Result<Vec<ShownTry>, StoreError> {
     let mut tries = Vec::new();
-    for (number, answer) in (1..).zip(store.tries(key, row)?) {
-        let verdicts =
-            terms.as_ref().map(|terms| store.as_reader().verdicts(answer, &terms.fingerprint));
+    for (number, answer) in (1..).zip(answers) {
+        let verdicts = terms.map(|terms| store.as_reader().verdicts(answer, &terms.fingerprint));
         tries.push(ShownTry {
             number,
             is_accepted: accepted == Some(answer),
@@ -321,9 +365,7 @@ pub(crate) fn tries(
             verdicts: verdicts.transpose()?.flatten().unwrap_or_default(),
         });
     }
-    let says_nothing =
-        tries.len() == 1 && tries.iter().all(|one| one.is_accepted && one.verdicts.is_empty());
-    Ok(if says_nothing { Vec::new() } else { tries })
+    Ok(tries)
 }
 
 /// Returns an answer, with the row of its question as it is now.
