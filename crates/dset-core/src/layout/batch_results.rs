@@ -6,7 +6,8 @@ use super::{Cell, Column, Kind, Layout, Options, ReasoningPlace, Record, Shape};
 use crate::answer::row::Row;
 
 /// A line for every answer. `custom_id` is the row's name; where several answers to a row are there,
-/// the model and the sample stand behind it, so that no two lines have the same.
+/// the model and the sample stand behind it, and behind those of one model under two names, or asked for in several
+/// ways, which of them it is, so that no two lines have the same.
 pub(super) struct BatchResults;
 
 const COLUMNS: [(&str, Kind); 4] = [
@@ -16,13 +17,18 @@ const COLUMNS: [(&str, Kind); 4] = [
     ("error", Kind::Json),
 ];
 
-fn custom_id(record: &Record<'_>, answer: &Row) -> String {
-    match record.answers.len() {
-        ..2 => record.id.to_owned(),
-        _ => {
-            let model = answer.metadata.model.as_deref().unwrap_or_default();
-            format!("{}/{model}/{}", record.id, answer.metadata.sample.unwrap_or(0))
-        }
+fn custom_id(record: &Record<'_>, at: usize) -> String {
+    if record.answers.len() < 2 {
+        return record.id.to_owned();
+    }
+    let of = |answer: &Row| {
+        let model = answer.metadata.model.as_deref().unwrap_or_default();
+        format!("{}/{model}/{}", record.id, answer.metadata.sample.unwrap_or(0))
+    };
+    let own = of(&record.answers[at]);
+    match record.answers[..at].iter().filter(|before| of(before) == own).count() {
+        0 => own,
+        earlier => format!("{own}/{}", earlier + 1),
     }
 }
 
@@ -80,8 +86,8 @@ impl Layout for BatchResults {
     }
 
     fn rows(&self, record: &Record<'_>, options: &Options, emit: &mut dyn FnMut(&[Cell<'_>])) {
-        for answer in record.answers {
-            let custom_id = custom_id(record, answer);
+        for (at, answer) in record.answers.iter().enumerate() {
+            let custom_id = custom_id(record, at);
             let mut cells = vec![
                 Cell::text(format!("batch_req_{custom_id}")),
                 Cell::text(custom_id),

@@ -205,6 +205,16 @@ fn a_preference_is_the_first_of_the_best_against_the_first_of_the_worst() {
 }
 
 #[test]
+fn no_two_lines_of_batch_results_have_the_same_id() {
+    let shape = Shape::default();
+    let answers = [0, 0, 1].map(|sample| answer("", Some(sample)));
+    let record = record(&shape, &[], &answers);
+    let rows = rows_of(layout("batch-results").unwrap(), &record, ReasoningPlace::Drop);
+    let ids: std::collections::HashSet<_> = rows.iter().map(|row| row[1].clone()).collect();
+    assert_eq!(ids.len(), 3, "{ids:?}");
+}
+
+#[test]
 fn layouts_are_known_by_names_that_differ() {
     let mut names: Vec<_> = LAYOUTS.iter().map(|layout| layout.name()).collect();
     assert!(names.iter().all(|name| layout(name).is_some_and(|it| it.name() == *name)));
