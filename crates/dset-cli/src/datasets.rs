@@ -44,11 +44,11 @@ pub(crate) struct DatasetArgs {
     rename: Vec<(String, String)>,
 
     /// Only answers of which this expression holds
-    #[arg(long = "where", value_name = "EXPR", requires = "to")]
+    #[arg(long = "where", value_name = "EXPR", requires = "to", allow_hyphen_values = true)]
     filter: Option<String>,
 
     /// An expression that is higher, or true, for better answers
-    #[arg(long, value_name = "EXPR", requires = "to")]
+    #[arg(long, value_name = "EXPR", requires = "to", allow_hyphen_values = true)]
     rank: Option<String>,
 
     /// Which answers of a question: all, first or best (by --rank) [default: all]

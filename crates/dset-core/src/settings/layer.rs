@@ -121,7 +121,7 @@ layer! {
         pub id: Option<String>,
 
         /// Ask only rows for which this holds: a Jinja expression over their columns, like "level > 2"
-        #[cfg_attr(feature = "clap", arg(long, value_name = "EXPR"))]
+        #[cfg_attr(feature = "clap", arg(long, value_name = "EXPR", allow_hyphen_values = true))]
         pub r#where: Option<String>,
 
         /// Pass over so many rows
