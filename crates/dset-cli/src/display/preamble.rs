@@ -62,6 +62,13 @@ pub(super) fn rest(opening: &RunContext<'_>) -> Vec<String> {
     lines.extend(
         found.id_field.iter().map(|field| format!("rows are named by `{}`", one_line(field))),
     );
+    lines.extend(found.id_before.iter().map(|before| {
+        let before = one_line(before);
+        format!(
+            "they were named by `{before}` before: ids in datasets are others now, and `--split` by them (`--id NAME` \
+             names a renamed column)"
+        )
+    }));
     lines.extend(turns_as_json(opening));
     lines.extend(bad_rows(&found.bad_rows));
     lines.extend(surplus(&found.bad_rows));

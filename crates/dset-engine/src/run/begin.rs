@@ -184,6 +184,7 @@ fn planned(input: &ScannedInput, plan: &Plan) -> PreparationReport {
         left_out: input.scanned.left_out,
         pilot: None,
         id_field: input.scanned.id_field.clone(),
+        id_before: input.id_before.clone(),
         answered: plan.count(Planned::Placed) + plan.count(Planned::Unplaced) - answered,
         presumed: plan.count(Planned::Presumed) - presumed,
         presumed_agreed: false,

@@ -30,6 +30,8 @@ pub struct PreparationReport {
     pub pilot: Option<u64>,
     /// The field that names the rows.
     pub id_field: Option<String>,
+    /// The field that named them before, where that is another one or not there any more.
+    pub id_before: Option<String>,
     /// Answered before this run.
     pub answered: u64,
     /// Taken as answered: before a bookmark.

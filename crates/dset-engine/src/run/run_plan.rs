@@ -37,6 +37,8 @@ pub(crate) struct ScannedInput {
     pub(crate) rejudged: Rejudged,
     /// What the rows expect of their answers, hashed, where all are judged by that.
     pub(crate) expected: Option<String>,
+    /// The field that named the rows of the last run, where these are not named by it.
+    pub(crate) id_before: Option<String>,
     /// The settings whose answers may count, where those of later ones do not.
     known: Option<KnownSettings>,
 }
@@ -87,6 +89,8 @@ impl ScannedInput {
         let is_question_alone = scanned.planner.prompts_are_questions();
         let former =
             former_requests(&mut *source, &prompts, &requests[0], &former, is_question_alone)?;
+        let id_field = scanned.id_field.as_ref();
+        let id_before = settings.reading.id_before.clone().filter(|name| id_field != Some(name));
         let (system_as_before, anew, rejudged) = (false, Anew::default(), Rejudged::default());
         Ok(ScannedInput {
             source,
@@ -99,6 +103,7 @@ impl ScannedInput {
             anew,
             rejudged,
             expected: None,
+            id_before,
             known,
         })
     }
