@@ -226,7 +226,7 @@ impl<'a> Target<'a> {
             files.extend(of.map(|((file, rows), path)| (file, rows, path, split.name.clone())));
         }
         let paths: Vec<PathBuf> = files.iter().map(|(_, _, path, _)| path.clone()).collect();
-        let written = Written::read(self.outputs);
+        let mut written = Written::read(self.outputs);
         let earlier = earlier_shards(folder, &paths);
         if let Some(path) = earlier.iter().find(|path| !written.is_unchanged(path)) {
             return Err(ExportError::EarlierShard(path.clone()));
@@ -234,6 +234,9 @@ impl<'a> Target<'a> {
         if let Some(path) = paths.iter().find(|path| !self.may_replace(&written, path)) {
             return Err(ExportError::Exists(path.clone()));
         }
+        let of_before = written.earlier(self.to, &paths);
+        let failed = ExportError::io(self.outputs);
+        written.note(self.to, &paths).map_err(failed)?;
         let is_new: Vec<bool> = paths.iter().map(|path| !path.exists()).collect();
         let new = files.iter().map(|(file, _, path, _)| (&**path, file.path()));
         written.record(self.outputs, new).map_err(ExportError::io(self.outputs))?;
@@ -247,8 +250,13 @@ impl<'a> Target<'a> {
             })?;
             exported.push(ExportedFile { path, split, rows, bytes });
         }
-        for path in earlier {
-            fs::remove_file(&path).map_err(ExportError::io(&path))?;
+        for path in earlier.into_iter().chain(of_before) {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(ExportError::io(&path)(error));
+                }
+                _ => {}
+            }
         }
         Ok(exported)
     }

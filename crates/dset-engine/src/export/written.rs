@@ -23,6 +23,9 @@ const RECORD: &str = "dset.datasets";
 pub(super) struct Written {
     /// By path from the root, the hashes that the file may have: what it has now, and what it is to have.
     files: BTreeMap<PathBuf, Vec<String>>,
+    /// Of files that are not in a folder of the Hub, where their dataset was to go.
+    #[serde(default)]
+    of: BTreeMap<PathBuf, PathBuf>,
 }
 
 impl Written {
@@ -36,6 +39,23 @@ impl Written {
     pub(super) fn is_unchanged(&self, path: &Path) -> bool {
         let known = std::path::absolute(path).ok().and_then(|path| self.files.get(&path));
         known.is_some_and(|known| hash(path).is_ok_and(|hash| known.contains(&hash)))
+    }
+
+    /// Finds the files of a dataset that it has no more, as dset wrote them: of other splits, or another number.
+    pub(super) fn earlier(&self, to: &Path, new: &[PathBuf]) -> Vec<PathBuf> {
+        let Ok(to) = std::path::absolute(to) else { return Vec::new() };
+        let new: Vec<_> = new.iter().filter_map(|path| std::path::absolute(path).ok()).collect();
+        let of_it = self.of.iter().filter(|(path, own)| **own == to && !new.contains(path));
+        of_it.map(|(path, _)| path).filter(|path| self.is_unchanged(path)).cloned().collect()
+    }
+
+    /// Remembers where the dataset of these files was to go.
+    pub(super) fn note(&mut self, to: &Path, files: &[PathBuf]) -> io::Result<()> {
+        let to = std::path::absolute(to)?;
+        for file in files {
+            self.of.insert(std::path::absolute(file)?, to.clone());
+        }
+        Ok(())
     }
 
     /// Adds files that are about to get a name: of each the name, and where its bytes are now. In a
@@ -57,6 +77,7 @@ impl Written {
                 known.push(new);
             }
         }
+        self.of.retain(|path, _| self.files.contains_key(path));
         let Ok(mut record) = new_in(folder) else { return Ok(()) };
         serde_json::to_writer_pretty(record.as_file_mut(), &self)?;
         put(record, &folder.join(RECORD))
