@@ -10,12 +10,13 @@ use dset_core::money::Expenses;
 use dset_core::settings::JobSpec;
 use dset_engine::view::check_stats::{CheckStats, check_stats};
 use dset_engine::view::stats::{Measures, Stats, stats};
+use dset_engine::view::status::Rows;
 use serde_json::{Value, json};
 
 use crate::command::money::Money;
 use crate::display;
 use crate::display::page::{self, BOLD, Page};
-use crate::display::text::{count, of, one_line, shortened, span, tokens};
+use crate::display::text::{count, judged_before, of, one_line, shortened, span, tokens};
 use crate::display::{pager, plot};
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -86,6 +87,8 @@ fn with_money(
         })
     });
     object["checks"] = checks.collect();
+    let Rows { count, first } = &stats.judged_before.rows;
+    object["judged_before"] = json!({ "count": count, "first": first });
     Ok(object)
 }
 
@@ -149,6 +152,9 @@ fn show(
         );
     }
     show_checks(page, checks);
+    if let Some(words) = judged_before(&stats.judged_before) {
+        page.pair("judged before", &words);
+    }
     measures(page, &stats.all);
     let asks = &stats.failed_asks;
     if asks.count > 0 {

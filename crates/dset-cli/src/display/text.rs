@@ -8,6 +8,7 @@ use dset_core::item::question::Question;
 use dset_core::run::{StopSignal, TERM_GRACE};
 use dset_core::settings::{JobSpec, Model, endpoint};
 use dset_core::text::is_invisible;
+use dset_engine::view::judged_before::JudgedBefore;
 use dset_engine::view::status::Rows;
 use unicode_width::UnicodeWidthChar as _;
 
@@ -298,6 +299,23 @@ pub(crate) fn row_numbers(rows: &Rows) -> String {
         more => format!(" and {} more", count(more)),
     };
     format!("{} {}{more}", by(rows.count, "row", "rows"), named.join(", "))
+}
+
+/// Says that answers were judged against another value than their rows have now.
+pub(crate) fn judged_before(JudgedBefore { rows, columns }: &JudgedBefore) -> Option<String> {
+    let columns: Vec<String> = columns.iter().map(|name| format!("`{}`", one_line(name))).collect();
+    let with = match &columns[..] {
+        [] => "what they are compared with".to_owned(),
+        columns => columns.join(" and "),
+    };
+    (rows.count > 0).then(|| {
+        format!(
+            "{} {} judged when another value stood in {with} ({}): `dset check --apply` judges anew",
+            of(rows.count, "row"),
+            by(rows.count, "was", "were"),
+            row_numbers(rows),
+        )
+    })
 }
 
 /// Writes a moment: the time of day, with the date where it was not today.

@@ -120,6 +120,50 @@ fn mark_marks_and_keep_keeps() {
 }
 
 #[test]
+fn rows_that_were_judged_against_another_value_than_now_are_named() {
+    let (folder, answers) = arithmetic(4);
+    folder.write("dset.toml", "[[check]]\nname = \"equals\"\ncolumn = \"gold\"\nas = \"number\"\n");
+    let service = service(answers, 0.0);
+    service.run(&folder, &[]).exits(0);
+    let counts = || {
+        let export = ["export", "--to", "x.jsonl", "--json", "--force"];
+        [&export[..], &["status", "--json"], &["stats", "--json"]]
+            .map(|command| folder.dset(command).json()["judged_before"]["count"].clone())
+    };
+    assert_eq!(counts(), [0, 0, 0]);
+    // What passes as before is no row of before.
+    let file = folder.read("q.csv");
+    let first = file.find("#### ").unwrap();
+    folder.write("q.csv", format!("{}#### 9{}", &file[..first], &file[first + 5..]));
+    assert_eq!(counts(), [1, 1, 1]);
+    folder.write("q.csv", file[..first].to_owned() + "1 + 1\n" + &file[first..]);
+    assert_eq!(counts(), [0, 0, 0]);
+    folder.write("q.csv", format!("{}#### 9{}", &file[..first], &file[first + 5..]));
+    let said = folder.dset(&["export", "--to", "y.jsonl"]).exits(0);
+    said.tells("1 row was judged when another value stood in `gold` (row 2)");
+    folder.dset(&["check", "--apply"]).exits(3);
+    assert_eq!(counts(), [0, 0, 0]);
+}
+
+#[test]
+fn two_checks_of_one_kind_are_told_apart() {
+    let folder = Folder::with(&questions(3));
+    let service = Service::friendly();
+    let checks = ["--check", "lacks=zzz", "--check", "lacks=.", "--on-fail", "keep"];
+    service.run(&folder, &checks).exits(0);
+    let checked = folder.dset(&[&["check", "--json"][..], &checks[..4]].concat()).json();
+    let stats = folder.dset(&["stats", "--json"]).exits(0).json();
+    for found in [&checked, &stats] {
+        let found = &found["checks"];
+        assert_eq!((&found[0]["check"], &found[0]["passed"]), (&"lacks=zzz".into(), &3.into()));
+        assert_eq!((&found[1]["check"], &found[1]["failed"]), (&"lacks=.".into(), &3.into()));
+    }
+    service.run(&folder, &checks[..4]).exits(3);
+    let failed = folder.dset(&["status", "--json"]).json()["failed_checks"].clone();
+    assert_eq!(failed, serde_json::json!({ "lacks=.": 3 }));
+}
+
+#[test]
 fn a_stricter_check_that_would_ask_is_a_decision() {
     let (folder, answers) = arithmetic(30);
     let service = service(answers, 0.4);

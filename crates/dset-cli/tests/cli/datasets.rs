@@ -233,6 +233,54 @@ fn a_run_that_goes_to_its_end_writes_the_datasets_that_were_wanted() {
 }
 
 #[test]
+fn files_of_other_splits_and_shards_give_way_to_those_of_now() {
+    let (folder, _service) = answered(TOPICS, &[]);
+    let files = |options: &[&str]| {
+        folder.dset(&[&["export", "--to", "s.jsonl"], options].concat()).exits(0);
+        let names = std::fs::read_dir(folder.path(".")).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.filter(|name| name.starts_with("s")).collect();
+        names.sort();
+        names
+    };
+    folder.dset(&["export", "--to", "s-own.jsonl"]).exits(0);
+    let own = "s-own.jsonl";
+    assert_eq!(files(&["--shards", "2"]).len(), 3);
+    assert_eq!(files(&[]), [own, "s.jsonl"]);
+    assert_eq!(files(&["--split", "test=0.5,train=0.5"]), [own, "s-test.jsonl", "s-train.jsonl"]);
+    folder.write("s-test.jsonl", "mine\n");
+    assert_eq!(
+        files(&["--split", "train=0.5,valid=0.5"]),
+        [own, "s-test.jsonl", "s-train.jsonl", "s-valid.jsonl"]
+    );
+}
+
+#[test]
+fn a_run_says_that_rows_are_named_otherwise_than_before() {
+    let (folder, _service) = answered(TOPICS, &[]);
+    let named = folder.dset(&["run"]).exits(0);
+    assert!(!named.err.contains("before: ids"), "{}", named.err);
+    folder.write("q.csv", TOPICS.replacen("id,", "uid,", 1));
+    folder.dset(&["run"]).exits(0).says("they were named by `id` before");
+    folder.write("q.csv", TOPICS.replacen("id,", "name,", 1));
+    folder.dset(&["run", "--id", "name"]).exits(0);
+}
+
+#[test]
+fn a_dataset_of_a_run_says_that_it_has_rows_which_that_run_left_out() {
+    let (folder, _service) = answered(TOPICS, &[]);
+    let books = ["run", "--where", "topic == 'books'", "--to", "books.jsonl"];
+    folder.dset(&books).exits(0).says("of 2 questions in it that the run left out");
+    let object = folder.dset(&["export", "--to", "b.jsonl", "--json"]).exits(0).json();
+    assert_eq!((&object["rows"], &object["not_chosen"]), (&3.into(), &2.into()));
+    let chosen = ["export", "--to", "b.jsonl", "--where", "topic == 'books'", "--json"];
+    assert_eq!(folder.dset(&chosen).exits(0).json()["not_chosen"], 0);
+    folder.dset(&["run"]).exits(0);
+    let object = folder.dset(&["export", "--to", "b.jsonl", "--json"]).exits(0).json();
+    assert_eq!(object["not_chosen"], 0);
+}
+
+#[test]
 fn a_dataset_that_cannot_be_written_at_the_end_is_an_error_before_anything_is_asked() {
     let (folder, service) = (Folder::with(TOPICS), Service::friendly());
     folder.asks(&service);
@@ -407,6 +455,8 @@ fn expressions_choose_and_rank_answers_and_pairs_are_made_of_the_ranks() {
         .tells("6 answers left out beside");
     export("b.jsonl", &["--samples", "best", "--rank", "sample"]).exits(0);
     assert!(lines(&folder.read("b.jsonl")).iter().all(|row| row["sample"] == 2));
+    export("m.jsonl", &["--samples", "best", "--rank", "-sample", "--where", "-1 < 0"]).exits(0);
+    assert!(lines(&folder.read("m.jsonl")).iter().all(|row| row["sample"] == 0));
     export("x.jsonl", &["--samples", "best"]).exits(2).says("--rank");
     export("x.jsonl", &["--layout", "preference"]).exits(2).says("which answers are better");
     export("x.jsonl", &["--where", "levl == 1"]).exits(2).says("Perhaps `level`");

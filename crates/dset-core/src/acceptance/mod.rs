@@ -229,6 +229,20 @@ impl Acceptance {
         all.map(str::to_owned).collect()
     }
 
+    /// Returns the same for people: of a name that several have, each with what it says.
+    #[must_use]
+    pub fn labels(has_schema: bool, declared: &[Declaration]) -> Vec<String> {
+        let mut labels = Acceptance::names(has_schema, declared);
+        let names = labels.clone();
+        let checks = declared.iter().filter(|declaration| declaration.name != SCHEMA);
+        for (at, declaration) in (usize::from(has_schema)..).zip(checks) {
+            if names.iter().filter(|name| **name == names[at]).count() > 1 {
+                labels[at] = declaration.label();
+            }
+        }
+        labels
+    }
+
     /// Returns true if nothing is declared of an answer.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -264,6 +278,15 @@ impl Acceptance {
     #[must_use]
     pub fn depends_on_rows(&self) -> bool {
         self.checks.iter().any(|entry| entry.check.depends_on_row())
+    }
+
+    /// Returns the places of the verdicts that depend so on rows.
+    #[must_use]
+    pub fn judged_by_rows(&self) -> Vec<usize> {
+        let first = usize::from(self.schema.is_some());
+        let checks = self.checks.iter().enumerate();
+        let by_rows = checks.filter(|(_, entry)| entry.check.depends_on_row());
+        by_rows.map(|(at, _)| first + at).collect()
     }
 
     /// Returns what an item expects of its answer, for the checks that depend on that.

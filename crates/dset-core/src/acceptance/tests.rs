@@ -121,6 +121,19 @@ fn its_fingerprint_changes_with_what_is_asked_of_answers_alone() {
 }
 
 #[test]
+fn checks_of_one_name_are_labelled_by_what_they_say() {
+    let declared = json!([
+        {"name": "lacks", "pattern": "bad"},
+        {"name": "schema", "on-fail": "keep"},
+        {"name": "length", "max": 5},
+        {"name": "lacks", "pattern": "ugly", "on": "a.b"},
+    ]);
+    let declared: Vec<Declaration> = serde_json::from_value(declared).unwrap();
+    let labels = Acceptance::labels(true, &declared);
+    assert_eq!(labels, ["schema", "lacks=bad", "length", "lacks=a.b,ugly", "whole"]);
+}
+
+#[test]
 fn verdicts_have_the_names_of_the_declarations_in_their_order() {
     let a = json!({"name": "length", "max": 5});
     let schema = json!({"name": "schema", "on-fail": "keep"});

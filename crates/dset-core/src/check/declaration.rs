@@ -23,6 +23,20 @@ pub struct Declaration {
     pub arguments: Table,
 }
 
+impl Declaration {
+    /// Returns its name with everything that it says: `lacks=ugly`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let on = self.on.iter().cloned();
+        let said = self.arguments.iter().map(|(_, value)| match value.as_str() {
+            Some(text) => text.to_owned(),
+            None => value.to_string(),
+        });
+        let said: Vec<String> = on.chain(said).collect();
+        format!("{}={}", self.name, said.join(","))
+    }
+}
+
 /// What a failed check does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]

@@ -238,6 +238,12 @@ impl Plan {
         self.prints.len() as u64
     }
 
+    /// Returns of each row whether the user wants it asked; nothing where all are.
+    #[must_use]
+    pub fn chosen(&self) -> Vec<bool> {
+        self.left_out.iter().map(|is_left_out| !is_left_out).collect()
+    }
+
     /// Tells whether the user left this row out, with an answer that it lacks.
     #[must_use]
     pub fn lacks_what_was_left_out(&self, row: u32) -> bool {

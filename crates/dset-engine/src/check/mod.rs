@@ -56,9 +56,8 @@ impl Judge {
         self.acceptance.depends_on_rows()
     }
 
-    /// Returns what an item expects of its answer, for the checks that depend on that.
-    pub(crate) fn expected(&self, item: &Item<'_>) -> impl Iterator<Item = String> {
-        self.acceptance.expected(item)
+    pub(crate) fn acceptance(&self) -> &Acceptance {
+        &self.acceptance
     }
 
     /// Tells whether there is anything to judge in an answer: of a whole one nothing but that may be asked.

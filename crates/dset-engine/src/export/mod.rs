@@ -28,11 +28,13 @@ pub use self::container::{CONTAINERS, ContainerKind};
 pub use self::error::ExportError;
 use self::output::{FileRows, Output, SplitFiles};
 use self::prepare::{Moment, Prepared, prepare};
+use self::select::Selection;
 use self::sent::prompt_hash;
 use self::spool::Spool;
 use self::target::Target;
 pub use self::target::is_of_run;
 use crate::store::{AsAsked, Store, open_readonly};
+use crate::view::judged_before::JudgedBefore;
 use crate::view::status::Rows;
 
 /// A dataset that is to be written.
@@ -125,6 +127,10 @@ pub struct Exported {
     /// Answers beside which stands what the last run would send: what was sent for them cannot be made any more,
     /// because columns that it was made of are gone.
     pub sent_unknown: u64,
+    /// Rows whose answers were judged against another value than stands in them now.
+    pub judged_before: JudgedBefore,
+    /// Rows of the input with answers in it that the run left out, by `--where`, a sample and so on.
+    pub not_chosen: u64,
 }
 
 impl Exported {
@@ -240,8 +246,18 @@ pub fn export(
     let has_file = |name: &&str| files.iter().any(|file| file.split.as_deref() == Some(name));
     let names = request.splits.into_iter().flat_map(Splits::names);
     let empty_splits = names.filter(|name| !has_file(name)).map(str::to_owned).collect();
-    let sent_unknown = prepared.selection.sent_unknown;
-    Ok(Some(Exported { files, left_out, with_nul, empty_splits, sent_unknown }))
+    let Selection { sent_unknown, not_chosen, .. } = prepared.selection;
+    let judged_before = prepared.judged_before;
+    let told = Exported {
+        files,
+        left_out,
+        with_nul,
+        empty_splits,
+        sent_unknown,
+        judged_before,
+        not_chosen,
+    };
+    Ok(Some(told))
 }
 
 /// Returns what has no row in a dataset that was made.
@@ -344,6 +360,7 @@ fn each_row(
     let (archive, answers) = (store.as_reader(), std::mem::take(&mut index.answers));
     let (all, mut done) = (index.plan.rows(), 0);
     let states = index.plan.states.clone();
+    let chosen = index.plan.chosen();
     // Of rows that ask the same each is where the first of them is: what is trained on is not tested with.
     let has_duplicates = index.plan.duplicates > 0;
     let mut split_by_prompt = HashMap::new();
@@ -352,7 +369,9 @@ fn each_row(
         if done % PROGRESS_QUESTIONS == 0 {
             progress(done, all);
         }
-        selection.rows_of(&seen, (&answers, &states), archive, |made| {
+        let (mut has_row, row) = (false, done as usize - 1);
+        let result = selection.rows_of(&seen, (&answers, &states), archive, |made| {
+            has_row = true;
             let split = request.splits.map_or(0, |splits| {
                 let own = splits.of(made.id);
                 let mut by_prompt =
@@ -366,7 +385,9 @@ fn each_row(
                 Order::Shuffle(seed) => shuffled(seed, made.id, made.number),
             };
             emit(made.row, key, split, made.cells)
-        })
+        });
+        selection.not_chosen += u64::from(has_row && chosen.get(row) == Some(&false));
+        result
     });
     index.answers = answers;
     result

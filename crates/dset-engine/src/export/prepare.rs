@@ -21,11 +21,13 @@ use crate::run::plan_input::PlannedRow;
 use crate::store::Store;
 use crate::view::browse::reviews_of;
 use crate::view::index::RunIndex;
+use crate::view::judged_before::JudgedBefore;
 
 /// A dataset whose rows can be made.
 pub(super) struct Prepared {
     pub(super) index: RunIndex,
     pub(super) selection: Selection,
+    pub(super) judged_before: JudgedBefore,
     /// Under the names that the user wants.
     pub(super) columns: Vec<Column>,
 }
@@ -79,6 +81,10 @@ pub(super) fn prepare(
     if wants_rank && request.rank.is_none() && !by_checks {
         return Err(ExportError::NoRank);
     }
+    let judged_before = match moment {
+        Moment::Now => index.judged_before(store)?,
+        Moment::BeforeRun => JudgedBefore::default(),
+    };
     let rejected = by_checks.then(|| index.rejected(store)).transpose()?;
     let looked = look(&mut index, layout, request, moment, by_checks)?;
     let names = looked.survey.names().to_vec();
@@ -120,8 +126,9 @@ pub(super) fn prepare(
         sent: SentPrompts::load(store, &index)?,
         left_out: LeftOut::default(),
         sent_unknown: 0,
+        not_chosen: 0,
     };
-    Ok(Prepared { index, selection, columns })
+    Ok(Prepared { index, selection, judged_before, columns })
 }
 
 /// Returns how the values of answers are read that were asked for before there was a schema: as the

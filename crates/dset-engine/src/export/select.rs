@@ -73,6 +73,8 @@ pub(super) struct Selection {
     /// Answers that stand beside what the last run would send, because what was sent for them cannot be made any
     /// more.
     pub(super) sent_unknown: u64,
+    /// Rows of the input with a row, that the run left out.
+    pub(super) not_chosen: u64,
 }
 
 /// An answer that may be written.
@@ -92,10 +94,11 @@ struct Group {
 }
 
 impl Group {
-    /// Puts answers together that were given to the same words, in their order.
-    fn all(candidates: Vec<Candidate>, ranks: Option<&[f64]>) -> Vec<Group> {
+    /// Puts answers together that were given to the same words, in their order; where no row says those, all.
+    fn all(candidates: Vec<Candidate>, ranks: Option<&[f64]>, shows_prompt: bool) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
         for (at, Candidate { row, sent, .. }) in candidates.into_iter().enumerate() {
+            let sent = sent.filter(|_| shows_prompt);
             let known = groups.iter().position(|group| group.sent == sent);
             let known = known.unwrap_or_else(|| {
                 groups.push(Group { sent, rows: Vec::new(), ranks: Vec::new() });
@@ -130,7 +133,7 @@ impl Selection {
     /// Begins again, as nothing was written.
     pub(super) fn restart(&mut self) {
         self.left_out = LeftOut::default();
-        self.sent_unknown = 0;
+        (self.sent_unknown, self.not_chosen) = (0, 0);
         self.written.as_mut().map(HashSet::clear);
     }
 
@@ -175,7 +178,7 @@ impl Selection {
         };
         let hashes: Vec<u128> = rows.iter().map(|one| said(seen, one)).collect();
         let of_unknown = rows.iter().filter(|one| one.is_sent_unknown).count() as u64;
-        let mut groups = Group::all(rows, ranks.as_deref());
+        let mut groups = Group::all(rows, ranks.as_deref(), self.layout.shows_prompt());
         if self.failed {
             groups.push(Group { sent: None, rows: Vec::new(), ranks: Vec::new() });
         }

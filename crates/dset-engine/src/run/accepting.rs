@@ -9,6 +9,7 @@ use dset_core::key::RequestSettings;
 use dset_core::plan::AnswerId;
 use dset_core::run::Planned;
 use dset_core::settings::{JobSpec, Model};
+use dset_core::template::Prompts;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::check::Judge;
@@ -16,6 +17,7 @@ use crate::error::JobError;
 use crate::run::plan_input::try_for_each_planned;
 use crate::run::prepare::Decisions;
 use crate::run::run_plan::{RunPlan, ScannedInput};
+use crate::source::Source;
 use crate::source::items::{Items, Prepared};
 use crate::store::{IdSet, NewVerdicts, Rejudged, Store, StoreError, Write};
 use crate::view::check::JudgedAnswers;
@@ -58,24 +60,10 @@ impl Accepting {
         Ok(Accepting { judge, terms })
     }
 
-    /// Hashes what the rows expect of their answers, and what says which of these are judged by that.
     fn expected(&self, input: &mut ScannedInput, generation: u32) -> Result<String, JobError> {
         let ScannedInput { source, prompts, requests, samples, .. } = input;
-        let mut hash = Xxh3::new();
-        hash.update(&self.terms.fingerprint);
-        hash.update(&generation.to_be_bytes());
-        hash.update(&samples.to_be_bytes());
-        requests.iter().for_each(|request| hash.update(&request.hash()));
-        source.rewind()?;
-        let mut items = Items::new(&mut **source, prompts, &requests[..1]);
-        while let Some(Prepared { item, fingerprints, .. }) = items.next()? {
-            fingerprints.iter().for_each(|fingerprint| hash.update(&fingerprint.0));
-            for expected in self.judge.expected(&item) {
-                hash.update(&expected.len().to_be_bytes());
-                hash.update(expected.as_bytes());
-            }
-        }
-        Ok(format!("{:032x}", hash.digest128()))
+        let asked = (&requests[..], *samples, generation);
+        hash_expected(self.judge.acceptance(), &mut **source, prompts, asked)
     }
 
     /// Judges what is stored and was not judged so far, and records that; and anew what its row decides, which
@@ -192,6 +180,31 @@ impl Accepting {
         let aside = before.into_iter().flatten().map(Write::SetAside);
         aside.chain([Write::Judged { answer, verdicts }])
     }
+}
+
+/// Hashes what the rows expect of their answers, and what says which of these are judged by that: what each model
+/// is asked with, the samples and the generation.
+pub(crate) fn hash_expected(
+    acceptance: &Acceptance,
+    source: &mut dyn Source,
+    prompts: &Prompts,
+    (requests, samples, generation): (&[RequestSettings], u32, u32),
+) -> Result<String, JobError> {
+    let mut hash = Xxh3::new();
+    hash.update(&acceptance.fingerprint());
+    hash.update(&generation.to_be_bytes());
+    hash.update(&samples.to_be_bytes());
+    requests.iter().for_each(|request| hash.update(&request.hash()));
+    source.rewind()?;
+    let mut items = Items::new(source, prompts, &requests[..1]);
+    while let Some(Prepared { item, fingerprints, .. }) = items.next()? {
+        fingerprints.iter().for_each(|fingerprint| hash.update(&fingerprint.0));
+        for expected in acceptance.expected(&item) {
+            hash.update(&expected.len().to_be_bytes());
+            hash.update(expected.as_bytes());
+        }
+    }
+    Ok(format!("{:032x}", hash.digest128()))
 }
 
 /// Returns how many accepted samples are enough, where that is not all of them.

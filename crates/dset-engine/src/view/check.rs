@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use dset_core::acceptance::{Consequence, Outcome, Standing, Verdict};
+use dset_core::acceptance::{Acceptance, Consequence, Outcome, Standing, Verdict};
 use dset_core::item::question::QuestionIndex;
 use dset_core::key::RequestSettings;
 use dset_core::plan::AnswerId;
@@ -55,7 +55,7 @@ pub struct JudgedAnswers {
 /// What one check says of the answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckCount {
-    /// Its name.
+    /// Its name; with what it says, where several have that.
     pub check: String,
     /// So many pass,
     pub passed: u64,
@@ -169,7 +169,7 @@ impl Reading<'_> {
                     };
                     is_accepted |= consequence == Consequence::Accept;
                     standing = terms.standing(consequence, count);
-                    judged.list.iter().for_each(|verdict| report.count(verdict));
+                    judged.list.iter().enumerate().for_each(|(at, verdict)| report.count(at, verdict));
                     let passed =
                         judged.list.iter().all(|verdict| verdict.outcome == Outcome::Passed);
                     verdicts.push((answer, (!passed).then_some(judged.list)));
@@ -204,14 +204,14 @@ impl CheckReport {
         }
     }
 
-    fn count(&mut self, verdict: &Verdict) {
-        let known = self.checks.iter().position(|count| count.check == verdict.check);
-        let at = known.unwrap_or_else(|| {
-            let check = verdict.check.clone();
-            self.checks.push(CheckCount { check, passed: 0, failed: 0, unknown: 0 });
-            self.checks.len() - 1
-        });
-        let count = &mut self.checks[at];
+    fn count(&mut self, at: usize, verdict: &Verdict) {
+        if self.checks.is_empty() {
+            let declared = &self.spec.checks.declared;
+            let labels = Acceptance::labels(self.spec.schema.is_some(), declared);
+            let count = |check| CheckCount { check, passed: 0, failed: 0, unknown: 0 };
+            self.checks = labels.into_iter().map(count).collect();
+        }
+        let Some(count) = self.checks.get_mut(at) else { return };
         match verdict.outcome {
             Outcome::Passed => count.passed += 1,
             Outcome::Failed => count.failed += 1,

@@ -36,7 +36,7 @@ fn of_store(store: &Store, pricing: Pricing<'_>) -> Result<Vec<CheckStats>, Stor
     let Some(terms) = store.terms()? else { return Ok(Vec::new()) };
     let asked = AskedBy::load(store, pricing.providers)?;
     let named = |check| CheckStats { check, ..CheckStats::default() };
-    let mut checks: Vec<CheckStats> = names(store, &terms)?.into_iter().map(named).collect();
+    let mut checks: Vec<CheckStats> = labels(store, &terms)?.into_iter().map(named).collect();
     let mut passed_all = 0;
     store.for_each_judged(store.edition()?, &terms, |judged| {
         let Some(list) = &judged.list else {
@@ -67,15 +67,15 @@ fn of_store(store: &Store, pricing: Pricing<'_>) -> Result<Vec<CheckStats>, Stor
 
 /// Returns the names of the checks of the last run, as far as they are those of these terms: where every answer
 /// passes, no verdict names them.
-fn names(store: &Store, terms: &Terms) -> Result<Vec<String>, StoreError> {
+pub(crate) fn labels(store: &Store, terms: &Terms) -> Result<Vec<String>, StoreError> {
     let checks = store.last_invocation()?.and_then(|call| call.checks);
     let Some(checks) = checks.filter(|_| !terms.are_of_whole_alone()) else {
         return Ok(Vec::new());
     };
     let asked = store.last_requests(store.edition()?)?.map(|(requests, _)| requests);
     let has_schema = asked.iter().flatten().any(|request| request.schema.is_some());
-    let names = Acceptance::names(has_schema, &checks.declared);
-    Ok(if names.len() == terms.on_fail.len() { names } else { Vec::new() })
+    let labels = Acceptance::labels(has_schema, &checks.declared);
+    Ok(if labels.len() == terms.on_fail.len() { labels } else { Vec::new() })
 }
 
 /// Returns the place of a verdict: two checks of one name are told apart by where they stand in the list.

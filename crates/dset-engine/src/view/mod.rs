@@ -8,6 +8,7 @@ pub mod estimate;
 pub mod expenses;
 pub(crate) mod index;
 pub mod inspect;
+pub mod judged_before;
 pub mod prompt_order;
 pub mod search;
 pub mod show;

@@ -12,6 +12,7 @@ use dset_core::settings::JobSpec;
 use crate::error::JobError;
 use crate::store::{FailedAsks, MeasuredAnswer, open_readonly};
 use crate::view::index::{RowsSeen, RunIndex};
+use crate::view::judged_before::JudgedBefore;
 use crate::view::status::EndedCount;
 
 /// Models that are told apart; the answers of any further ones are counted together.
@@ -24,6 +25,8 @@ pub struct Stats {
     pub ledger: Ledger,
     /// Why questions ended without an answer.
     pub failed: Vec<EndedCount>,
+    /// Rows whose answers were judged against another value than they have now.
+    pub judged_before: JudgedBefore,
     /// Questions that are the same request as an earlier one.
     pub duplicates: u64,
     /// Asks that failed, in every run.
@@ -126,6 +129,7 @@ pub fn stats(settings: &JobSpec) -> Result<Option<Stats>, JobError> {
         Ok(Stats {
             ledger,
             failed,
+            judged_before: view.judged_before(store)?,
             duplicates: view.plan.duplicates,
             failed_asks: store.failed_asks()?,
             all,

@@ -25,7 +25,9 @@ use crate::source::bad_row::BadRows;
 use crate::store::{
     FailedAsks, Invocation, OpenRedo, Recent, Session, Store, open_readonly, waiting_answers,
 };
+use crate::view::check_stats::labels;
 use crate::view::index::{RowsSeen, RunIndex};
+use crate::view::judged_before::JudgedBefore;
 
 /// Rows that are named one by one, at most.
 const NAMED_MAX: usize = 5;
@@ -45,6 +47,8 @@ pub struct RunStatus {
     pub failed: Vec<EndedCount>,
     /// How many wanted answers each check keeps from being accepted, by its name.
     pub failed_checks: BTreeMap<String, u64>,
+    /// Rows whose answers were judged against another value than they have now.
+    pub judged_before: JudgedBefore,
     /// Answers among those that failed which a run with these settings does not ask for again: they
     /// were cut by a token limit that is no higher now.
     pub kept: u64,
@@ -191,6 +195,7 @@ pub fn run_status(settings: &JobSpec) -> Result<RunStatus, JobError> {
             left_out: view.input.left_out,
             failed,
             failed_checks: failed_checks(store, &view)?,
+            judged_before: view.judged_before(store)?,
             kept: view.plan.count(Planned::Failed),
             marks: view.source.shape().marks.is_some().then_some(marks),
             outputs: outputs(store, settings)?,
@@ -225,13 +230,16 @@ pub fn run_status(settings: &JobSpec) -> Result<RunStatus, JobError> {
 fn failed_checks(store: &Store, view: &RunIndex) -> Result<BTreeMap<String, u64>, JobError> {
     let mut failed = BTreeMap::new();
     let Some(terms) = store.terms()? else { return Ok(failed) };
+    let labels = labels(store, &terms)?;
     let is_wanted = |at: QuestionIndex| view.plan.states[at as usize] != Planned::LeftOut;
     let wanted = view.plan.not_accepted.iter().filter(|one| is_wanted(one.index));
     for one in wanted.filter(|one| one.tries.count > 0) {
         let verdicts = store.as_reader().verdicts(one.answer, &terms.fingerprint)?;
-        for (verdict, on_fail) in verdicts.unwrap_or_default().into_iter().zip(&terms.on_fail) {
+        let verdicts = verdicts.unwrap_or_default().into_iter().zip(&terms.on_fail);
+        for (at, (verdict, on_fail)) in verdicts.enumerate() {
             if verdict.outcome != Outcome::Passed && *on_fail != OnFail::Keep {
-                *failed.entry(verdict.check).or_default() += 1;
+                let check = labels.get(at).cloned().unwrap_or(verdict.check);
+                *failed.entry(check).or_default() += 1;
             }
         }
     }
@@ -272,6 +280,7 @@ fn nothing_yet(settings: &JobSpec, running: Running) -> Result<RunStatus, JobErr
         left_out: input.scanned.left_out,
         failed: Vec::new(),
         failed_checks: BTreeMap::new(),
+        judged_before: JudgedBefore::default(),
         kept: 0,
         marks: input.source.shape().marks.is_some().then_some(marks),
         outputs: wanted.iter().map(not_begun).collect(),

@@ -15,7 +15,7 @@ use crate::datasets::DatasetArgs;
 use crate::display;
 use crate::display::page::{self, GOOD, Page};
 use crate::display::terminal_variables;
-use crate::display::text::{by, count, of, row_numbers};
+use crate::display::text::{self, by, count, of, row_numbers};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
@@ -149,12 +149,7 @@ fn left_out(left_out: &LeftOut) -> [(&'static str, u64, &'static str, &'static s
         ("duplicates", duplicates, "answer", "left out: in the words of an earlier one"),
         ("other_samples", other_samples, "answer", "left out beside the one that was taken"),
         ("chats", chats, "question", "left out: chats of several turns"),
-        (
-            "one_answer",
-            one_answer,
-            "question",
-            "left out: one answer, and nothing to set it against",
-        ),
+        ("one_answer", one_answer, "question", "left out: no answer to set another against"),
         ("ties", ties, "question", "left out: all answers rank the same"),
         ("gone", gone, "answer", "left out: the question is no longer in the file"),
         (
@@ -208,7 +203,16 @@ pub(super) fn lines(exported: &Exported, said: &DatasetArgs) -> Lines {
             by(number, "stands", "stand"),
         )
     });
+    let not_chosen = Some(exported.not_chosen).filter(|&number| number > 0).map(|number| {
+        format!(
+            "of {} in it that the run left out: answers of earlier runs are written, too (`--where` here says \
+             which)",
+            of(number, "question"),
+        )
+    });
+    let before = text::judged_before(&exported.judged_before);
     let left_out = missing.into_iter().chain(counts).chain(empty).chain(nul).chain(sent);
+    let left_out = left_out.chain(not_chosen).chain(before);
     Lines { files, left_out: left_out.collect() }
 }
 
@@ -229,5 +233,9 @@ pub(crate) fn object(exported: &Exported) -> Value {
         "with_nul": { "count": exported.with_nul.count, "first": exported.with_nul.first },
         "empty_splits": exported.empty_splits,
         "sent_unknown": exported.sent_unknown,
+        "judged_before": {
+            "count": exported.judged_before.rows.count, "first": exported.judged_before.rows.first,
+        },
+        "not_chosen": exported.not_chosen,
     })
 }

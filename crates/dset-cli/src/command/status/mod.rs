@@ -24,7 +24,7 @@ use crate::display;
 use crate::display::hints::advice;
 use crate::display::page::{self, DIM, Page};
 use crate::display::preamble::{BY_SAMPLE, bad_rows, left_out};
-use crate::display::text::{clock, count, of, one_line, span, when, written};
+use crate::display::text::{clock, count, judged_before, of, one_line, span, when, written};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::explain;
@@ -152,6 +152,9 @@ fn show(
         let of = standing.failed_checks.iter();
         let of = of.map(|(check, number)| format!("{check} {}", count(*number)));
         page.pair("failed checks", &of.collect::<Vec<_>>().join(", "));
+    }
+    if let Some(words) = judged_before(&standing.judged_before) {
+        page.pair("judged before", &words);
     }
     term("pending", ledger.pending, "");
     if standing.rescued > 0 {
@@ -442,6 +445,10 @@ fn object(settings: &JobSpec, standing: &RunStatus, money: &Money) -> Value {
         "left_out": standing.left_out.count(),
         "failed": standing.failed,
         "failed_checks": standing.failed_checks,
+        "judged_before": {
+            "count": standing.judged_before.rows.count,
+            "first": standing.judged_before.rows.first,
+        },
         "marks": {
             "marked": marks.marked,
             "waiting": marks.waiting.count,
