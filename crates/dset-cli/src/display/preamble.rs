@@ -65,7 +65,7 @@ pub(super) fn rest(opening: &RunContext<'_>) -> Vec<String> {
     lines.extend(found.id_before.iter().map(|before| {
         let before = one_line(before);
         format!(
-            "they were named by `{before}` before: ids in datasets are others now, and `--split` by them (`--id NAME` \
+            "rows were named by `{before}` before: ids in datasets are others now, and `--split` by them (`--id NAME` \
              names a renamed column)"
         )
     }));

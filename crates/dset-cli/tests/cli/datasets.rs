@@ -261,7 +261,7 @@ fn a_run_says_that_rows_are_named_otherwise_than_before() {
     let named = folder.dset(&["run"]).exits(0);
     assert!(!named.err.contains("before: ids"), "{}", named.err);
     folder.write("q.csv", TOPICS.replacen("id,", "uid,", 1));
-    folder.dset(&["run"]).exits(0).says("they were named by `id` before");
+    folder.dset(&["run"]).exits(0).says("rows were named by `id` before");
     folder.write("q.csv", TOPICS.replacen("id,", "name,", 1));
     folder.dset(&["run", "--id", "name"]).exits(0);
 }

@@ -205,8 +205,8 @@ pub(super) fn lines(exported: &Exported, said: &DatasetArgs) -> Lines {
     });
     let not_chosen = Some(exported.not_chosen).filter(|&number| number > 0).map(|number| {
         format!(
-            "of {} in it that the run left out: answers of earlier runs are written, too (`--where` here says \
-             which)",
+            "of {} in it that the run left out: answers of earlier runs are written, too (`dset export \
+             --where` chooses)",
             of(number, "question"),
         )
     });
