@@ -132,6 +132,21 @@ fn a_failed_ask_is_told_of_the_answer_that_was_asked_for() {
 }
 
 #[test]
+fn failed_asks_are_told_of_their_question_after_its_row_has_moved() {
+    let folder = Folder::with("question\nalpha\nbad beta\ngamma\n");
+    let service = Service::with(&["bad=400"]);
+    service.run(&folder, &["-c", "1"]).exits(3);
+    folder.write("q.csv", "question\nnew\nalpha\nbad beta\ngamma\n");
+    let viewer = Viewer::of(&folder);
+    let asks = |number: u32| {
+        let seen = viewer.get(&format!("questions/{number}"));
+        let of_slot = seen["question"]["answers"][0]["last_ask"]["asks"].as_u64();
+        (seen["attempts"].as_array().unwrap().len(), of_slot)
+    };
+    assert_eq!([1, 2, 3, 4].map(asks), [(0, None), (0, None), (1, Some(1)), (0, None)]);
+}
+
+#[test]
 fn a_rating_and_a_note_that_come_at_once_are_both_kept() {
     let folder = asked();
     let viewer = Viewer::of(&folder);

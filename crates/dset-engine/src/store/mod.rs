@@ -36,7 +36,7 @@ pub(crate) use roles::{
 pub use server_fault::ServerFault;
 pub use sqlite::merge::{Contradiction, Merged};
 pub(crate) use sqlite::{
-    Anew, AnswerFacts, AttemptOfRow, Excerpts, OpenQuestions, Pulse, ReviewKey, Reviews,
+    Anew, AnswerFacts, AttemptOfQuestion, Excerpts, OpenQuestions, Pulse, ReviewKey, Reviews,
     SearchIndex,
 };
 pub use sqlite::{

@@ -54,9 +54,9 @@ pub struct AttemptSummary {
     pub reply: Option<Vec<u8>>,
 }
 
-/// A failed ask of a row.
+/// A failed ask of a question.
 #[derive(Debug)]
-pub(crate) struct AttemptOfRow {
+pub(crate) struct AttemptOfQuestion {
     /// Its number.
     pub(crate) id: i64,
     /// The key of the answer that was asked for.
@@ -69,10 +69,10 @@ pub(crate) struct AttemptOfRow {
 impl AttemptSummary {
     /// Sums up asks, oldest first.
     pub(crate) fn of<'a>(
-        asks: impl DoubleEndedIterator<Item = &'a AttemptOfRow>,
+        asks: impl DoubleEndedIterator<Item = &'a AttemptOfQuestion>,
     ) -> Option<AttemptSummary> {
         let mut asks = asks.rev();
-        let AttemptOfRow { attempt: last, key, .. } = asks.next()?;
+        let AttemptOfQuestion { attempt: last, key, .. } = asks.next()?;
         let (last, key) = (last.clone(), *key);
         Some(AttemptSummary { count: 1 + asks.count() as u64, last, key, reply: None })
     }
@@ -109,16 +109,20 @@ impl Store {
         Ok(tried)
     }
 
-    /// Returns the failed asks of a row of the input, oldest first. In one pass over those of all.
-    pub(crate) fn attempts_at_row(&self, row: u64) -> Result<Vec<AttemptOfRow>, StoreError> {
+    /// Returns the failed asks of the question whose hash begins so, oldest first, wherever in the input it
+    /// stood then. In one pass over those of all.
+    pub(crate) fn attempts_of_question(
+        &self,
+        beginning: [u8; 8],
+    ) -> Result<Vec<AttemptOfQuestion>, StoreError> {
         let sql =
             "SELECT id, body IS NOT NULL, at, seconds, cause, status, message, request_id, key
-                   FROM attempts WHERE row = ?1 ORDER BY id";
+                   FROM attempts WHERE substr(question, 1, 8) = ?1 ORDER BY id";
         let mut statement = self.reader.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([row as i64], |row| {
+        let rows = statement.query_map([&beginning[..]], |row| {
             let attempt = Attempt::from_columns(row, 2)?;
             let (id, has_reply, key) = (row.get(0)?, row.get(1)?, row.get(8)?);
-            Ok(AttemptOfRow { id, key, has_reply, attempt })
+            Ok(AttemptOfQuestion { id, key, has_reply, attempt })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

@@ -48,7 +48,7 @@ pub use crate::store::sqlite::open_readonly::{FailedAsks, IntegrityError, Sessio
 pub(crate) use crate::store::sqlite::rate_history::{RATE_HISTORY_BACK_MS, RateHistory};
 pub use crate::store::sqlite::tokenizer::SnippetPart;
 pub(crate) use crate::store::sqlite::tokenizer::{SearchTerms, Tokenizer};
-pub(crate) use attempts::AttemptOfRow;
+pub(crate) use attempts::AttemptOfQuestion;
 pub use attempts::{Attempt, AttemptSummary};
 pub(crate) use browse::{AnswerFacts, Excerpts, Pulse};
 pub(crate) use calls::StoredCall;

@@ -105,8 +105,7 @@ pub(super) struct Record {
     pub(super) answer: u32,
     /// Those of its answer, or of the last one that was not accepted.
     pub(super) numbers: Numbers,
-    /// The beginning of the key of its answer, which tells asks of one row apart; 0 where nothing else is
-    /// wanted of the row.
+    /// The beginning of the key of its answer, which tells asks of one question apart.
     pub(super) key: u32,
     pub(super) sample: u16,
     pub(super) state: State,
@@ -153,6 +152,8 @@ pub(super) struct Columns {
     pub(super) records: Vec<Record>,
     /// The number of each row as a spreadsheet counts.
     pub(super) row_numbers: Vec<u32>,
+    /// The beginning of the hash that each row's question is known by in the store.
+    pub(super) questions: Vec<[u8; 8]>,
     pub(super) causes: Names,
     pub(super) checks: Names,
     pub(super) models: Names,

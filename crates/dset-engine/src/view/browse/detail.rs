@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::columns::{Record, State};
 use super::{BrowseError, Browser, Filter};
-use crate::store::{AttemptOfRow, Store};
+use crate::store::{AttemptOfQuestion, AttemptSummary, Store};
 use crate::view::browse::load::{Loaded, beginning};
 use crate::view::show::{ShownQuestion, ShownSlot, ShownTry, SlotOutcome, object, tries};
 use dset_core::plan::ledger::Fault;
@@ -32,9 +32,20 @@ pub struct Detail {
     pub revision: u64,
 }
 
-/// Tells whether an ask was for a record among those of its row.
-fn is_for(record: &Record, of_row: &[Record], ask: &AttemptOfRow) -> bool {
-    of_row.len() == 1 || record.key == beginning(&ask.key)
+/// Tells whether an ask of its question was for a record.
+fn is_for(record: &Record, ask: &AttemptOfQuestion) -> bool {
+    record.key == beginning(&ask.key)
+}
+
+/// Sums up the failed asks for a record that ended for a cause; those under other settings, where it ended
+/// before these were decided.
+fn tried(record: &Record, cause: &str, attempts: &[AttemptOfQuestion]) -> Option<AttemptSummary> {
+    let own = AttemptSummary::of(attempts.iter().filter(|one| is_for(record, one)));
+    own.or_else(|| {
+        let fits = |one: &&AttemptOfQuestion| !cause.is_empty() && one.attempt.cause == cause;
+        let last = attempts.iter().rev().find(fits)?;
+        AttemptSummary::of(attempts.iter().filter(|one| one.key == last.key))
+    })
 }
 
 /// Returns the first place of a row in an order of records, and the rows before and behind it. A row
@@ -71,8 +82,7 @@ impl Browser {
             let order = self.order(store, loaded, filter)?;
             let (place, previous, next) =
                 way(&order, row, loaded.columns.row_numbers.len(), |at| records[at as usize].row);
-            let attempts =
-                store.attempts_at_row(loaded.columns.row_numbers[row as usize].into())?;
+            let attempts = store.attempts_of_question(loaded.columns.questions[row as usize])?;
             let question = self.question(store, loaded, row, &attempts)?;
             let columns = &loaded.columns;
             let of_row = &records[columns.of_row(row)];
@@ -80,7 +90,7 @@ impl Browser {
                 let mut object = object::attempt(&one.attempt);
                 object["id"] = json!(one.id);
                 object["has_reply"] = json!(one.has_reply);
-                let of = of_row.iter().find(|record| is_for(record, of_row, one));
+                let of = of_row.iter().find(|record| is_for(record, one));
                 object["model"] = json!(of.and_then(|of| columns.models.name(of.model)));
                 object["sample"] = json!(of.map(|of| of.sample));
                 object
@@ -102,7 +112,7 @@ impl Browser {
         store: &Store,
         loaded: &Loaded,
         row: u32,
-        attempts: &[AttemptOfRow],
+        attempts: &[AttemptOfQuestion],
     ) -> Result<Value, BrowseError> {
         let columns = &loaded.columns;
         let number: u64 = columns.row_numbers[row as usize].into();
@@ -114,9 +124,7 @@ impl Browser {
         for place in columns.of_row(row) {
             let record = &columns.records[place];
             let cause = columns.causes.name(record.cause).unwrap_or_default().to_owned();
-            let of_row = &columns.records[columns.of_row(row)];
-            let own = || attempts.iter().filter(|one| is_for(record, of_row, one));
-            let tried = || crate::store::AttemptSummary::of(own());
+            let tried = tried(record, &cause, attempts);
             let outcome = match record.state {
                 State::Answered => {
                     let answer = store.as_reader().row_at(record.answer.into(), Some(number))?;
@@ -125,15 +133,11 @@ impl Browser {
                 }
                 State::Presumed => SlotOutcome::Presumed,
                 State::Rejected => {
-                    SlotOutcome::Failed { end: Some((Fault::Rejected, cause)), tried: tried() }
+                    SlotOutcome::Failed { end: Some((Fault::Rejected, cause)), tried }
                 }
-                State::GaveUp if cause.is_empty() => {
-                    SlotOutcome::Failed { end: None, tried: tried() }
-                }
-                State::GaveUp => {
-                    SlotOutcome::Failed { end: Some((Fault::GaveUp, cause)), tried: tried() }
-                }
-                State::Pending | State::LeftOut => SlotOutcome::Pending { tried: tried() },
+                State::GaveUp if cause.is_empty() => SlotOutcome::Failed { end: None, tried },
+                State::GaveUp => SlotOutcome::Failed { end: Some((Fault::GaveUp, cause)), tried },
+                State::Pending | State::LeftOut => SlotOutcome::Pending { tried },
             };
             let model = columns.models.name(record.model).map(str::to_owned);
             let sample = record.sample.into();

@@ -63,16 +63,15 @@ impl Loaded {
         view.for_each_row(|plan, seen| {
             let row = columns.row_numbers.len() as u32;
             columns.row_numbers.push(seen.row_number() as u32);
+            columns.questions.push(first_eight(&seen.id.hash()));
             let (wanted, mut is_open) = (plan.wanted(), false);
             for at in seen.entries.clone() {
                 let answer = answers[at as usize].unwrap_or(0);
                 let sample = wanted.sample(at).min(u32::from(u16::MAX)) as u16;
-                let mut key = || {
-                    let hasher = &mut hashers[usize::from(wanted.model(at))];
-                    plan.key(at, hasher.fingerprint_of_item(seen.item, seen.rendered))
-                };
+                let hasher = &mut hashers[usize::from(wanted.model(at))];
+                let key = plan.key(at, hasher.fingerprint_of_item(seen.item, seen.rendered));
                 let mut record = Record {
-                    key: if seen.entries.len() > 1 { beginning(&key().0) } else { 0 },
+                    key: beginning(&key.0),
                     sample,
                     model: models[usize::from(wanted.model(at))],
                     ..Record::of(row, answer)
@@ -235,6 +234,10 @@ impl Loaded {
 /// Returns the beginning of a key.
 pub(super) fn beginning(key: &[u8; 16]) -> u32 {
     u32::from_be_bytes([key[0], key[1], key[2], key[3]])
+}
+
+fn first_eight(hash: &[u8; 16]) -> [u8; 8] {
+    hash[..8].try_into().expect("eight of sixteen bytes")
 }
 
 fn has_checks(terms: Option<&Terms>) -> bool {
