@@ -2,5 +2,5 @@
 // one part.
 import { browser } from './browser.mjs';
 
-for (const part of process.env.ONLY?.split(',') ?? ['list', 'records', 'tabs', 'pages', 'columns', 'hostile', 'guard', 'looks', 'files', 'live']) await import('./' + part + '.mjs');
+for (const part of process.env.ONLY?.split(',') ?? ['list', 'records', 'tabs', 'pages', 'sent', 'columns', 'hostile', 'guard', 'looks', 'files', 'live']) await import('./' + part + '.mjs');
 await browser.close();

@@ -72,6 +72,7 @@ export function health(main) {
           term((overview?.models.length ?? 1) * (overview?.samples ?? 1) > 1 ? 'answers wanted' : 'questions', ledger.questions), term('answered', ledger.answered, 'good'),
           ledger.presumed ? term('taken as answered', ledger.presumed) : null,
           term('rejected', ledger.rejected, ledger.rejected ? 'bad' : ''), term('gave up', ledger.gave_up, ledger.gave_up ? 'bad' : ''), term('pending', ledger.pending)),
+        overview?.bad_rows > 0 && h('p', { class: 'bad-words' }, plural(overview.bad_rows, 'row') + (overview.bad_rows === 1 ? ' is' : ' are') + ' left out that cannot be asked' + (overview.first_bad_row ? '; the first, ' + overview.first_bad_row : '') + '.'),
         h('p', { class: 'quiet' }, balances ? 'The first is the sum of the others: it balances.' : 'The first is NOT the sum of the others.')),
       h('section', { class: 'card' }, h('h2', {}, 'Money and tokens'),
         h('table', { class: 'plain' }, h('tbody', {}, [

@@ -6,6 +6,8 @@ import { atRest, bytes, count, dollars, fill, h, keep, plural, say, seconds, sta
 import { differences } from './diff.js';
 import { raw, rendered } from './text.js';
 
+const ROLES = { system: 'System', user: 'User', assistant: 'Assistant' };
+
 export function record(main) {
   let seen = null, seenAt = null, asked = null, arrived = null, saving = Promise.resolve(), unsaved = 0, again = false, isReading = false, isStale = false;
   const page = h('article', { class: 'record' }, h('p', { class: 'quiet' }, 'Reading…'));
@@ -46,13 +48,13 @@ export function record(main) {
     }
   }
 
-  const texts = one => JSON.stringify([one.question, one.attempts]);
+  const texts = one => JSON.stringify([one.question, one.request, one.attempts]);
 
   /** Draws what differs from what is shown, but not under somebody who writes. */
   function take(found, at) {
     if (seen && seenAt === at) {
       if (texts(found) === texts(seen)) {
-        seen = { ...found, question: seen.question, attempts: seen.attempts };
+        seen = { ...found, question: seen.question, request: seen.request, attempts: seen.attempts };
         drawWays();
         return;
       }
@@ -101,16 +103,18 @@ export function record(main) {
 
   /** Draws all; of the same record what was open stays open, and the focus where it was. */
   function draw() {
-    const { question, attempts } = seen;
+    const { question, request, attempts } = seen;
     const several = question.answers.length > 1, isSame = shownAt === seenAt;
     const focusable = () => [...page.querySelectorAll('a, button, input, textarea, summary, h1, .answers > .card')];
     const named = one => one.closest('.card')?.getAttribute('aria-label') + ' ' + (one.name || one.title || one.tagName + one.textContent.trim()) + (one.value ?? '');
     const focused = isSame && page.contains(document.activeElement) && named(document.activeElement);
-    const open = isSame ? [...page.querySelectorAll('details')].filter(one => one.open).map(one => named(one.firstChild)) : [];
+    const opened = new Map(isSame ? [...page.querySelectorAll('details')].map(one => [named(one.firstChild), one.open]) : []);
     shownAt = seenAt;
     drawWays();
     fill(page, ways,
       h('h1', { class: 'question', dir: 'auto', tabindex: '0' }, visible(question.text)),
+      isMore(request) && sent(question.answers.some(one => 'request' in one) ? 'What the last run sends' : 'What was sent', request),
+      request === null && h('p', { class: 'quiet' }, 'What was sent cannot be shown: the input is no longer what was asked.'),
       h('div', { class: 'answers' }, question.answers.map(answerCard)),
       attempts.length > 0 && h('section', { class: 'stack' }, h('div', { class: 'card' },
         h('h2', {}, 'Asks that failed'),
@@ -120,8 +124,29 @@ export function record(main) {
             h('td', { class: 'short' }, time(attempt.at)), several && h('td', {}, [attempt.model, attempt.sample ? 'sample ' + attempt.sample : null].filter(Boolean).join(' · ')), h('td', {}, attempt.cause), h('td', { class: 'short' }, attempt.status ?? 'no reply'),
             h('td', { class: 'number' }, seconds(attempt.seconds)), h('td', {}, visible(attempt.message)),
             h('td', {}, attempt.has_reply && h('a', { href: api.replyUrl(attempt.id), download: 'reply-' + attempt.id + '.txt' }, 'Reply'))))))))));
-    for (const one of page.querySelectorAll('details')) one.open ||= open.includes(named(one.firstChild));
+    for (const one of page.querySelectorAll('details')) one.open = opened.get(named(one.firstChild)) ?? one.open;
     if (focused) focusable().find(one => named(one) === focused)?.focus({ preventScroll: true });
+  }
+
+  /** Whether more was sent than the question that is shown, or something else. */
+  function isMore(request) {
+    return request && (request.system || request.params || request.turns.length > 1 || request.turns[0].text.trim() !== seen.question.text);
+  }
+
+  /** What was sent, part by part; open where the question is the end of a chat. */
+  function sent(title, { system, turns, params }) {
+    const of = [system && 'a system prompt', turns.length > 1 ? plural(turns.length, 'turn') : 'a message', params && 'fields of its own'].filter(Boolean);
+    const part = (words, text) => h('section', {}, h('h3', {}, words), raw(text));
+    return h('details', { class: 'sent', open: turns.length > 1 }, h('summary', {}, title + ': ' + of.join(', ')),
+      h('div', { class: 'inside' }, system && part('System prompt', system), turns.map(turn => part(ROLES[turn.role] ?? turn.role, turn.text)),
+        params && part('Fields of the request that its row has', JSON.stringify(params, null, 1))));
+  }
+
+  /** What an answer is an answer to, where the last run sends something else. */
+  function sentFor(answer) {
+    if (!('request' in answer)) return null;
+    return answer.request ? sent('Sent for this answer', answer.request)
+      : h('p', { class: 'bad-words' }, 'This answers something else than the last run sends, which cannot be made of the input any more.');
   }
 
   function fact(words, value) {
@@ -142,6 +167,7 @@ export function record(main) {
         fact('tokens', count(known.output_tokens)), fact('of them thinking', count(known.reasoning_tokens || null)), fact('sent', count(known.input_tokens)),
         fact('s', seconds(known.seconds)), fact('', dollars(answer.cost)), known.attempts > 1 ? fact('asks', count(known.attempts)) : null,
         fact('', known.finish_reason), fact('', time(answer.answered_at))),
+      sentFor(answer),
       known.at_token_limit && h('p', { class: 'bad-words' }, 'Exactly as long as the token limit: perhaps cut.'),
       answer.reasoning.trim() && h('details', {}, h('summary', {}, 'Reasoning, ' + plural(answer.reasoning_length ?? Array.from(answer.reasoning).length, 'character')),
         h('div', { class: 'inside' }, raw(answer.reasoning))),

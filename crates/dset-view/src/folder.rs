@@ -232,7 +232,7 @@ impl Writer<'_> {
                 }
             }
         }
-        Ok(json!({ "question": detail.question, "attempts": attempts }))
+        Ok(json!({ "question": detail.question, "request": detail.request, "attempts": attempts }))
     }
 }
 

@@ -147,6 +147,55 @@ fn failed_asks_are_told_of_their_question_after_its_row_has_moved() {
 }
 
 #[test]
+fn a_record_says_what_was_sent_and_how_many_rows_were_left_out() {
+    let folder = Folder::new();
+    let turn = |role: &str, content: &str| json!({ "role": role, "content": content });
+    let chat = |turns: &[Value]| json!({ "messages": turns }).to_string() + "\n";
+    let first = [turn("system", "Be brief."), turn("user", "one"), turn("assistant", "1")];
+    let picture = json!({ "role": "user", "content": [{ "type": "image_url", "image_url": { "url": "x" } }] });
+    folder
+        .write("q.jsonl", chat(&[&first[..], &[turn("user", "two")]].concat()) + &chat(&[picture]));
+    let service = Service::friendly();
+    service.run(&folder, &["q.jsonl", "--on-bad-row", "skip"]).exits(0);
+    let viewer = Viewer::of(&folder);
+    let sent = viewer.get("questions/1")["request"].clone();
+    assert_eq!(sent["system"], "Be brief.");
+    let said = |role: &str, text: &str| json!({ "role": role, "text": text });
+    assert_eq!(
+        sent["turns"],
+        json!([said("user", "one"), said("assistant", "1"), said("user", "two")])
+    );
+    let overview = viewer.get("overview");
+    assert_eq!(overview["bad_rows"], 1);
+    let first = overview["first_bad_row"].as_str().unwrap();
+    assert!(first.starts_with("line 2: turn 1 of the chat"), "{first}");
+}
+
+#[test]
+fn an_answer_to_another_prompt_than_the_last_run_sends_has_its_own() {
+    let folder = Folder::with(&questions(500));
+    let service = Service::friendly();
+    service.run(&folder, &["--system", "Old."]).exits(0);
+    folder.write("q.csv", questions(600));
+    service.run(&folder, &["--system", "New.", "--continue"]).exits(0);
+    let viewer = Viewer::of(&folder);
+    let sent = |number: u32| {
+        let seen = viewer.get(&format!("questions/{number}"));
+        let of = |request: &Value| request["system"].as_str().map(str::to_owned);
+        let last = seen["request"]["turns"][0]["text"].clone();
+        assert_eq!(last, seen["question"]["text"]);
+        (of(&seen["request"]), of(&seen["question"]["answers"][0]["request"]))
+    };
+    let (new, old) = (Some("New.".to_owned()), Some("Old.".to_owned()));
+    for number in [480, 481, 481, 3] {
+        assert_eq!(sent(number), (new.clone(), old.clone()));
+    }
+    assert_eq!(sent(600), (new, None));
+    folder.write("q.csv", questions(600).replace("status\n", "status\nanother,\n"));
+    assert!(viewer.get("questions/480")["request"].is_null(), "nothing of another row is told");
+}
+
+#[test]
 fn a_rating_and_a_note_that_come_at_once_are_both_kept() {
     let folder = asked();
     let viewer = Viewer::of(&folder);

@@ -14,7 +14,6 @@ use dset_core::settings::JobSpec;
 
 use super::error::ExportError;
 use super::select::{Named, Selection, count_missing};
-use super::sent::SentPrompts;
 use super::{ExportRequest, LeftOut, Samples};
 use crate::error::JobError;
 use crate::run::plan_input::PlannedRow;
@@ -22,6 +21,7 @@ use crate::store::Store;
 use crate::view::browse::reviews_of;
 use crate::view::index::RunIndex;
 use crate::view::judged_before::JudgedBefore;
+use crate::view::sent::SentPrompts;
 
 /// A dataset whose rows can be made.
 pub(super) struct Prepared {
@@ -123,7 +123,7 @@ pub(super) fn prepare(
         failed: request.failed,
         reviews: reviews_of(store, request.reviews_in.unwrap_or(&spec.output))?,
         written: request.dedup.then(HashSet::new),
-        sent: SentPrompts::load(store, &index)?,
+        sent: SentPrompts::load(store, &index, &[])?,
         left_out: LeftOut::default(),
         sent_unknown: 0,
         not_chosen: 0,

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use dset_core::acceptance::Outcome;
 use dset_core::answer::ValueReading;
 use dset_core::answer::row::{Review, Row};
+use dset_core::item::Item;
 use dset_core::item::question::QuestionIndex;
 use dset_core::layout::expression::{Answered, Expression, ExpressionError};
 use dset_core::layout::survey::Kept;
@@ -15,10 +16,10 @@ use dset_core::template::Rendered;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::error::ExportError;
-use super::sent::{Sent, SentPrompts, prompt_hash};
 use super::{LeftOut, Samples};
 use crate::run::plan_input::PlannedRow;
 use crate::store::Archive;
+use crate::view::sent::{Sent, SentPrompts};
 
 /// An expression, with what errors say of it.
 pub(super) struct Named {
@@ -349,5 +350,23 @@ fn said(seen: &PlannedRow<'_>, candidate: &Candidate) -> u128 {
     let mut hash = Xxh3::new();
     hash.update(&prompt_hash(seen.item, sent).to_le_bytes());
     hash.update(candidate.row.answer.trim().as_bytes());
+    hash.digest128()
+}
+
+/// Hashes what is sent of an item.
+pub(super) fn prompt_hash(item: &Item<'_>, sent: &Rendered<'_>) -> u128 {
+    let mut hash = Xxh3::new();
+    let mut add = |text: &str| {
+        hash.update(&(text.len() as u64).to_le_bytes());
+        hash.update(text.as_bytes());
+    };
+    add(sent.system.as_deref().unwrap_or_default());
+    match item.turns {
+        None => add(sent.user.trim()),
+        Some(turns) => turns.iter().for_each(|turn| {
+            add(turn.role.name());
+            add(&turn.text);
+        }),
+    }
     hash.digest128()
 }

@@ -18,7 +18,7 @@ use crate::run::choice::{Chooser, LeftOut};
 use crate::run::ids::IdFinder;
 use crate::source::bad_row::BadRows;
 use crate::source::items::{ItemError, Items, Prepared};
-use crate::source::{Source, SourceError};
+use crate::source::{Cursor, Source, SourceError};
 
 /// What one pass over the input gives.
 pub(crate) struct PlannedInput {
@@ -116,6 +116,8 @@ pub(crate) struct PlannedRow<'a> {
     /// What is sent for it.
     pub(crate) rendered: &'a Rendered<'a>,
     pub(crate) id: QuestionId,
+    /// From where it, and perhaps some before it, can be read without what stands before.
+    pub(crate) start: Option<Cursor>,
     /// Its entries in the plan.
     pub(crate) entries: Range<QuestionIndex>,
 }
@@ -153,9 +155,13 @@ pub(crate) fn try_for_each_planned<E: From<JobError>>(
     source.rewind().map_err(JobError::from)?;
     let mut items = Items::new(source, prompts, std::slice::from_ref(request));
     let mut index: u32 = 0;
-    while let Some(Prepared { item, rendered, fingerprints, .. }) =
-        items.next().map_err(JobError::from)?
-    {
+    loop {
+        let (_, start) = items.progress();
+        let Some(Prepared { item, rendered, fingerprints, .. }) =
+            items.next().map_err(JobError::from)?
+        else {
+            break;
+        };
         let Some(rendered) = &rendered else { continue };
         if !plan.fits(index, fingerprints[0]) {
             return Err(JobError::InputChanged.into());
@@ -163,6 +169,7 @@ pub(crate) fn try_for_each_planned<E: From<JobError>>(
         each(PlannedRow {
             item: &item,
             rendered,
+            start,
             id: plan.id(index, item.text_hash()),
             entries: plan.wanted().entries_of_row(index),
         })?;

@@ -11,6 +11,7 @@ pub mod inspect;
 pub mod judged_before;
 pub mod prompt_order;
 pub mod search;
+pub(crate) mod sent;
 pub mod show;
 pub mod stats;
 pub mod status;

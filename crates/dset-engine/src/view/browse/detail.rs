@@ -3,14 +3,16 @@
 use serde_json::{Value, json};
 
 use super::columns::{Record, State};
+use super::requests::RowOfInput;
 use super::{BrowseError, Browser, Filter};
 use crate::store::{AttemptOfQuestion, AttemptSummary, Store};
 use crate::view::browse::load::{Loaded, beginning};
 use crate::view::show::{ShownQuestion, ShownSlot, ShownTry, SlotOutcome, object, tries};
+use dset_core::plan::AnswerId;
 use dset_core::plan::ledger::Fault;
 
 /// Characters of a text that are sent with a question; the whole of it is a call of its own.
-const TEXT_CHARS_MAX: usize = 1_000_000;
+pub(super) const TEXT_CHARS_MAX: usize = 1_000_000;
 
 /// One question, as `dset show --json` says it, with what a viewer needs beside it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -18,6 +20,10 @@ pub struct Detail {
     /// The question, with `answer` (the number in the store), `rating` and `note` at each of its
     /// answers.
     pub question: Value,
+    /// What the last run sends for it: `system`, `turns` and the row's own `params`; absent where the input is
+    /// no longer what was asked. An answer to something else has it in a `request` of its own, null where that
+    /// cannot be made any more.
+    pub request: Option<Value>,
     /// The asks that failed, oldest first.
     pub attempts: Vec<Value>,
     /// The question before this among those that the filter lets through.
@@ -83,7 +89,8 @@ impl Browser {
             let (place, previous, next) =
                 way(&order, row, loaded.columns.row_numbers.len(), |at| records[at as usize].row);
             let attempts = store.attempts_of_question(loaded.columns.questions[row as usize])?;
-            let question = self.question(store, loaded, row, &attempts)?;
+            let mut question = self.question(store, loaded, row, &attempts)?;
+            let request = add_requests(loaded, row, &mut question);
             let columns = &loaded.columns;
             let of_row = &records[columns.of_row(row)];
             let attempts = attempts.iter().map(|one| {
@@ -97,6 +104,7 @@ impl Browser {
             });
             Ok(Detail {
                 question,
+                request,
                 attempts: attempts.collect(),
                 previous: previous.map(|row| u64::from(row) + 1),
                 next: next.map(|row| u64::from(row) + 1),
@@ -205,6 +213,22 @@ fn of_record(
         return Ok(Vec::new());
     };
     Ok(tries(store, &key, row, accepted)?)
+}
+
+/// Says at each answer what was sent for it where that is not what the last run sends, which is returned.
+fn add_requests(loaded: &Loaded, row: u32, question: &mut Value) -> Option<Value> {
+    let columns = &loaded.columns;
+    let records = &columns.records[columns.of_row(row)];
+    let answers: Vec<AnswerId> = records.iter().map(|record| record.answer.into()).collect();
+    let number = columns.row_numbers[row as usize].into();
+    let text = question["text"].as_str().unwrap_or_default();
+    let sent = loaded.sent.of(RowOfInput { row, number, question: text.trim() }, &answers)?;
+    for (id, answer) in answers.iter().zip(question["answers"].as_array_mut()?) {
+        if let Some(other) = sent.others.get(id) {
+            answer["request"] = json!(other);
+        }
+    }
+    Some(sent.now)
 }
 
 /// Cuts a text that no page shows whole, and says how long it was.

@@ -13,10 +13,13 @@ use dset_core::run::Planned;
 use dset_core::settings::JobSpec;
 
 use super::columns::{Columns, Numbers, Record, State, UNKNOWN};
+use super::requests::{Requests, Starts};
 use crate::error::JobError;
+use crate::source::bad_row::BadRows;
 use crate::store::{AnswerFacts, OpenQuestions, Pulse, Store, StoreError, StoredCall};
 use crate::view::expenses::{AskedBy, Pricing};
 use crate::view::index::RunIndex;
+use crate::view::sent::SentPrompts;
 
 /// The records, and what tells whether they are the latest.
 #[derive(Debug)]
@@ -29,6 +32,10 @@ pub(super) struct Loaded {
     pub(super) samples: u32,
     /// By the place of its record, the last answer of those that has none which is accepted.
     pub(super) not_accepted: HashMap<u32, AnswerId>,
+    /// What was sent for its answers.
+    pub(super) sent: Requests,
+    /// Rows that are left out because they cannot be asked.
+    pub(super) bad_rows: BadRows,
     /// Answers are held against more than that they are whole.
     pub(super) has_checks: bool,
     /// Counted up whenever something in the columns has changed.
@@ -46,7 +53,8 @@ impl Loaded {
         let pulse = store.pulse()?;
         let mut view = RunIndex::load_chosen(store, settings)?;
         let beside = view.other_answers()?;
-        let mut columns = Columns::default();
+        let sent = SentPrompts::load(store, &view, &beside)?;
+        let (mut columns, mut starts) = (Columns::default(), Starts::default());
         let open = OpenQuestions::new()?;
         let names: Vec<String> =
             view.requests.iter().map(|request| request.model.clone()).collect();
@@ -62,6 +70,7 @@ impl Loaded {
             view.requests.iter().map(RequestSettings::request_hasher).collect();
         view.for_each_row(|plan, seen| {
             let row = columns.row_numbers.len() as u32;
+            starts.note(row, &seen);
             columns.row_numbers.push(seen.row_number() as u32);
             columns.questions.push(first_eight(&seen.id.hash()));
             let (wanted, mut is_open) = (plan.wanted(), false);
@@ -113,6 +122,8 @@ impl Loaded {
             samples: view.plan.wanted().samples(),
             requests: view.requests,
             not_accepted,
+            sent: Requests::new(view.source, view.prompts, sent, starts),
+            bad_rows: view.input.bad_rows,
             has_checks,
             revision: 1,
             last: 0,

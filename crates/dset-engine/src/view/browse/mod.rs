@@ -14,6 +14,7 @@ mod filter;
 mod lines;
 mod load;
 mod page;
+mod requests;
 mod review;
 mod words;
 
@@ -40,6 +41,8 @@ pub(crate) use self::review::reviews_of;
 use self::words::Found;
 pub(crate) use self::words::answers_with;
 use crate::os::files::try_to_write;
+use crate::source::bad_row::BadRow;
+use crate::source::place_words;
 use crate::store::{Store, open_readonly};
 use crate::view::expenses::Pricing;
 
@@ -123,10 +126,19 @@ pub struct Overview {
     pub models: Vec<String>,
     /// How many answers each gives.
     pub samples: u32,
+    /// Rows of the input that are left out because they cannot be asked.
+    pub bad_rows: u64,
+    /// The first of them, and why.
+    pub first_bad_row: Option<String>,
     /// Changes with whatever is shown.
     pub revision: u64,
     /// Answers whose words are indexed, and answers that there are.
     pub indexed: (u64, u64),
+}
+
+fn bad_row_words(bad: &BadRow) -> String {
+    let file = bad.file.as_ref().map(|file| format!("{}, ", file.display())).unwrap_or_default();
+    format!("{file}{}: {}", place_words(bad.place), bad.problem)
 }
 
 impl Browser {
@@ -172,6 +184,8 @@ impl Browser {
                 failed: count(&[State::Rejected, State::GaveUp]),
                 models: loaded.requests.iter().map(|request| request.model.clone()).collect(),
                 samples: loaded.samples,
+                bad_rows: loaded.bad_rows.count,
+                first_bad_row: loaded.bad_rows.first.first().map(bad_row_words),
                 revision: loaded.revision,
                 indexed: (self.indexed(store)?, loaded.pulse.answers as u64),
             })

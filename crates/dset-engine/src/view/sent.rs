@@ -7,14 +7,13 @@ use dset_core::item::Item;
 use dset_core::key::RequestSettings;
 use dset_core::plan::AnswerId;
 use dset_core::template::{Prompts, Rendered};
-use xxhash_rust::xxh3::Xxh3;
 
 use crate::store::{Store, StoreError};
 use crate::view::index::RunIndex;
 
 /// Answers of a run that other settings bought than its own, and what was sent by these.
 #[derive(Debug, Default)]
-pub(super) struct SentPrompts {
+pub(crate) struct SentPrompts {
     others: Vec<OtherSettings>,
     /// Which of them an answer was bought with that was asked for in other words.
     by_answer: HashMap<AnswerId, usize>,
@@ -28,7 +27,7 @@ struct OtherSettings {
 }
 
 /// What was sent for an answer.
-pub(super) enum Sent {
+pub(crate) enum Sent {
     /// What the last run sends for its row.
     AsNow,
     /// Something else.
@@ -38,8 +37,13 @@ pub(super) enum Sent {
 }
 
 impl SentPrompts {
-    /// Reads which answers of a run have other settings, and binds their prompts to the input.
-    pub(super) fn load(store: &Store, index: &RunIndex) -> Result<SentPrompts, StoreError> {
+    /// Reads which answers of a run, and of those beside them, have other settings, and binds their prompts to
+    /// the input.
+    pub(crate) fn load(
+        store: &Store,
+        index: &RunIndex,
+        beside: &[(u32, AnswerId)],
+    ) -> Result<SentPrompts, StoreError> {
         let mut sent = SentPrompts::default();
         let Some(now) = index.requests.first() else { return Ok(sent) };
         let others = store.settings_texts()?.into_iter().filter_map(|(id, text)| {
@@ -55,6 +59,7 @@ impl SentPrompts {
             }
             if counted.is_empty() {
                 counted.extend(index.answers.iter().copied().flatten());
+                counted.extend(beside.iter().map(|(_, answer)| *answer));
             }
             answers.retain(|answer| counted.contains(answer));
             if answers.is_empty() {
@@ -74,7 +79,7 @@ impl SentPrompts {
     }
 
     /// Returns what was sent of this item for an answer; `now` is what is sent of it now.
-    pub(super) fn of(&self, answer: AnswerId, item: &Item<'_>, now: &Rendered<'_>) -> Sent {
+    pub(crate) fn of(&self, answer: AnswerId, item: &Item<'_>, now: &Rendered<'_>) -> Sent {
         let Some(at) = self.by_answer.get(&answer) else { return Sent::AsNow };
         let rendered = self.others[*at].prompts.as_ref().map(|prompts| prompts.render(item));
         match rendered {
@@ -85,25 +90,7 @@ impl SentPrompts {
     }
 
     /// Returns the other settings that answers were bought with.
-    pub(super) fn other_requests(&self) -> impl Iterator<Item = &RequestSettings> {
+    pub(crate) fn other_requests(&self) -> impl Iterator<Item = &RequestSettings> {
         self.others.iter().map(|other| &other.request)
     }
-}
-
-/// Hashes what is sent of an item.
-pub(super) fn prompt_hash(item: &Item<'_>, sent: &Rendered<'_>) -> u128 {
-    let mut hash = Xxh3::new();
-    let mut add = |text: &str| {
-        hash.update(&(text.len() as u64).to_le_bytes());
-        hash.update(text.as_bytes());
-    };
-    add(sent.system.as_deref().unwrap_or_default());
-    match item.turns {
-        None => add(sent.user.trim()),
-        Some(turns) => turns.iter().for_each(|turn| {
-            add(turn.role.name());
-            add(&turn.text);
-        }),
-    }
-    hash.digest128()
 }
