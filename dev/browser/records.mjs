@@ -84,6 +84,20 @@ const to = async (page, n) => { await page.goto(origin + '/?n=' + n); await page
   passed('f goes from one question that failed to the next');
 
   await to(page, 12);
+  await page.setViewportSize({ width: 700, height: 400 });
+  await page.evaluate(() => scrollTo(0, 600));
+  assert.ok(await page.evaluate(() => scrollY) > 0);
+  await page.keyboard.press('j');
+  await page.locator('.ways', { hasText: 'Question 13' }).waitFor();
+  await page.waitForFunction(() => scrollY === 0, null, { polling: 100 });
+  await page.locator('.ways a', { hasText: 'Next' }).focus();
+  await page.keyboard.press('Enter');
+  await page.locator('.ways', { hasText: 'Question 14' }).waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Next', 'the way on keeps the focus');
+  await page.setViewportSize({ width: 1280, height: 900 });
+  passed('the next record is read from its beginning, and the focus is kept');
+
+  await to(page, 12);
   const saved = await page.locator('.card').first().locator('a', { hasText: 'Save' }).first().getAttribute('download');
   assert.match(saved, /^answer-12-deepseek/);
   passed('a saved answer has the name of its question and model');

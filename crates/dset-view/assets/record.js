@@ -105,6 +105,7 @@ export function record(main) {
   function draw() {
     const { question, request, attempts } = seen;
     const several = question.answers.length > 1, isSame = shownAt === seenAt;
+    const way = ways.contains(document.activeElement) && document.activeElement.title, isWithin = page.contains(document.activeElement);
     const focusable = () => [...page.querySelectorAll('a, button, input, textarea, summary, h1, .answers > .card')];
     const named = one => one.closest('.card')?.getAttribute('aria-label') + ' ' + (one.name || one.title || one.tagName + one.textContent.trim()) + (one.value ?? '');
     const focused = isSame && page.contains(document.activeElement) && named(document.activeElement);
@@ -126,6 +127,11 @@ export function record(main) {
             h('td', {}, attempt.has_reply && h('a', { href: api.replyUrl(attempt.id), download: 'reply-' + attempt.id + '.txt' }, 'Reply'))))))))));
     for (const one of page.querySelectorAll('details')) one.open = opened.get(named(one.firstChild)) ?? one.open;
     if (focused) focusable().find(one => named(one) === focused)?.focus({ preventScroll: true });
+    if (isSame) return;
+    // Another question is read from its beginning; who goes on by keyboard stays where that goes on.
+    scrollTo(0, 0);
+    const on = way && ways.querySelector('a[title="' + way + '"]') || isWithin && page.querySelector('h1');
+    if (on) on.focus({ preventScroll: true });
   }
 
   /** Whether more was sent than the question that is shown, or something else. */
