@@ -69,6 +69,10 @@ async function plain(address, options) {
   assert.match(await page.locator('.count').innerText(), /^2 of/);
   await page.goto(address + '?q=tides+measured');
   await page.waitForFunction(() => /^8 of/.test(document.querySelector('.count')?.innerText), null, { polling: 200 });
+  await page.goto(address + '?q=gcd');
+  await page.locator('.scroll mark').first().waitFor();
+  const piece = await row(page).first().innerText();
+  assert.match(piece, /fn gcd/, 'the first occurrence is marked, and shown');
   await page.goto(address + '?state=rejected&sort=-question');
   await page.waitForFunction(() => /^12 of/.test(document.querySelector('.count')?.innerText), null, { polling: 200 });
   await page.keyboard.press('Enter');

@@ -39,10 +39,14 @@ const has = (text, pattern) => { pattern.lastIndex = 0; return pattern.test(text
 /** The part of a text where something is found, with what is found marked. */
 function marked(text, patterns, most) {
   const folded = fold(text), hits = [];
-  for (const pattern of patterns) for (const found of folded.matchAll(pattern)) {
-    const from = Array.from(folded.slice(0, found.index)).length;
-    hits.push([from, from + Array.from(found[0]).length]);
-    if (hits.length > 50) break;
+  for (const pattern of patterns) {
+    // `matchAll` goes on where the last search ended.
+    pattern.lastIndex = 0;
+    for (const found of folded.matchAll(pattern)) {
+      const from = Array.from(folded.slice(0, found.index)).length;
+      hits.push([from, from + Array.from(found[0]).length]);
+      if (hits.length > 50) break;
+    }
   }
   hits.sort((a, b) => a[0] - b[0]);
   const start = Math.max(0, (hits[0]?.[0] ?? 0) - 60), end = start + most;
