@@ -60,6 +60,20 @@ import { open, origin, passed, row } from './browser.mjs';
   await page.done();
 }
 
+// Two models, of which one changes sides.
+{
+  const page = await open('view=compare&a=deepseek-v4-pro');
+  const sides = () => page.locator('select').evaluateAll(all => all.map(one => one.value));
+  await page.locator('select').first().waitFor();
+  assert.deepEqual(await sides(), ['deepseek-v4-pro', 'deepseek-flash']);
+  await page.locator('select').first().selectOption('deepseek-flash');
+  await page.waitForURL(/a=deepseek-flash&b=deepseek-v4-pro/);
+  await page.waitForFunction(() => document.querySelector('select').value === 'deepseek-flash', null, { polling: 100 });
+  assert.deepEqual(await sides(), ['deepseek-flash', 'deepseek-v4-pro']);
+  passed('no model is compared with itself');
+  await page.done();
+}
+
 // The command names a model as its answers do.
 {
   const page = await open('n=1', { tamper: page => page.route(/api\/v1\/questions/, async way => {

@@ -19,7 +19,9 @@ export function compare(main) {
   async function show() {
     const { said, filter } = address();
     const models = overview?.models ?? (await api.overview()).models;
-    const a = said.get('a') ?? models[0], b = said.get('b') ?? models[1] ?? models[0];
+    const a = said.get('a') ?? models.find(model => model !== said.get('b')) ?? models[0], other = said.get('b');
+    // Nothing is compared with itself.
+    const b = other !== null && other !== a ? other : models.find(model => model !== a) ?? a;
     if (models.length < 2 && !said.has('b')) {
       fill(page, h('div', { class: 'empty wide' }, h('h2', {}, 'One model alone'), h('p', {}, 'There is nothing to compare yet. Ask another one the same questions: dset run -m ' + models[0] + ' -m OTHER')));
       return;
@@ -35,8 +37,14 @@ export function compare(main) {
 
   function draw(models, a, b, query) {
     const { said } = address();
+    // The model of the other side changes sides.
+    const choose = (name, value) => {
+      const [left, right] = name === 'a' ? [value, value === b ? a : b] : [value === a ? b : a, value];
+      said.set('a', left); said.set('b', right);
+      go(said);
+    };
     const pick = (name, value) => h('label', { class: 'field' }, h('span', {}, name === 'a' ? 'One' : 'Other'),
-      h('select', { onchange: event => { said.set(name, event.target.value); go(said); } }, models.map(model => h('option', { value: model, selected: model === value }, model))));
+      h('select', { onchange: event => choose(name, event.target.value) }, models.map(model => h('option', { value: model, selected: model === value }, model))));
     const all = said.get('diff') === 'all';
     const [one, other] = seen.sides;
     const rows = [
