@@ -60,6 +60,20 @@ import { open, origin, passed, row } from './browser.mjs';
   await page.done();
 }
 
+// Health of a part of the answers.
+{
+  const page = await open('view=health&state=rejected&sort=-seconds');
+  const said = page.locator('.filtered');
+  await said.waitFor();
+  assert.match(await said.innerText(), /^The charts are of State: rejected alone; .* is of the whole run/);
+  await said.locator('a').click();
+  await page.waitForURL(address => !address.search.includes('state'));
+  await said.waitFor({ state: 'detached' });
+  assert.match(page.url(), /view=health/);
+  passed('Health says what it is of, and takes the filter away');
+  await page.done();
+}
+
 // Two models, of which one changes sides.
 {
   const page = await open('view=compare&a=deepseek-v4-pro');
@@ -68,7 +82,7 @@ import { open, origin, passed, row } from './browser.mjs';
   assert.deepEqual(await sides(), ['deepseek-v4-pro', 'deepseek-flash']);
   await page.locator('select').first().selectOption('deepseek-flash');
   await page.waitForURL(/a=deepseek-flash&b=deepseek-v4-pro/);
-  await page.waitForFunction(() => document.querySelector('select').value === 'deepseek-flash', null, { polling: 100 });
+  await page.waitForFunction(() => document.querySelectorAll('select')[1].value === 'deepseek-v4-pro', null, { polling: 100 });
   assert.deepEqual(await sides(), ['deepseek-flash', 'deepseek-v4-pro']);
   passed('no model is compared with itself');
   await page.done();

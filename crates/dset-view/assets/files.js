@@ -140,7 +140,7 @@ export const files = {
   isStatic: true,
   async overview() {
     const { overview, records } = await run();
-    return { ...overview, records: records.length, answered: records.filter(one => one.state === 'answered').length, failed: records.filter(one => ['rejected', 'gave_up'].includes(one.state)).length };
+    return { ...overview, whole: overview.records, records: records.length, answered: records.filter(one => one.state === 'answered').length, failed: records.filter(one => ['rejected', 'gave_up'].includes(one.state)).length };
   },
   async records(filter, offset, limit) {
     const [seen, { records }] = [await wanted(filter), await run()];

@@ -2,6 +2,7 @@
 
 import { api } from './api.js';
 import { address, linkTo, overview } from './app.js';
+import { filterWords } from './list.js';
 import { atRest, bytes, count, dollars, fill, h, plural, seconds, time } from './dom.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
@@ -65,7 +66,14 @@ export function health(main) {
     const failed = Object.entries(stats.failed ?? {}).sort((a, b) => b[1] - a[1]);
     const asks = Object.entries(stats.failed_asks?.causes ?? {}).sort((a, b) => b[1] - a[1]);
     const tokens = stats.all.tokens;
+    const filters = [...address().filter].filter(([name]) => name !== 'sort');
+    const all = new URLSearchParams(address().said);
+    for (const [name] of filters) all.delete(name);
+    const isPart = api.isStatic && overview && overview.whole > overview.records;
     fill(page,
+      (filters.length > 0 || isPart) && h('p', { class: 'wide filtered' }, 'The charts are of ',
+        filters.length > 0 ? [filters.map(([name, value]) => [h('b', {}, filterWords(name, value)), ' ']), 'alone' + (isPart ? ', among the answers of this folder' : '')] : 'the answers of this folder alone',
+        '; what is counted, spent and failed is of the whole run. ', filters.length > 0 && h('a', { href: linkTo(all) }, 'Take the filter away')),
       h('section', { class: 'card wide' },
         h('h2', {}, running ? 'A run is going on' : 'No run is going on'),
         h('dl', { class: 'ledger' },

@@ -40,6 +40,9 @@ function texts(r) {
   return h('div', { class: 'td texts' }, h('div', { class: 'state ' + r.state }, snippet(r.question_text)), h('div', {}, below));
 }
 
+/** A filter in words. */
+export const filterWords = (name, value) => name === 'q' ? '“' + value + '”' : (FACET_NAMES[name] ?? name.replace(/^min_/, 'from ').replace(/^max_/, 'to ')) + ': ' + (name === 'state' ? stateWord(value) : value || NOTHING[name]);
+
 /** Columns that somebody chose, or undefined where the width decides. */
 const chosen = () => address().said.get('columns')?.split(',');
 
@@ -198,8 +201,7 @@ export function list(main) {
     const { filter: said } = address();
     fill(chips, [...said].filter(([name]) => name !== 'sort').map(([name, value]) => {
       const to = new URLSearchParams([...said].filter(([n, v]) => n !== name || v !== value));
-      const words = name === 'q' ? '“' + value + '”' : (FACET_NAMES[name] ?? name.replace(/^min_/, 'from ').replace(/^max_/, 'to ')) + ': ' + (name === 'state' ? stateWord(value) : value || NOTHING[name]);
-      return [h('button', { type: 'button', class: 'chip', title: 'Remove this filter', onclick: () => go(to) }, words, h('span', { 'aria-hidden': 'true' }, ' ×')), ' '];
+      return [h('button', { type: 'button', class: 'chip', title: 'Remove this filter', onclick: () => go(to) }, filterWords(name, value), h('span', { 'aria-hidden': 'true' }, ' ×')), ' '];
     }));
   }
 
