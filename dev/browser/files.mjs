@@ -56,11 +56,18 @@ async function plain(address, options) {
   assert.throws(() => dset('view', '--static', 'site'), /notes\.txt/, 'what is not ours is left alone');
   assert.equal(readFileSync(work + '/site/notes.txt', 'utf8'), 'mine');
   assert.ok(existsSync(work + '/site/index.html'));
+  {
+    const page = await browser.newPage();
+    await page.goto('file://' + work + '/site/index.html');
+    await page.locator('main', { hasText: 'through a web server alone' }).waitFor();
+    await page.close();
+  }
   const server = spawn('python3', ['-u', '-m', 'http.server', '0', '--bind', '127.0.0.1', '--directory', 'site'], { cwd: work, stdio: ['ignore', 'pipe', 'ignore'] });
   const address = await new Promise(found => server.stdout.on('data', said => { const port = /port (\d+)/.exec(said); if (port) found('http://127.0.0.1:' + port[1] + '/'); }));
   server.stdout.resume();
   const page = await plain(address, { viewport: { width: 1280, height: 800 } });
   await row(page).first().waitFor();
+  assert.equal(await page.locator('.late').count(), 0);
   assert.match(await page.locator('.progress').innerText(), /^136 of 148 answers shown, 12 failed/);
   await page.keyboard.press('/');
   await page.keyboard.type('黑洞');

@@ -145,6 +145,10 @@ fn write_assets(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Stands in a page until its script runs, which browsers let no file do that is opened from the disk.
+const FROM_DISK: &str = "<p class=\"quiet late\">Nothing appears here while the page is opened from the disk: browsers \
+                         show this folder through a web server alone. In the folder, <code>python3 -m http.server</code> is one.</p>";
+
 /// The page that reads files. A web server that is not ours says no policy, so that the page says it.
 fn page(html: &[u8]) -> String {
     const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'";
@@ -154,6 +158,7 @@ fn page(html: &[u8]) -> String {
     );
     html.replace("<html lang=\"en\">", "<html lang=\"en\" data-files>")
         .replace("<meta charset=\"utf-8\">", &said)
+        .replace("</main>", &format!("{FROM_DISK}</main>"))
 }
 
 /// Why a part of a folder is not written.
@@ -273,6 +278,7 @@ mod tests {
         let asset = ASSETS.iter().find(|asset| asset.path == "index.html").unwrap();
         let page = page(asset.bytes);
         assert!(page.contains("<html lang=\"en\" data-files>"));
+        assert!(page.contains("python3 -m http.server</code> is one.</p></main>"));
         assert!(
             page.contains("http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'")
         );
