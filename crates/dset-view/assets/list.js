@@ -9,6 +9,8 @@ const CHUNK = 100;
 const CHUNKS_KEPT = 60;
 // Browsers cut off elements beyond some 16 million pixels.
 const HEIGHT_MAX = 8e6;
+/** Values of a filter that are listed. */
+const VALUES_MAX = 40;
 /** The least width of question and answer beside columns that were chosen. */
 const TEXTS_REM = 12;
 
@@ -215,9 +217,9 @@ export function list(main) {
       if (of !== filter) return;
       const { filter: said } = address();
       const shown = found.filter(facet => facet.values.length > 1 || said.has(facet.name) || facet.name === 'state').map(facet => {
-        const on = said.getAll(facet.name), values = facet.values.slice(0, 40);
+        const on = said.getAll(facet.name), values = facet.values.slice(0, VALUES_MAX);
         for (const value of on) if (!values.some(one => (one.value ?? '') === value)) values.push({ value, count: 0 });
-        return { name: facet.name, values: values.map(one => ({ value: one.value ?? '', count: one.count, pressed: on.includes(one.value ?? '') })) };
+        return { name: facet.name, more: facet.values.length - VALUES_MAX, values: values.map(one => ({ value: one.value ?? '', count: one.count, pressed: on.includes(one.value ?? '') })) };
       });
       const keyOf = (name, value) => name + '=' + value;
       const all = shown.flatMap(({ name, values }) => values.map(one => ({ ...one, key: keyOf(name, one.value) })));
@@ -226,13 +228,13 @@ export function list(main) {
       if (all.length !== buttons.size || !all.every(one => buttons.has(one.key)) || facetsOf !== filter) {
         const focused = document.activeElement?.dataset?.facet;
         facetsOf = filter;
-        fill(facets, shown.map(({ name, values }) => h('section', {}, h('h2', {}, FACET_NAMES[name] ?? name), values.map(({ value }) => {
+        fill(facets, shown.map(({ name, more, values }) => h('section', {}, h('h2', {}, FACET_NAMES[name] ?? name), values.map(({ value }) => {
           const words = name === 'state' ? stateWord(value) : value || NOTHING[name];
           const button = h('button', { type: 'button', 'data-facet': keyOf(name, value), onclick: () => toggle(name, value) },
             h('span', { class: name === 'state' ? 'state ' + value : '', title: words }, words), h('span', { class: 'number' }));
           buttons.set(button.dataset.facet, button);
           return button;
-        }))));
+        }), more > 0 && h('p', { class: 'quiet' }, 'and ' + count(more) + ' more'))));
         if (focused) buttons.get(focused)?.focus();
       }
       for (const { key, count: n, pressed } of all) {

@@ -108,13 +108,13 @@ pub(super) struct Record {
     /// The beginning of the key of its answer, which tells asks of one question apart.
     pub(super) key: u32,
     pub(super) sample: u16,
+    pub(super) attempts: u16,
     pub(super) state: State,
     pub(super) cause: u8,
     /// The checks that it does not pass.
     pub(super) check: u8,
     pub(super) model: u8,
     pub(super) finish: u8,
-    pub(super) attempts: u8,
     /// From 1 to 5; 0 where it was not rated.
     pub(super) rating: u8,
     pub(super) has_note: bool,

@@ -77,8 +77,8 @@ pub(super) struct Ready {
     bounds: Vec<(usize, f64, f64)>,
 }
 
-/// A number of a facet that stands for samples and attempts beyond what is told apart.
-const MANY: usize = 255;
+/// Numbers of a facet whose values have names.
+const NAMES: usize = 256;
 
 fn facet_number(facet: usize, record: &Record) -> usize {
     match facet {
@@ -86,10 +86,18 @@ fn facet_number(facet: usize, record: &Record) -> usize {
         1 => record.cause.into(),
         2 => record.check.into(),
         3 => record.model.into(),
-        4 => usize::from(record.sample).min(MANY),
+        4 => record.sample.into(),
         5 => record.finish.into(),
         6 => record.attempts.into(),
         _ => record.rating.into(),
+    }
+}
+
+/// Returns one more than the largest number that a record has in a facet, at least.
+fn facet_size(columns: &Columns, facet: usize) -> usize {
+    match facet {
+        4 | 6 => 1 + columns.records.iter().map(|one| facet_number(facet, one)).max().unwrap_or(0),
+        _ => NAMES,
     }
 }
 
@@ -148,7 +156,7 @@ impl Ready {
                 let value = facet_value(columns, facet, number).unwrap_or_default();
                 values.contains(&value)
             };
-            allowed[facet] = Some((0..=MANY).map(is_wanted).collect());
+            allowed[facet] = Some((0..facet_size(columns, facet)).map(is_wanted).collect());
         }
         let mut bounds = Vec::new();
         for (name, (least, most)) in &filter.bounds {
@@ -215,7 +223,8 @@ impl Ready {
 
     /// Counts the values of each facet among the records that all other filters let through.
     pub(super) fn facets(&self, columns: &Columns, has_words: impl Fn(u32) -> bool) -> Vec<Facet> {
-        let mut counts = vec![[0u64; MANY + 1]; FACETS.len()];
+        let mut counts: Vec<Vec<u64>> =
+            (0..FACETS.len()).map(|facet| vec![0; facet_size(columns, facet)]).collect();
         for (at, record) in columns.records.iter().enumerate() {
             if !self.is_within(record) || !has_words(at as u32) {
                 continue;
@@ -237,7 +246,7 @@ impl Ready {
                 _ => {}
             }
         }
-        let facet = |(facet, counts): (usize, &[u64; MANY + 1])| {
+        let facet = |(facet, counts): (usize, &Vec<u64>)| {
             let of = counts.iter().enumerate().filter(|(_, count)| **count > 0);
             let of = of.map(|(number, &count)| FacetValue {
                 value: facet_value(columns, facet, number),
@@ -293,6 +302,24 @@ mod tests {
         assert_eq!(order(&by("answered_at", true), &columns), [0, 1, 2]);
         assert_eq!(order(&by("output_tokens", false), &columns), [0, 1, 2]);
         assert_eq!(order(&by("output_tokens", true), &columns), [0, 1, 2]);
+    }
+
+    #[test]
+    fn samples_and_attempts_are_told_apart_however_many() {
+        let mut columns = columns(&[1, 2, 3]);
+        for (record, number) in columns.records.iter_mut().zip([255, 256, 300]) {
+            (record.sample, record.attempts) = (number, number);
+        }
+        for name in ["sample", "attempts"] {
+            let values = [(name.to_owned(), vec!["300".to_owned()])].into();
+            let filter = Filter { values, ..Filter::default() };
+            assert_eq!(order(&filter, &columns), [2], "{name}");
+            let ready = Ready::new(&Filter::default(), &columns).unwrap();
+            let facets = ready.facets(&columns, |_| true);
+            let facet = facets.iter().find(|facet| facet.name == name).unwrap();
+            let values: Vec<_> = facet.values.iter().flat_map(|one| one.value.as_deref()).collect();
+            assert_eq!(values, ["255", "256", "300"], "{name}");
+        }
     }
 
     #[test]

@@ -286,7 +286,7 @@ fn failed_checks(
 fn free_record(columns: &Columns, facts: &AnswerFacts, models: &HashMap<i64, u8>) -> Option<usize> {
     let row = columns.row_numbered(facts.row?)?;
     let model = *models.get(&facts.request?)?;
-    let sample = facts.sample.unwrap_or(0) as u16;
+    let sample = facts.sample.unwrap_or(0).min(u32::from(u16::MAX)) as u16;
     columns.of_row(row).find(|&at| {
         let record = &columns.records[at];
         record.answer == 0 && record.model == model && record.sample == sample
@@ -342,7 +342,7 @@ fn fill(columns: &mut Columns, at: usize, facts: &AnswerFacts, costs: &mut Costs
         cost: costs.of(facts),
         answered_at: most(u64::try_from(facts.answered_at / 1000).unwrap_or(0)),
     };
-    record.attempts = facts.attempts.unwrap_or(1).min(254) as u8;
+    record.attempts = facts.attempts.unwrap_or(1).min(u32::from(u16::MAX)) as u16;
     if let Some(sample) = facts.sample {
         record.sample = sample.min(u32::from(u16::MAX)) as u16;
     }

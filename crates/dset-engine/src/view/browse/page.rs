@@ -52,7 +52,7 @@ pub struct ListedRecord {
     pub finish_reason: Option<String>,
     /// Asks that it took. This and what follows are absent where no answer came, and those of the last
     /// one where none was accepted.
-    pub attempts: Option<u8>,
+    pub attempts: Option<u16>,
     /// Tokens sent.
     pub input_tokens: Option<u32>,
     /// Tokens received.
