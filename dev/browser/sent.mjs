@@ -1,7 +1,7 @@
 // What was sent for answers: chats whole, prompts of an earlier run, rows that were left out.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { browser, passed, work } from './browser.mjs';
 
 const folder = work + '/chats';
@@ -33,6 +33,9 @@ try {
   await page.goto(new URL('/?view=health', url).href);
   await page.locator('.ledger + p', { hasText: '1 row is left out that cannot be asked; the first, line 2: turn 1' }).waitFor();
   await page.context().close();
+  execFileSync(process.env.DSET, ['view', '--static', 'site'], { cwd: folder, stdio: 'pipe' });
+  const files = readdirSync(folder + '/site/data', { recursive: true }).filter(name => name.endsWith('.json')).map(name => readFileSync(folder + '/site/data/' + name, 'utf8'));
+  assert.equal(files.join('').split('Greek').length, 2, 'the prompt of all is in a folder once');
   passed('a record shows what was sent for it, and Health the rows that cannot be asked');
 } finally {
   viewer.kill();

@@ -16,9 +16,12 @@ const part = number => { if (!parts.has(number)) parts.set(number, load('questio
 
 /** Returns a question as it was written, by its number. */
 async function question(number) {
-  const { parts: firsts } = await run();
+  const { parts: firsts, system } = await run();
   const at = firsts.findLastIndex(first => first <= number);
-  return (at < 0 ? [] : await part(at)).find(one => one.question.question === Number(number));
+  const found = (at < 0 ? [] : await part(at)).find(one => one.question.question === Number(number));
+  // The system prompt of all stands in the folder once.
+  if (found?.request?.system === true) found.request.system = system;
+  return found;
 }
 
 /** Letters without case and accents, one for each character. */

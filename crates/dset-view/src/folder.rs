@@ -110,13 +110,17 @@ impl Folder<'_> {
         fs::create_dir_all(folder_of(to)).map_err(failed)?;
         let made = temporary_folder_in(folder_of(to)).map_err(failed)?;
         write_assets(made.path()).map_err(failed)?;
-        let writer = Writer { folder: made.path(), browser: self.browser, filter: &filter };
+        let requests = self.browser.requests();
+        let for_all = requests.first().filter(|request| !request.system_is_template);
+        let system = for_all.and_then(|request| request.system.as_deref());
+        let (folder, browser) = (made.path(), self.browser);
+        let writer = Writer { folder, browser, filter: &filter, system };
         let records = self.browser.list_all(&filter)?;
         let parts = writer.questions(&records).map_err(|error| error.of(to))?;
         let mut overview = json!(self.browser.overview()?);
         overview["input"] = self.status["input"].clone();
         overview["output"] = self.status["output"].clone();
-        let run = json!({ "overview": overview, "status": self.status, "stats": self.stats, "parts": parts });
+        let run = json!({ "overview": overview, "status": self.status, "stats": self.stats, "system": system, "parts": parts });
         writer.put("run.json", run.to_string().as_bytes()).map_err(failed)?;
         writer.put("records.json", json!(records).to_string().as_bytes()).map_err(failed)?;
         let mark = json!({ "made_by": "dset view --static", "version": env!("CARGO_PKG_VERSION") });
@@ -180,6 +184,8 @@ struct Writer<'a> {
     folder: &'a Path,
     browser: &'a Browser,
     filter: &'a Filter,
+    /// The system prompt of all.
+    system: Option<&'a str>,
 }
 
 impl Writer<'_> {
@@ -237,7 +243,12 @@ impl Writer<'_> {
                 }
             }
         }
-        Ok(json!({ "question": detail.question, "request": detail.request, "attempts": attempts }))
+        let mut request = detail.request.unwrap_or_default();
+        // What is sent for all is in the folder once.
+        if self.system.is_some() && request["system"].as_str() == self.system {
+            request["system"] = json!(true);
+        }
+        Ok(json!({ "question": detail.question, "request": request, "attempts": attempts }))
     }
 }
 
