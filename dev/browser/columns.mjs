@@ -36,5 +36,8 @@ assert.deepEqual(await titles(other), chosen, 'whoever gets the address sees the
 await other.goto(origin + '/');
 await row(other).first().waitFor();
 assert.notDeepEqual(await titles(other), chosen, 'nothing of it is kept elsewhere');
+await other.setViewportSize({ width: 1800, height: 900 });
+await other.locator('.th', { hasText: 'Length' }).waitFor();
+assert.equal(await other.locator('.columns input[name=answer_bytes]').isChecked(), true, 'the box says what a wider window shows');
 await other.done();
 passed('the columns that were chosen are in the address: reloaded, passed on, through filters and records');

@@ -87,6 +87,7 @@ export function list(main) {
       return h('div', { role: 'columnheader', class: 'td' + (column.number ? ' number' : ''), 'aria-sort': is && (down ? 'descending' : 'ascending') },
         h('button', { type: 'button', onclick: () => sortBy(column.sort, is ? !down : column.sort !== 'question') }, column.title, is ? (down ? ' ↓' : ' ↑') : ''));
     }));
+    for (const input of columnBox.querySelectorAll('input')) input.checked = columns.some(column => column.name === input.name);
     grid.setAttribute('aria-colcount', columns.length);
   }
 
@@ -99,7 +100,7 @@ export function list(main) {
 
   function drawColumns() {
     const box = h('div', { hidden: true }, COLUMNS.filter(column => !column.always).map(column => h('label', {},
-      h('input', { type: 'checkbox', checked: columns.includes(column), onchange: event => {
+      h('input', { type: 'checkbox', name: column.name, checked: columns.includes(column), onchange: event => {
         const now = columns.filter(one => !one.always && one !== column).map(one => one.name);
         const { said } = address();
         columnsSaid = [...now, ...(event.target.checked ? [column.name] : [])].join();
