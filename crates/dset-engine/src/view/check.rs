@@ -169,7 +169,11 @@ impl Reading<'_> {
                     };
                     is_accepted |= consequence == Consequence::Accept;
                     standing = terms.standing(consequence, count);
-                    judged.list.iter().enumerate().for_each(|(at, verdict)| report.count(at, verdict));
+                    judged
+                        .list
+                        .iter()
+                        .enumerate()
+                        .for_each(|(at, verdict)| report.count(at, verdict));
                     let passed =
                         judged.list.iter().all(|verdict| verdict.outcome == Outcome::Passed);
                     verdicts.push((answer, (!passed).then_some(judged.list)));
