@@ -5,7 +5,7 @@
 # Seen: from a Parquet file with Answer = 'x' and answer = 'y', select "answer" gives 'x': the other column. The second one has been renamed answer_1.
 #   Copied to Parquet again the file has the columns Answer and answer_1. Two keys of an object in JSON Lines that differ only in case
 #   ("Content-Type" and "content-type" of kept headers) stop the whole file: "Duplicate name ... in struct auto-detected in JSON".
-# Hurts: a data set with the user's own column Answer beside the tool's answer: every query reads the wrong one.
+# Hurts: a dataset with the user's own column Answer beside the tool's answer: every query reads the wrong one.
 set -eu
 t=$(mktemp -d); trap 'rm -rf "$t"' EXIT
 python3 -m venv --without-pip "$t/v"

@@ -7,7 +7,7 @@
 #   SQL and gives rows 1 and 3; so do lancedb's where and delete. The other way round status = "bad" is right in Lance and "no field named bad" in the two
 #   others, and where there is a column bad they compare with it, silently.
 # Known: that lancedb reads them as SQL since 0.38.0 (lancedb issue 3825), that names with spaces want backticks; nothing was found about rows that are deleted.
-# Hurts: a filter made by a library that quotes names, as DuckDB, Polars and PostgreSQL want it, empties the data set or updates each row. Backticks or bare names are
+# Hurts: a filter made by a library that quotes names, as DuckDB, Polars and PostgreSQL want it, empties the dataset or updates each row. Backticks or bare names are
 #   right in Lance, single quotes for texts in all; count_rows with the same text before each delete.
 set -eu
 t=$(mktemp -d); trap 'rm -rf "$t"' EXIT

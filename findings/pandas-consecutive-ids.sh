@@ -5,7 +5,7 @@
 #   set, the numbering from 0, is left out.
 # Seen: ids in equal steps (10, 11, 12; 5, 10, 15) become a RangeIndex by set_index and by read_csv(index_col=...), and the
 #   file has no such column: two numbers in its metadata, which pandas alone reads. DuckDB and Polars see no `id`.
-#   Of two parts of one data set, written by the same line of code, the sorted one has no ids and the shuffled one has:
+#   Of two parts of one dataset, written by the same line of code, the sorted one has no ids and the shuffled one has:
 #   read together by name, half of the ids are NULL, and nothing is said.
 # Hurts: answers are joined to questions by id; a part without ids joins nothing, or is refused, or is numbered anew.
 #   Whoever reads such files has to look into the metadata "pandas"; whoever writes them says reset_index() first.

@@ -6,7 +6,7 @@
 # Seen: chunks with "Hel", then a clean end of the response: no finish_reason, no [DONE], no message_stop. Python returns a completion with "Hel" and
 #   finish_reason None, and a message with "Hel" and stop_reason None. JavaScript raises "missing finish_reason for choice 0" and "stream ended
 #   without producing a Message with role=assistant". The plain loops over chunks raise in neither language.
-# Hurts: a proxy that closes at its time limit leaves half answers in the data set, paid and unmarked, unless finish_reason None is taken as a failure.
+# Hurts: a proxy that closes at its time limit leaves half answers in the dataset, paid and unmarked, unless finish_reason None is taken as a failure.
 set -eu
 t=$(mktemp -d); trap 'rm -rf "$t"' EXIT
 python3 -m venv --without-pip "$t/v"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Dataset.to_json rounds every number to ten decimals, so small ones become 0.0.
 # Versions: datasets 5.2.0 (with pandas 3.1.1, pyarrow 25.0.1).
-# Guess: JSON Lines written from a data set hold doubles that read back the same, as Parquet does.
+# Guess: JSON Lines written from a dataset hold doubles that read back the same, as Parquet does.
 # Seen: 1e-12 is written as 0.0, -1.2345678901234567e-07 as -0.0000001235, also inside an object. Parquet keeps them.
 # Hurts: probabilities, price per token, tiny losses. A p-value of 1e-12 and a true zero are the same row afterwards. Money as a string or in millionths.
 set -eu

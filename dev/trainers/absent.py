@@ -1,4 +1,4 @@
-"""Stands in for packages that readers of data sets import and do not use: torch and what goes with it.
+"""Stands in for packages that readers of datasets import and do not use: torch and what goes with it.
 
 A name of theirs is an empty class, and so is a name in it. Transformers is imported first, so that it
 knows that there is no torch.

@@ -20,7 +20,7 @@ datasets.disable_progress_bars()
 
 
 def load(folder):
-    """The rows of the data set `sft` as every later step of LLaMA-Factory has them."""
+    """The rows of the dataset `sft` as every later step of LLaMA-Factory has them."""
     data = dict(dataset_dir=str(folder), streaming=False, preprocessing_num_workers=None)
     data = SimpleNamespace(**data, overwrite_cache=True, max_samples=None)
     model = SimpleNamespace(cache_dir=str(folder / "hf"), hf_hub_token=None)

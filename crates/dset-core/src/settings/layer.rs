@@ -146,11 +146,11 @@ layer! {
         #[cfg_attr(feature = "clap", arg(long, value_name = "TEXT", allow_hyphen_values = true))]
         pub split_on: Option<String>,
 
-        /// Configuration of a data set folder to read [default: its default]
+        /// Configuration of a dataset folder to read [default: its default]
         #[cfg_attr(feature = "clap", arg(long, value_name = "NAME"))]
         pub config: Option<String>,
 
-        /// Split of a data set folder to read [default: train]
+        /// Split of a dataset folder to read [default: train]
         #[cfg_attr(feature = "clap", arg(long, value_name = "NAME"))]
         pub split: Option<String>,
 

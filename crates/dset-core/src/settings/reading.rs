@@ -22,9 +22,9 @@ pub struct Reading {
     pub last: LastTurn,
     /// What stands between the questions of a text.
     pub split_on: Option<String>,
-    /// Which configuration of a data set is read.
+    /// Which configuration of a dataset is read.
     pub config: Option<String>,
-    /// Which split of a data set is read.
+    /// Which split of a dataset is read.
     pub split: Option<String>,
     /// Which rows are asked.
     pub choice: Choice,

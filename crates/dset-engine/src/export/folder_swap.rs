@@ -130,7 +130,7 @@ mod tests {
         names
     }
 
-    /// A folder `hub` with a data set and a file of the user's, and a new one in its place that was not
+    /// A folder `hub` with a dataset and a file of the user's, and a new one in its place that was not
     /// finished: the old one is still beside.
     fn cut_off_after_the_exchange(folder: &Path) -> PathBuf {
         let to = folder.join("hub");

@@ -1,4 +1,4 @@
-//! Chats as inputs have them: turns in a field, with the names of roles and of texts that data sets
+//! Chats as inputs have them: turns in a field, with the names of roles and of texts that datasets
 //! use. A chat is sent as it stands or not at all.
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(crate) struct Chat {
     pub(crate) has_reasoning: bool,
 }
 
-/// How data sets call the reasoning beside the text of a turn.
+/// How datasets call the reasoning beside the text of a turn.
 const REASONING: [&str; 5] =
     ["reasoning_content", "reasoning", "reasoning_details", "thinking", "thought"];
 

@@ -101,12 +101,12 @@ pub enum SourceError {
         path: PathBuf,
     },
     /// It is, or holds, what `datasets` wrote by `save_to_disk`.
-    #[error("`{}` is a data set that `save_to_disk` wrote", path.display())]
+    #[error("`{}` is a dataset that `save_to_disk` wrote", path.display())]
     SavedToDisk {
-        /// The folder of the data set.
+        /// The folder of the dataset.
         path: PathBuf,
     },
-    /// A file that the card of a data set names is not there.
+    /// A file that the card of a dataset names is not there.
     #[error("the card of `{}` names `{pattern}`, which is not there", path.display())]
     NamedFileMissing {
         /// The folder.
@@ -126,7 +126,7 @@ pub enum SourceError {
         /// Where the file should be.
         path: PathBuf,
     },
-    /// A data set has several configurations, or none of this name.
+    /// A dataset has several configurations, or none of this name.
     #[error("`{}` has {}", path.display(), parts(what, found))]
     WhichPart {
         /// The folder.
@@ -138,7 +138,7 @@ pub enum SourceError {
         /// What there are.
         found: Vec<String>,
     },
-    /// The card of a data set cannot be read.
+    /// The card of a dataset cannot be read.
     #[error("the card of `{}` cannot be read: {detail}", path.display())]
     Card {
         /// The folder.

@@ -13,7 +13,7 @@ use crate::os::files::{folder_of, new_in, path_in_earlier, sync_folder};
 pub const STDIN: &str = "-";
 
 /// Returns where questions from a pipe are kept, in the folder of the outputs. Its name has no ending
-/// by which loaders of data sets would take it for data.
+/// by which loaders of datasets would take it for data.
 #[must_use]
 pub fn spool_path(output: &Path) -> PathBuf {
     output.join("dset.input")

@@ -64,7 +64,7 @@ pub struct LiveFormat {
     pub shape: u32,
     /// How rows looked in earlier shapes, by the shape, ascending.
     pub earlier_shapes: &'static [(u32, WriteRow)],
-    /// Its place among those that loaders of data sets are told to read: of the outputs that are
+    /// Its place among those that loaders of datasets are told to read: of the outputs that are
     /// written, the README names the one with the lowest.
     pub loader_rank: u8,
     /// Appends one row.

@@ -1,4 +1,4 @@
-//! `output.jsonl`: one flat object a line, for loaders of data sets.
+//! `output.jsonl`: one flat object a line, for loaders of datasets.
 //!
 //! Every row has every key, in the same order and of the same type, and none is null: loaders take
 //! the keys and types of the first rows, or of the first file, for those of all, and a column that

@@ -1,4 +1,4 @@
-//! Which files a folder, a data set or a pattern means.
+//! Which files a folder, a dataset or a pattern means.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::os::files::{folder_of, real_place};
 use crate::source::dataset_card::{self, Rows};
 use crate::source::{SourceError, SourceKind, overlooked};
 
-/// Returns the files that are meant by a path, where it is no single one: of a folder, of the data set
+/// Returns the files that are meant by a path, where it is no single one: of a folder, of the dataset
 /// whose card lies there, or of a pattern; in the order of their names. What a run writes to `outputs` is none of
 /// its input, or it would be asked again with every run; a pattern takes no output of other runs unless it says so.
 pub(in crate::source) fn of(

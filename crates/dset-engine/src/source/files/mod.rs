@@ -1,4 +1,4 @@
-//! Several files as one input: those of a folder, of a pattern, or of a data set.
+//! Several files as one input: those of a folder, of a pattern, or of a dataset.
 //!
 //! They are read in the order of their names. The number of a row is its number among the rows of all
 //! of them, also those that cannot be asked; what is wrong with one names its file and its row there.

@@ -1,4 +1,4 @@
-//! What the name of a file says of it: that it holds rows, other data, or tells of a data set.
+//! What the name of a file says of it: that it holds rows, other data, or tells of a dataset.
 
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,7 @@ pub(super) fn is_other_data(path: &Path) -> bool {
     is_data && !is_hidden(path) && !ABOUT.contains(&&*name)
 }
 
-/// Files that stand beside the rows of a data set and tell of it.
+/// Files that stand beside the rows of a dataset and tell of it.
 const ABOUT: [&str; 7] = [
     "dset.json",
     "requirements.txt",
@@ -54,7 +54,7 @@ pub(super) fn is_of_rows(kinds: &[SourceKind], path: &Path) -> bool {
     is_named && !is_hidden(path) && !is_about()
 }
 
-/// Returns the folder of a data set that `save_to_disk` wrote, where a file is one of its files that tell
+/// Returns the folder of a dataset that `save_to_disk` wrote, where a file is one of its files that tell
 /// of it: the rows are in Arrow files.
 pub(super) fn saved_set(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?.to_str()?;

@@ -1,4 +1,4 @@
-//! The split of a data set that is asked.
+//! The split of a dataset that is asked.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Which files of a folder, a data set or a pattern are the input, and in which order their rows come.
+//! Which files of a folder, a dataset or a pattern are the input, and in which order their rows come.
 
 use dset_core::settings::Reading;
 use serde_json::json;
@@ -229,7 +229,7 @@ fn what_a_run_writes_is_none_of_its_input_and_outputs_of_other_runs_are_where_th
     // A run of before, as its card says.
     fs_err::write(at("e/README.md"), readme).unwrap();
     assert_eq!(found("e", "d").0, names(&["e/output.csv"]));
-    // One's own data set keeps its card; what stands in folders within is found beside one's own outputs.
+    // One's own dataset keeps its card; what stands in folders within is found beside one's own outputs.
     fs_err::write(at("d/README.md"), readme.replace("output.csv", "q.csv")).unwrap();
     assert_eq!(found("d", "d").0, names(&["d/q.csv"]));
     ["f/output.csv", "f/dset.db", "f/in/q.csv"].iter().for_each(|path| put(path));
