@@ -5,9 +5,11 @@
 //! or a page of HTML; the first bytes tell. An answer is whole when the model has said why it
 //! stopped (`finish_reason`, `stop_reason`) or the service that all was sent (`[DONE]`,
 //! `message_stop`). Either is enough: Anthropic has no `[DONE]`, some proxies leave it out, and
-//! Ollama may leave out the reason. A gateway may say `[DONE]` itself when the service behind it broke off, so that
-//! where most answers have a reason ([`FinishReasons`]) one without is cut. What comes after a reason is counts alone, so that neither a
-//! missing `[DONE]` nor a connection that breaks there makes an answer less whole. Without either
+//! Ollama may leave out the reason. A gateway may say `[DONE]` itself when the service behind it
+//! broke off, so that where most answers have a reason
+//! ([`FinishReasons`](finish_reasons::FinishReasons)) one without is cut. What comes after a reason
+//! is counts alone, so that neither a missing `[DONE]` nor a connection that breaks there makes an
+//! answer less whole. Without either
 //! it was cut, however cleanly the connection was closed, and is never an answer. Where text comes
 //! after a reason, as from gateways that send one with every piece, that reason was none, and a
 //! later one is an end only with the end of the body.
