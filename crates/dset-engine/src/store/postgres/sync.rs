@@ -200,8 +200,10 @@ fn pull_numbers(
         };
         numbers.settings.insert(new.hash.clone(), store.take_settings(&new)?);
     }
+    // Read by its name, because a job of an earlier version that may only be read has no such column.
     let sql = format!(
-        "SELECT id, started_at, ended_at, ending, dropped, version, settings, endpoint, places FROM life {}
+        "SELECT id, started_at, ended_at, ending, dropped, version, settings, endpoint,
+           to_jsonb(life) ->> 'places' FROM life {}
          ORDER BY started_at, id",
         of_shard(shard)
     );

@@ -83,7 +83,7 @@ fn who_may_only_read_can_look_at_a_job_and_bring_it_and_not_work_on_it() {
     reader.bring_all(&place.path().join("all")).unwrap();
     // One that an earlier version put there, too, though it may not be brought to the present form.
     let earlier = "UPDATE job SET version = 3; ALTER TABLE job DROP COLUMN input;
-        ALTER TABLE shard DROP COLUMN again_after; ALTER TABLE ended DROP COLUMN life";
+        ALTER TABLE shard DROP COLUMN again_after; ALTER TABLE ended DROP COLUMN life; ALTER TABLE life DROP COLUMN places";
     job.server.part(async |to| to.run(earlier).await).unwrap();
     let mut reader = SharedJob::open_to_read(reader.server.address.as_ref().clone()).unwrap();
     reader.status().unwrap();
