@@ -72,6 +72,7 @@ class Report:
         unread_files: Files in the folder of questions that are not read.
         seconds: How long it took.
         budget: Where it stands with its limit of money, in dollars as texts; ``None`` without one.
+        unknown_ends: Answers taken for whole, by the reason to stop that dset does not know.
         spent: What all runs of the folder have spent, in dollars as texts; ``None`` where that is not known.
         as_asked: What :meth:`open` finds its rows by.
     """
@@ -98,6 +99,7 @@ class Report:
     seconds: float = 0.0
     budget: Optional[Dict[str, Any]] = field(default=None, hash=False)
     spent: Optional[Dict[str, Any]] = field(default=None, hash=False)
+    unknown_ends: Dict[str, int] = field(default_factory=dict, hash=False)
     as_asked: Optional[str] = field(default=None, repr=False)
 
     def open(self) -> "Folder":
