@@ -178,3 +178,27 @@ fn a_program_that_takes_nothing_is_waited_for_until_a_signal() {
     signal(&going.child, Signal::TERM);
     assert_eq!(ends(&mut going).code(), Some(143));
 }
+
+#[test]
+fn a_signal_while_the_last_words_wait_to_be_read_takes_nothing_from_them() {
+    let (service, folder) = (at_once(), Folder::with(&questions(MANY)));
+    let mut going = service.begin(&folder, &["--json", "--to", "rows.jsonl"]);
+    // Standard error has the end; events still wait.
+    let mut err = going.child.stderr.take().unwrap();
+    let mut said = Vec::new();
+    until("the last words", || {
+        let mut piece = [0; 4096];
+        let count = err.read(&mut piece).unwrap();
+        said.extend_from_slice(&piece[..count]);
+        String::from_utf8_lossy(&said).contains("Output files located in")
+    });
+    signal(&going.child, Signal::INT);
+    let mut out = String::new();
+    going.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    err.read_to_end(&mut said).unwrap();
+    // Heard before the last event is read or behind it, while the dataset is written.
+    let (code, said) = (ends(&mut going).code(), String::from_utf8_lossy(&said));
+    assert!(matches!(code, Some(0 | 130)), "{code:?}: {said}");
+    assert!(out.contains("\"event\":\"end\""), "{said}");
+    assert_eq!(folder.path("rows.jsonl").exists(), code == Some(0), "{said}");
+}

@@ -134,6 +134,7 @@ pub(in crate::command) fn ask(
         }
         Shown::Whole { is_heard } => {
             if is_heard {
+                let _inside = runtime.enter();
                 heard = runtime.spawn(signals::listen(behind));
             }
             Some(SignalsBehind { runtime, heard })
