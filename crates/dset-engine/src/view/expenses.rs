@@ -111,7 +111,11 @@ impl AskedBy {
         let (known, sessions): (Vec<_>, Vec<_>) =
             store.sessions()?.into_iter().partition(|session| !session.places.is_empty());
         let with_provider = |place: AskedPlace| AskedPlace {
-            provider: place.provider.or_else(|| provider(&place.endpoint, &place.model)),
+            // One that has another name now is known by its address.
+            provider: place
+                .provider
+                .filter(|id| providers.preset(id).is_some())
+                .or_else(|| provider(&place.endpoint, &place.model)),
             ..place
         };
         let requests = store.last_requests(store.edition()?)?.map(|(requests, _)| requests);

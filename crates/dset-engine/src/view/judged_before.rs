@@ -20,16 +20,18 @@ pub struct JudgedBefore {
 
 impl RunIndex {
     /// Finds such rows. Answers are read only where anything that rows expect has changed since all were judged,
-    /// by a hash of that.
+    /// by a hash of that: a store of before has none, nor has one whose verdicts `dset check` has recorded until a run
+    /// has held them against the rows.
     pub(crate) fn judged_before(&mut self, store: &Store) -> Result<JudgedBefore, JobError> {
         let mut found = JudgedBefore::default();
         let Some(acceptance) = self.acceptance(store)? else { return Ok(found) };
+        let Some(judged_by) = store.expected()? else { return Ok(found) };
         let by_rows = acceptance.judged_by_rows();
         let RunIndex { source, prompts, requests, generation, plan, .. } = self;
         let samples = plan.wanted().samples();
         let asked = (&requests[..], samples, *generation);
         let expected = hash_expected(&acceptance, &mut **source, prompts, asked)?;
-        if store.expected()? == Some(expected) {
+        if judged_by == expected {
             return Ok(found);
         }
         let archive = store.as_reader();

@@ -197,8 +197,6 @@ pub(crate) struct Settled {
 pub(crate) struct Budget {
     rules: BudgetRules,
     payees: Vec<PayeePrices>,
-    /// The first place of each place's model: what is stored of an ask is worked out by its price.
-    first_places: Vec<usize>,
     slots_max: u64,
     spent: Amount,
     unsure: Amount,
@@ -222,12 +220,8 @@ pub(crate) struct Budget {
 impl Budget {
     /// `slots_max` asks at once at most.
     pub(crate) fn new(rules: BudgetRules, slots_max: u32) -> Budget {
-        let models = || rules.payees.iter().map(|payee| &payee.model);
-        let first = |model| models().position(|other| other == model).expect("it is among them");
-        let first_places: Vec<usize> = models().map(first).collect();
         Budget {
             payees: rules.payees.iter().map(|payee| PayeePrices::new(payee.clone())).collect(),
-            first_places,
             wanted: None,
             grows: rules.granted.is_some(),
             rules,
@@ -356,7 +350,7 @@ impl Budget {
             return Settled::default();
         }
         let prices = &self.rules.prices;
-        let stored = self.payees[self.first_places[place]].stored(prices, now.unix_ms, bill);
+        let stored = self.payees[place].stored(prices, now.unix_ms, bill);
         let (foreseen, billed) = self.payees[place].billed(prices, now, sent_at, reservation, bill);
         let has_come = matches!(bill, Bill::Answered(..) | Bill::Failed(..));
         let cost_most = (has_come && stored.is_none()).then_some(billed);

@@ -8,7 +8,7 @@ use super::budget::{Budget, BudgetRules, JobLimit, LimitOf, NoFunds, Spending};
 use super::payee::{Bill, Payee, Reservation, least_ask};
 use crate::answer::Usage;
 use crate::item::question::{Key, Question, QuestionId};
-use crate::money::{Amount, Asked, Cost, Prices};
+use crate::money::{Amount, Asked, Cost, OwnPrice, Price, Prices, Rates};
 use crate::run::Seq;
 use crate::time::Time;
 
@@ -28,8 +28,8 @@ fn payee(provider: &str, model: &str) -> Payee {
     }
 }
 
-fn budget(total: &str, payees: Vec<Payee>) -> Budget {
-    let rules = BudgetRules {
+fn rules(total: &str) -> BudgetRules {
+    BudgetRules {
         total: Some(Amount::from_dollars(total.parse().unwrap()).unwrap()),
         run: None,
         spent_before: Amount::ZERO,
@@ -38,10 +38,13 @@ fn budget(total: &str, payees: Vec<Payee>) -> Budget {
         of_job: None,
         granted: None,
         prices: Arc::new(Prices::default()),
-        payees,
+        payees: Vec::new(),
         timeout: TIMEOUT,
-    };
-    Budget::new(rules, 16)
+    }
+}
+
+fn budget(total: &str, payees: Vec<Payee>) -> Budget {
+    Budget::new(BudgetRules { payees, ..rules(total) }, 16)
 }
 
 fn question(bytes: usize) -> Question {
@@ -51,6 +54,37 @@ fn question(bytes: usize) -> Question {
 
 fn moment(unix_ms: i64) -> Time {
     Time { monotonic_ms: (unix_ms - at("2026-11-20T00:00:00Z")) as u64, unix_ms }
+}
+
+#[test]
+fn what_an_answer_cost_at_the_dearer_of_two_places_of_a_model_is_known_and_not_unsure() {
+    let own = |name: &str, price: &str| {
+        let price = Price::parse(price).unwrap();
+        OwnPrice::new(name, Rates { input: price, output: price, ..Rates::default() })
+    };
+    let own = vec![own("a/m", "1"), own("b/m", "100")];
+    let mut budget = Budget::new(
+        BudgetRules {
+            prices: Arc::new(Prices { own, ..Prices::default() }),
+            payees: vec![payee("a", "m"), payee("b", "m")],
+            ..rules("10")
+        },
+        16,
+    );
+    let now = moment(at("2026-11-23T12:00:00Z"));
+    budget.declared(Seq(1), Amount::from_dollars(10.0).unwrap());
+    budget.on_synced(Seq(1));
+    let reserved = budget.reserve(now, 1, &question(100)).unwrap();
+    let usage = Usage {
+        input: Some(100),
+        cached: Some(0),
+        output: Some(1_000),
+        reasoning: Some(0),
+        ..Usage::default()
+    };
+    budget.settle(now, now, 1, reserved, &Bill::Answered(usage, None));
+    let status = budget.status();
+    assert!(status.spent > Amount::ZERO && status.unsure == Amount::ZERO, "{status:?}");
 }
 
 #[test]
