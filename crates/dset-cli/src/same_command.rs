@@ -36,7 +36,11 @@ fn without_query(word: String) -> String {
         Some((flag, value)) if flag.starts_with("--") => value,
         _ => &word,
     };
-    let is_address = ["http://", "https://"].iter().any(|scheme| value.starts_with(scheme));
+    let begins = |scheme: &str| {
+        let beginning = value.trim_start().get(..scheme.len());
+        beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(scheme))
+    };
+    let is_address = ["http://", "https://"].into_iter().any(begins);
     match word.find('?').filter(|_| is_address) {
         Some(query) => format!("{}?…", &word[..query]),
         None => word,
@@ -220,6 +224,7 @@ mod tests {
         for (given, shown) in [
             ("--base-url=https://h/v1?key=sk-1", "--base-url=https://h/v1?…"),
             ("http://h?api_key=sk-1", "http://h?…"),
+            ("--base-url= HTTP://h?key=sk-1", "--base-url= HTTP://h?…"),
             ("https://h/v1", "https://h/v1"),
             ("Is http://h/?q=1 up?", "Is http://h/?q=1 up?"),
             ("postgres://h/jobs?sslmode=disable", "postgres://h/jobs?sslmode=disable"),

@@ -141,8 +141,22 @@ fn rows_that_were_judged_against_another_value_than_now_are_named() {
     folder.write("q.csv", format!("{}#### 9{}", &file[..first], &file[first + 5..]));
     let said = folder.dset(&["export", "--to", "y.jsonl"]).exits(0);
     said.tells("1 row was judged when another value stood in `gold` (row 2)");
-    folder.dset(&["check", "--apply"]).exits(3);
-    assert_eq!(counts(), [0, 0, 0]);
+    // A damaged answer hides no other, and where the run stands is told all the same.
+    folder.sql("UPDATE answers SET reasoning = X'00' WHERE row = 3");
+    let status = folder.dset(&["status", "--json"]).exits(0).json();
+    assert_eq!(status["judged_before"]["count"], 1);
+}
+
+#[test]
+fn what_a_check_has_recorded_was_judged_by_the_values_of_now() {
+    let (folder, answers) = arithmetic(4);
+    let service = service(answers, 0.0);
+    service.run(&folder, &["--gold", "gold"]).exits(0);
+    let file = folder.read("q.csv");
+    let first = file.find("#### ").unwrap();
+    folder.write("q.csv", format!("{}#### 9{}", &file[..first], &file[first + 5..]));
+    folder.dset(&["check", "--gold", "gold", "--apply"]).exits(3);
+    assert_eq!(folder.dset(&["status", "--json"]).json()["judged_before"]["count"], 0);
 }
 
 #[test]

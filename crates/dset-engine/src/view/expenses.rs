@@ -1,6 +1,7 @@
 //! What a folder has spent in all its runs, by the prices that hold: nothing of it is stored, so that
-//! a corrected price corrects everything that was ever bought with it. A run with a limit of money that asked several models
-//! counts for limits as what it declared, whatever the price is now.
+//! a corrected price corrects everything that was ever bought with it. A run with a limit of money of
+//! an earlier version, of which nobody knows where each of several models was asked, counts for limits as what it
+//! declared, whatever the price is now.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -5,7 +5,7 @@ use dset_core::schema::{Notation, Schema};
 
 use crate::error::JobError;
 use crate::run::accepting::hash_expected;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::view::index::RunIndex;
 use crate::view::status::Rows;
 
@@ -44,7 +44,11 @@ impl RunIndex {
                 let of_last = || Some(last[last.binary_search_by_key(&at, |one| one.0).ok()?].1);
                 let Some(answer) = answers[at as usize].or_else(of_last) else { continue };
                 let Some(before) = archive.verdicts(answer, &fingerprint)? else { continue };
-                let row = archive.row(answer)?;
+                // What is damaged is told by `dset verify`.
+                let row = match archive.row(answer) {
+                    Err(StoreError::TextDamaged { .. }) => continue,
+                    row => row?,
+                };
                 let now = acceptance.accept(row.received(), seen.item).list;
                 let outcome = |list: &[Verdict], at: usize| {
                     list.get(at).map_or(Outcome::Passed, |verdict| verdict.outcome)

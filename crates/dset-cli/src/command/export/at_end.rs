@@ -48,6 +48,11 @@ impl DatasetsAtEnd {
         Ok(())
     }
 
+    /// Tells whether there is anything to write behind a run that ended so.
+    pub(in crate::command) fn are_due(&self, ending: &Ending) -> bool {
+        matches!(ending.reason, EndReason::Complete) && !self.datasets.is_empty()
+    }
+
     /// Writes them where the run has gone to its end; fails when all that can be written are.
     pub(crate) fn write(
         &self,
@@ -56,7 +61,7 @@ impl DatasetsAtEnd {
         ending: &Ending,
         of_run: &AsAsked,
     ) -> Result<(), UserError> {
-        if !matches!(ending.reason, EndReason::Complete) {
+        if !self.are_due(ending) {
             if !self.datasets.is_empty() && !terminal.quiet {
                 display::remark("the datasets are written by the run that goes to its end");
             }

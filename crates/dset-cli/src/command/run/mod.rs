@@ -197,9 +197,12 @@ pub(super) fn run_rows(
         })?;
     let exit = Exit::of(&ending, agreed);
     if let (Some(datasets), Some(signals)) = (datasets, signals) {
-        let stopped = datasets.stopped();
+        let (stopped, are_due) = (datasets.stopped(), datasets.are_due(&ending));
         let write = move || datasets.write(&spec, terminal, &ending, &as_asked);
-        signals.unless_stopped(write).map_err(stopped)??;
+        match are_due {
+            true => signals.unless_stopped(write).map_err(stopped)??,
+            false => write()?,
+        }
     }
     Ok(exit)
 }
