@@ -86,7 +86,8 @@ def test_a_report_says_what_the_events_of_the_command_say(here, service):
     events = [json.loads(line) for line in ran.stdout.splitlines()]
     said = {**events[0], **next(event for event in events if event["event"] == "end")}
     told = json.loads(dset._dset.run(["-o", "report", *flags, "--", "in"], None, None, print))
-    of_event, of_report = {"v", "time", "event"}, {"reason", "detail", "answered_before", "as_asked"}
+    of_event = {"v", "time", "event"}
+    of_report = {"reason", "detail", "answered_before", "as_asked", "put_right"}
     assert set(said) - of_event == set(told) - of_report
     differs = {name for name in set(said) - of_event if said[name] != told[name]}
     assert differs <= {"output", "seconds", "spent", "budget"}
