@@ -106,6 +106,7 @@ impl Exit {
             EndReason::Complete => Exit::Done,
         }
     }
+
     /// Returns the code of what this signal has stopped.
     pub(crate) fn of_signal(signal: StopSignal) -> Exit {
         match signal {

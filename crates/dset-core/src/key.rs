@@ -121,6 +121,14 @@ impl RequestSettings {
         )
     }
 
+    /// Tells whether other settings make the same prompts of a row.
+    #[must_use]
+    pub fn has_prompts_of(&self, other: &RequestSettings) -> bool {
+        self.template == other.template
+            && self.system == other.system
+            && self.system_is_template == other.system_is_template
+    }
+
     /// Returns the system prompt that every row has, where it is sent as it stands.
     #[must_use]
     pub fn fixed_system(&self) -> Option<&str> {

@@ -240,6 +240,7 @@ def _batch(batch: "pyarrow.Table", output: str, workers: int, options: Dict[str,
     for row in batch.to_pylist():
         sink.update(json.dumps(row, sort_keys=True, default=str).encode() + b"\n")
     folder = Path(output) / f"batch-{sink.hexdigest()}"
+    no_rows = pyarrow.table({"question": pyarrow.array([], pyarrow.string())})
     try:
         answers = _unlocked(
             lambda: _answer_here(batch, output=folder, progress=False, _turns=(output, workers), **options)
@@ -249,11 +250,11 @@ def _batch(batch: "pyarrow.Table", output: str, workers: int, options: Dict[str,
         if "has no questions" not in str(error):
             raise
         _LOG.warning("of %d rows left out: %d without a question", batch.num_rows, batch.num_rows)
-        return pyarrow.table({"question": pyarrow.array([], pyarrow.string())})
+        return no_rows
     _refuse_limit(answers.report.budget is not None)
     _warn_of_missing(answers.report, batch.num_rows)
     if answers.report.answered == 0:
-        return pyarrow.table({"question": pyarrow.array([], pyarrow.string())})
+        return no_rows
     return _columns(_joined(answers.report.open().to_arrow(), batch))
 
 

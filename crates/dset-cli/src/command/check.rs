@@ -154,7 +154,6 @@ fn tell(report: &CheckReport, is_applied: bool, cost: Option<Amount>) {
 }
 
 fn object(spec: &JobSpec, report: &CheckReport, is_applied: bool, cost: Option<Amount>) -> Value {
-    let rows = |rows: &Rows| json!({"count": rows.count, "first": rows.first});
     let checks = report.checks.iter().map(|check| {
         json!({
             "check": check.check,
@@ -170,10 +169,10 @@ fn object(spec: &JobSpec, report: &CheckReport, is_applied: bool, cost: Option<A
         "checks": checks.collect::<Vec<_>>(),
         "accepted": report.accepted,
         "unanswered": report.unanswered,
-        "not_accepted": rows(&report.not_accepted),
-        "newly_accepted": rows(&report.newly_accepted),
-        "newly_failed": rows(&report.newly_failed),
-        "in_outputs": rows(&report.in_outputs),
+        "not_accepted": report.not_accepted,
+        "newly_accepted": report.newly_accepted,
+        "newly_failed": report.newly_failed,
+        "in_outputs": report.in_outputs,
         "to_ask": report.to_ask,
         "to_ask_cost": cost.map(|cost| cost.to_string()),
         "applied": is_applied,

@@ -10,7 +10,6 @@ use dset_core::money::Expenses;
 use dset_core::settings::JobSpec;
 use dset_engine::view::check_stats::{CheckStats, check_stats};
 use dset_engine::view::stats::{Measures, Stats, stats};
-use dset_engine::view::status::Rows;
 use serde_json::{Value, json};
 
 use crate::command::money::Money;
@@ -87,8 +86,7 @@ fn with_money(
         })
     });
     object["checks"] = checks.collect();
-    let Rows { count, first } = &stats.judged_before.rows;
-    object["judged_before"] = json!({ "count": count, "first": first });
+    object["judged_before"] = json!(stats.judged_before.rows);
     Ok(object)
 }
 

@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use std::io::Read as _;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ExitStatus, Stdio};
 
 use crate::common::pty::Pty;
 use crate::common::{Folder, Going, Ran, Service, questions, until};
@@ -158,6 +158,18 @@ fn a_program_that_takes_its_time_gets_every_event() {
     assert_eq!(events.last().unwrap()["event"], "end");
 }
 
+/// Reads what a run says up to its last words.
+fn last_words(err: &mut ChildStderr) -> Vec<u8> {
+    let mut said = Vec::new();
+    until("the last words", || {
+        let mut piece = [0; 4096];
+        let count = err.read(&mut piece).unwrap();
+        said.extend_from_slice(&piece[..count]);
+        String::from_utf8_lossy(&said).contains("Output files located in")
+    });
+    said
+}
+
 #[test]
 fn a_program_that_takes_nothing_is_waited_for_until_a_signal() {
     let (service, folder) = (at_once(), Folder::with(&questions(MANY)));
@@ -167,13 +179,7 @@ fn a_program_that_takes_nothing_is_waited_for_until_a_signal() {
     let mut going = Going { child: command.stderr(Stdio::piped()).spawn().unwrap() };
     // Standard error is read, and has the end; events still wait.
     let mut err = going.child.stderr.take().unwrap();
-    let mut said = Vec::new();
-    until("the last words", || {
-        let mut piece = [0; 4096];
-        let count = err.read(&mut piece).unwrap();
-        said.extend_from_slice(&piece[..count]);
-        String::from_utf8_lossy(&said).contains("Output files located in")
-    });
+    last_words(&mut err);
     assert!(going.child.try_wait().unwrap().is_none(), "events wait to be read");
     signal(&going.child, Signal::TERM);
     assert_eq!(ends(&mut going).code(), Some(143));
@@ -185,13 +191,7 @@ fn a_signal_while_the_last_words_wait_to_be_read_takes_nothing_from_them() {
     let mut going = service.begin(&folder, &["--json", "--to", "rows.jsonl"]);
     // Standard error has the end; events still wait.
     let mut err = going.child.stderr.take().unwrap();
-    let mut said = Vec::new();
-    until("the last words", || {
-        let mut piece = [0; 4096];
-        let count = err.read(&mut piece).unwrap();
-        said.extend_from_slice(&piece[..count]);
-        String::from_utf8_lossy(&said).contains("Output files located in")
-    });
+    let mut said = last_words(&mut err);
     signal(&going.child, Signal::INT);
     let mut out = String::new();
     going.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();

@@ -177,7 +177,10 @@ impl Selection {
             }
             false => self.choose(&id, seen, &mut rows)?,
         };
-        let hashes: Vec<u128> = rows.iter().map(|one| said(seen, one)).collect();
+        let hashes: Vec<u128> = match &self.written {
+            Some(_) => rows.iter().map(|one| said(seen, one)).collect(),
+            None => Vec::new(),
+        };
         let of_unknown = rows.iter().filter(|one| one.is_sent_unknown).count() as u64;
         let mut groups = Group::all(rows, ranks.as_deref(), self.layout.shows_prompt());
         if self.failed {

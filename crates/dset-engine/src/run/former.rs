@@ -25,12 +25,10 @@ pub(crate) fn former_requests(
             unbound.push(settings.hash());
             return None;
         };
-        let are_those_of_now = (&settings.template, &settings.system, settings.system_is_template)
-            == (&of_now.template, &of_now.system, of_now.system_is_template);
         let requests = FormerRequests {
             hash: settings.hash(),
             prints: Vec::new(),
-            prompts_are_those_of_now: are_those_of_now,
+            prompts_are_those_of_now: settings.has_prompts_of(of_now),
         };
         Some((prompts, settings.request_hasher(), requests))
     });

@@ -65,10 +65,7 @@ impl SentPrompts {
             if answers.is_empty() {
                 continue;
             }
-            let has_words_of_now = request.template == now.template
-                && request.system == now.system
-                && request.system_is_template == now.system_is_template;
-            if !has_words_of_now {
+            if !request.has_prompts_of(now) {
                 let at = sent.others.len();
                 sent.by_answer.extend(answers.into_iter().map(|answer| (answer, at)));
             }

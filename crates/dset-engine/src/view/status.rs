@@ -151,7 +151,7 @@ pub struct OpenRedoState {
 }
 
 /// Rows, of which the first are named.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Rows {
     /// How many.
     pub count: u64,

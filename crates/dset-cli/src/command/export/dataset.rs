@@ -230,12 +230,10 @@ pub(crate) fn object(exported: &Exported) -> Value {
         "rows": exported.rows(),
         "files": files.collect::<Vec<_>>(),
         "left_out": left,
-        "with_nul": { "count": exported.with_nul.count, "first": exported.with_nul.first },
+        "with_nul": exported.with_nul,
         "empty_splits": exported.empty_splits,
         "sent_unknown": exported.sent_unknown,
-        "judged_before": {
-            "count": exported.judged_before.rows.count, "first": exported.judged_before.rows.first,
-        },
+        "judged_before": exported.judged_before.rows,
         "not_chosen": exported.not_chosen,
     })
 }

@@ -445,10 +445,7 @@ fn object(settings: &JobSpec, standing: &RunStatus, money: &Money) -> Value {
         "left_out": standing.left_out.count(),
         "failed": standing.failed,
         "failed_checks": standing.failed_checks,
-        "judged_before": {
-            "count": standing.judged_before.rows.count,
-            "first": standing.judged_before.rows.first,
-        },
+        "judged_before": standing.judged_before.rows,
         "marks": {
             "marked": marks.marked,
             "waiting": marks.waiting.count,

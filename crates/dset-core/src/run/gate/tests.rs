@@ -47,6 +47,17 @@ fn budget(total: &str, payees: Vec<Payee>) -> Budget {
     Budget::new(BudgetRules { payees, ..rules(total) }, 16)
 }
 
+/// What a service counts of an answer to [`question`] of 100 bytes, as long as it may be.
+fn usage() -> Usage {
+    Usage {
+        input: Some(100),
+        cached: Some(0),
+        output: Some(OUTPUT_MAX),
+        reasoning: Some(0),
+        ..Usage::default()
+    }
+}
+
 fn question(bytes: usize) -> Question {
     let text: Arc<str> = "x".repeat(bytes).into();
     Question::new(0, 1, text, Key([0; 16]), QuestionId { text_hash: 1, ordinal: 0 })
@@ -75,14 +86,7 @@ fn what_an_answer_cost_at_the_dearer_of_two_places_of_a_model_is_known_and_not_u
     budget.declared(Seq(1), Amount::from_dollars(10.0).unwrap());
     budget.on_synced(Seq(1));
     let reserved = budget.reserve(now, 1, &question(100)).unwrap();
-    let usage = Usage {
-        input: Some(100),
-        cached: Some(0),
-        output: Some(1_000),
-        reasoning: Some(0),
-        ..Usage::default()
-    };
-    budget.settle(now, now, 1, reserved, &Bill::Answered(usage, None));
+    budget.settle(now, now, 1, reserved, &Bill::Answered(usage(), None));
     let status = budget.status();
     assert!(status.spent > Amount::ZERO && status.unsure == Amount::ZERO, "{status:?}");
 }
@@ -135,16 +139,9 @@ fn a_clock_that_is_set_while_an_ask_is_on_its_way_books_the_dearer_side() {
     budget.declared(Seq(1), Amount::from_dollars(1.0).unwrap());
     budget.on_synced(Seq(1));
     let reserved = budget.reserve(sent, 0, &question(100)).unwrap();
-    let usage = Usage {
-        input: Some(100),
-        cached: Some(0),
-        output: Some(1_000),
-        reasoning: Some(0),
-        ..Usage::default()
-    };
     // 30 s later, and an hour on by the clock.
     let now = Time { monotonic_ms: sent.monotonic_ms + 30_000, unix_ms: sent.unix_ms + 3_630_000 };
-    assert_eq!(budget.settle(now, sent, 0, reserved, &Bill::Answered(usage, None)).over, None);
+    assert_eq!(budget.settle(now, sent, 0, reserved, &Bill::Answered(usage(), None)).over, None);
     let status = budget.status();
     assert_eq!((status.spent + status.unsure).to_string(), "0.00123");
     // What is worked out from the store later is the cheaper side.
@@ -160,17 +157,10 @@ fn what_was_foreseen_at_a_dearer_hour_makes_no_later_ask_dearer() {
     budget.on_synced(Seq(1));
     let sent = moment(at("2026-11-23T03:00:00Z"));
     let reserved = budget.reserve(sent, 0, &question(100)).unwrap();
-    let usage = Usage {
-        input: Some(100),
-        cached: Some(0),
-        output: Some(1_000),
-        reasoning: Some(0),
-        ..Usage::default()
-    };
     // 30 s later, and two hours on by the clock, where it costs half.
     let now = Time { monotonic_ms: sent.monotonic_ms + 30_000, ..cheap };
     assert_eq!(budget.worst(now, 0, &question(100)).amount, worst);
-    budget.settle(now, sent, 0, reserved, &Bill::Answered(usage, None));
+    budget.settle(now, sent, 0, reserved, &Bill::Answered(usage(), None));
     assert_eq!(budget.worst(now, 0, &question(100)).amount, worst);
 }
 
