@@ -216,14 +216,14 @@ impl RequestHasher {
     }
 }
 
-/// Returns the key of the `ordinal`-th identical request (from 0) of an edition.
+/// Returns the key of the `ordinal`-th identical request (from 0) of a generation.
 #[must_use]
-pub fn key(fingerprint: Fingerprint, sample: u32, ordinal: u32, edition: u32) -> Key {
+pub fn key(fingerprint: Fingerprint, sample: u32, ordinal: u32, generation: u32) -> Key {
     let mut bytes = [0; 28];
     bytes[..16].copy_from_slice(&fingerprint.0);
     bytes[16..20].copy_from_slice(&sample.to_le_bytes());
     bytes[20..24].copy_from_slice(&ordinal.to_le_bytes());
-    bytes[24..].copy_from_slice(&edition.to_le_bytes());
+    bytes[24..].copy_from_slice(&generation.to_le_bytes());
     Key(xxh3_128(&bytes).to_be_bytes())
 }
 

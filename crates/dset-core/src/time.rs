@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// A moment: milliseconds since the run began, and Unix milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Time {
-    /// Milliseconds since the start of this life of the run; never goes back.
+    /// Milliseconds since the start of this session of the run; never goes back.
     pub monotonic_ms: u64,
     /// Milliseconds since 1970-01-01 UTC; may jump when the clock is set.
     pub unix_ms: i64,

@@ -246,7 +246,7 @@ impl Engine {
         let input = ScannedInput::to_ask(&mut spec, marks)?;
         let of_store = open_readonly(&spec.output, |store| {
             let next = u32::from(self.decisions.ask_again && !store.is_blank()?);
-            RunPlan::new(&input, store, store.edition()? + next, store.terms()?.as_ref())
+            RunPlan::new(&input, store, store.generation()? + next, store.terms()?.as_ref())
         })?;
         let plan = of_store.unwrap_or_else(|| RunPlan::without_store(&input)).plan;
         let left_out = plan.count(Planned::LeftOut);

@@ -17,7 +17,7 @@ use crate::schema::Reason;
 pub type QuestionIndex = u32;
 
 /// What an answer is stored under: a hash of the whole request, the sample, the ordinal among
-/// identical requests, and the edition.
+/// identical requests, and the generation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Key(pub [u8; 16]);
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::item::question::Question;
 
-/// Numbers the attempts of this life, from 1.
+/// Numbers the attempts of this session, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AskId(pub u64);
 
@@ -17,7 +17,7 @@ pub struct Ask {
     pub id: AskId,
     /// The question, with its rendered prompt.
     pub question: Arc<Question>,
-    /// Which attempt at this question in this life, from 1.
+    /// Which attempt at this question in this session, from 1.
     pub attempt: u32,
     /// Which of the model's endpoints is asked, from 0.
     pub endpoint: u16,

@@ -33,7 +33,7 @@ pub enum Effect {
     /// Decide that these answers, all durable, come next in the outputs, and write them.
     /// Answered by `Emitted` or `EmitFailed`.
     Emit {
-        /// Rows emitted in this life once these are written.
+        /// Rows emitted in this session once these are written.
         upto: u64,
         /// The questions, in the order of the rows.
         questions: Vec<QuestionIndex>,
@@ -61,7 +61,7 @@ pub enum JournalRecord {
         ask: AskId,
         /// Which of [`Rules::endpoints`](crate::run::Rules::endpoints) was asked.
         place: usize,
-        /// How many asks this question took in this life.
+        /// How many asks this question took in this session.
         attempts: u32,
         /// When the ask was sent.
         sent_at: Time,
@@ -82,7 +82,7 @@ pub enum JournalRecord {
         ask: AskId,
         /// Which of [`Rules::endpoints`](crate::run::Rules::endpoints) was asked.
         place: usize,
-        /// How many asks this question took in this life.
+        /// How many asks this question took in this session.
         attempts: u32,
         /// When the ask was sent.
         sent_at: Time,
@@ -109,7 +109,7 @@ pub enum JournalRecord {
         ask: AskId,
         /// Which of [`Rules::endpoints`](crate::run::Rules::endpoints) was asked.
         place: usize,
-        /// Which attempt at this question in this life, from 1.
+        /// Which attempt at this question in this session, from 1.
         attempt: u32,
         /// When the ask was sent.
         sent_at: Time,

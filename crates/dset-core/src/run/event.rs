@@ -14,7 +14,7 @@ use crate::run::Permit;
 use crate::run::ask::AskId;
 use crate::time::Time;
 
-/// Numbers the records of this life from 1, in the order they were given; never stored.
+/// Numbers the records of this session from 1, in the order they were given; never stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seq(pub u64);
 
@@ -89,9 +89,9 @@ pub enum Event {
         /// The last record that is lost to the store.
         upto: Seq,
     },
-    /// That many rows of this life are in every output, durably.
+    /// That many rows of this session are in every output, durably.
     Emitted {
-        /// Rows emitted in this life.
+        /// Rows emitted in this session.
         upto: u64,
     },
     /// An output cannot be written; nothing is emitted any more.

@@ -24,7 +24,7 @@ pub struct Snapshot {
     pub retry_at: Option<Time>,
     /// The service refuses asks because they are too many: fewer are sent for a while.
     pub throttled: bool,
-    /// Questions answered in this life.
+    /// Questions answered in this session.
     pub answered: u64,
     /// About how many tokens have come of the answers on their way.
     pub coming_tokens: u64,

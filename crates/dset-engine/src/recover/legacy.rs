@@ -158,7 +158,7 @@ fn insert(
     for (at, (row, id)) in adoption.rows.into_iter().zip(&adoption.ids).enumerate() {
         writes.extend((at == 0).then_some(ToRecord::LegacyImported { at: now }));
         writes.push(ToRecord::Answered(Box::new(imported_answer(row, *id, by_model, 0))));
-        writes.push(ToRecord::Placed { edition: 0, answer: AnswerRef::New(at), row: None });
+        writes.push(ToRecord::Placed { generation: 0, answer: AnswerRef::New(at), row: None });
     }
     for format in wanted {
         let bytes = fs::read(folder.join(format.file))?;
@@ -169,16 +169,17 @@ fn insert(
 }
 
 /// One row as answered with settings that nobody knows.
-fn imported_answer(row: Row, id: QuestionId, by_model: bool, edition: u32) -> NewAnswer {
+fn imported_answer(row: Row, id: QuestionId, by_model: bool, generation: u32) -> NewAnswer {
     let hash = id.hash();
-    // The script knew no editions: its keys are those of edition 0.
-    let of_edition = if edition == 0 { Vec::new() } else { edition.to_le_bytes().to_vec() };
+    // The script knew no generations: its keys are those of generation 0.
+    let of_generation =
+        if generation == 0 { Vec::new() } else { generation.to_le_bytes().to_vec() };
     let sample = row.metadata.sample.unwrap_or(0);
     let of_sample = if sample == 0 { Vec::new() } else { format!("/{sample}").into_bytes() };
     let of_model = row.metadata.model.as_deref().filter(|_| by_model).unwrap_or_default();
-    let parts: [&[u8]; 5] = [b"script/1\n", &hash, &of_edition, &of_sample, of_model.as_bytes()];
+    let parts: [&[u8]; 5] = [b"script/1\n", &hash, &of_generation, &of_sample, of_model.as_bytes()];
     let key = xxh3_128(&parts.concat()).to_be_bytes();
-    NewAnswer::taken_over(row, key, hash, edition)
+    NewAnswer::taken_over(row, key, hash, generation)
 }
 
 /// An output whose rows can be taken back.
@@ -224,7 +225,7 @@ pub(crate) fn recover_from_output(
     folder: &Path,
     (output, mark): (TakenFrom, &StoredCheckpoint),
     by_model: bool,
-    edition: u32,
+    generation: u32,
     now: i64,
 ) -> Result<u64, LegacyImportError> {
     let path = folder.join(output.format().file);
@@ -245,7 +246,7 @@ pub(crate) fn recover_from_output(
     let ours = behind.iter().filter(|row| output.is_ours(row)).count() as u64;
     // Rows follow the order of the store: where that has as many places, it has lost none of them,
     // and the rows before the mark need not be read.
-    if ours <= store.position(edition)?.saturating_sub(mark.rows) {
+    if ours <= store.position(generation)?.saturating_sub(mark.rows) {
         return Ok(0);
     }
     let bytes = fs::read(&path)?;
@@ -255,7 +256,7 @@ pub(crate) fn recover_from_output(
     let from = if is_as_marked { all.len() } else { 0 };
     all.extend(behind.into_iter().filter(|_| is_as_marked));
     let ids = ids(&all, by_model);
-    let known = store.by_question(edition, by_model)?;
+    let known = store.by_question(generation, by_model)?;
     let mut writes = Vec::new();
     let (mut taken, mut new) = (0, 0);
     for (row, id) in all.into_iter().zip(&ids).skip(from).filter(|(row, _)| output.is_ours(row)) {
@@ -269,13 +270,13 @@ pub(crate) fn recover_from_output(
             None => {
                 writes.extend((new == 0).then_some(ToRecord::LegacyImported { at: now }));
                 writes.push(ToRecord::Answered(Box::new(imported_answer(
-                    row, *id, by_model, edition,
+                    row, *id, by_model, generation,
                 ))));
                 new += 1;
                 AnswerRef::New(new - 1)
             }
         };
-        writes.push(ToRecord::Placed { edition, answer, row: None });
+        writes.push(ToRecord::Placed { generation, answer, row: None });
         taken += 1;
     }
     store.commit(&writes)?;

@@ -184,7 +184,7 @@ pub(crate) fn take_back(
     by_model: bool,
     now: i64,
 ) -> Result<Option<(u64, &'static str)>, JobError> {
-    let generation = store.edition()?;
+    let generation = store.generation()?;
     let by_model = by_model || store.has_parallel_models(generation)?;
     let rows = recover_from_output(store, folder, (output, mark), by_model, generation, now)?;
     Ok((rows > 0).then_some((rows, output.format().file)))

@@ -150,7 +150,7 @@ pub(crate) fn reform(
     folder: &Path,
     wanted: &[LiveFormat],
     settings: &JobSpec,
-    edition: u32,
+    generation: u32,
 ) -> Result<(), JobError> {
     for format in wanted {
         let path = folder.join(format.file);
@@ -165,7 +165,7 @@ pub(crate) fn reform(
         if as_it_is.header == wished.header {
             continue;
         }
-        let mut rows = Expected::from(store.as_reader(), edition, as_it_is, 0, false);
+        let mut rows = Expected::from(store.as_reader(), generation, as_it_is, 0, false);
         let compared = fs::File::open(&path)
             .and_then(|file| diff_output(file, as_it_is.header, rows.by_ref()))
             .map_err(SinkError::Io)?;
@@ -176,14 +176,19 @@ pub(crate) fn reform(
         // Without its mark a file is held against every row by the next run, whichever of the two
         // it is: a crash in between harms nothing.
         store.forget_mark(format.name)?;
-        let mark = write_anew(folder, wished, store.as_reader(), edition)?;
+        let mark = write_anew(folder, wished, store.as_reader(), generation)?;
         store.record_marks(&[mark])?;
     }
     Ok(())
 }
 
 /// Copies the outputs that hold anything that dset has not written.
-fn keep(store: &Store, folder: &Path, edition: u32, stamp: &str) -> Result<Vec<PathBuf>, JobError> {
+fn keep(
+    store: &Store,
+    folder: &Path,
+    generation: u32,
+    stamp: &str,
+) -> Result<Vec<PathBuf>, JobError> {
     let mut kept = Vec::new();
     let marks = store.sink_marks()?;
     for &format in LIVE_FORMATS {
@@ -194,7 +199,7 @@ fn keep(store: &Store, folder: &Path, edition: u32, stamp: &str) -> Result<Vec<P
             continue;
         }
         let format = format.as_in_file(&path).map_err(SinkError::Io)?;
-        let mut rows = Expected::from(store.as_reader(), edition, format, 0, false);
+        let mut rows = Expected::from(store.as_reader(), generation, format, 0, false);
         let compared = fs::File::open(&path)
             .and_then(|file| diff_output(file, format.header, rows.by_ref()))
             .map_err(SinkError::Io)?;
@@ -218,7 +223,7 @@ fn copy(folder: &Path, path: &Path, stamp: &str) -> io::Result<PathBuf> {
 /// Decides the new order, and that the outputs do not follow it yet.
 fn record(
     store: &mut Store,
-    edition: u32,
+    generation: u32,
     order: &[(AnswerId, u64)],
     names_origin: bool,
     stamp: &str,
@@ -226,7 +231,7 @@ fn record(
 ) -> Result<(), StoreError> {
     let meta = |name, value| Write::Meta { name, value: Some(value) };
     store.commit(&[
-        Write::Ordered { edition, answers: order.to_vec() },
+        Write::Ordered { generation, answers: order.to_vec() },
         Write::CheckpointsForgotten,
         meta("rebuilding", Value::Text(stamp.to_owned())),
         meta("rebuilt_at", Value::Number(now)),
@@ -248,8 +253,8 @@ pub(crate) fn finish(
     if store.meta::<String>("rebuilding")?.is_none() {
         return Ok(false);
     }
-    let (edition, bom) = (store.edition()?, store.csv_wish(CsvWish::Bom)?);
-    store.check_texts(&store.order(edition)?)?;
+    let (generation, bom) = (store.generation()?, store.csv_wish(CsvWish::Bom)?);
+    store.check_texts(&store.order(generation)?)?;
     let id = store.csv_wish(CsvWish::Id)?.unwrap_or(false);
     let origin = store.meta("rebuilt_with_origin")?.unwrap_or(false);
     let beside = Beside { id, origin };
@@ -262,7 +267,7 @@ pub(crate) fn finish(
         }
         let as_it_is = format.as_in_file(&path).map_err(SinkError::Io)?;
         if let Some(stamp) = stamp.filter(|_| path.exists()) {
-            let mut rows = Expected::from(store.as_reader(), edition, as_it_is, 0, false);
+            let mut rows = Expected::from(store.as_reader(), generation, as_it_is, 0, false);
             let compared = fs::File::open(&path)
                 .and_then(|file| diff_output(file, as_it_is.header, rows.by_ref()))
                 .map_err(SinkError::Io)?;
@@ -277,7 +282,7 @@ pub(crate) fn finish(
             true => as_it_is.with_beside(Beside { id: beside.id, ..as_it_is.beside() }),
         };
         let wished = wished.with_bom(bom.unwrap_or(as_it_is.has_bom()));
-        marks.push(write_anew(folder, wished, store.as_reader(), edition)?);
+        marks.push(write_anew(folder, wished, store.as_reader(), generation)?);
     }
     let mut writes: Vec<Write> = marks.into_iter().map(Write::Checkpoint).collect();
     writes.push(Write::Meta { name: "rebuilding", value: None });

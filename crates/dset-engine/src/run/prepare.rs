@@ -180,7 +180,7 @@ impl Job {
         if accepting.is_none() && folder.store.has_cut_answers()? {
             accepting = Some(Accepting::of_whole_answers(&settings)?);
         }
-        let generation = folder.store.edition()?;
+        let generation = folder.store.generation()?;
         // What is thought of answers is no decision, and may have taken long: it stays.
         folder.judge(&mut input, generation, accepting.as_ref(), &decisions)?;
         folder.store.hold_writes()?;
@@ -318,7 +318,7 @@ impl RunFolder {
         settings: &JobSpec,
         can_ask: bool,
     ) -> Result<(), JobError> {
-        let edition = self.store.edition()?;
+        let generation = self.store.generation()?;
         let store = &mut self.store;
         let marks = store.sink_marks()?;
         let rows_in = |format: &LiveFormat| {
@@ -329,7 +329,7 @@ impl RunFolder {
             Some(_) => 0,
             None => self.formats.iter().map(rows_in).min().unwrap_or(0),
         };
-        let damaged = store.damaged_in_order(edition, from)?;
+        let damaged = store.damaged_in_order(generation, from)?;
         if damaged.is_empty() {
             return Ok(());
         }
@@ -337,7 +337,7 @@ impl RunFolder {
             return Err(JobError::NoKey);
         }
         let mut entries = HashMap::new();
-        let plan = RunPlan::with_answers(input, store, edition, None, |at, answer| {
+        let plan = RunPlan::with_answers(input, store, generation, None, |at, answer| {
             if damaged.contains(&answer) {
                 entries.insert(answer, at);
             }
@@ -348,7 +348,7 @@ impl RunFolder {
         let kept: Vec<AnswerId> = damaged.iter().copied().filter(is_kept).collect();
         store.check_texts(&kept)?;
         let names_origin = settings.models.len() > 1 || settings.samples > 1;
-        store.leave_out(edition, &damaged, names_origin, (&self.stamp, self.now))?;
+        store.leave_out(generation, &damaged, names_origin, (&self.stamp, self.now))?;
         let (rows, to) = (damaged.len() as u64, format!("{}/{}", files::EARLIER, self.stamp));
         self.recovered.push(Recovered::LeftOut { rows, to });
         Ok(())

@@ -51,7 +51,7 @@ pub fn merge(folders: &[PathBuf], target: &Path, is_job: bool) -> Result<Merged,
     let mut merged = Merged::default();
     for folder in folders {
         take_in_rescued(folder, &mut merged)?;
-        let found = open_readonly(folder, |store| store.edition())?;
+        let found = open_readonly(folder, |store| store.generation())?;
         let Some(found) = found else {
             return Err(MergeError::NoStore { folder: folder.clone() });
         };
@@ -65,7 +65,7 @@ pub fn merge(folders: &[PathBuf], target: &Path, is_job: bool) -> Result<Merged,
     let _lock = lock.map_err(|error| JobError::lock(target, error))?;
     let (mut store, rescued) = Store::open(target)?;
     add_rescued(&mut merged, rescued);
-    let found = store.edition()?;
+    let found = store.generation()?;
     if let Some(expected) = generations.filter(|expected| *expected != found)
         && !store.is_blank()?
     {

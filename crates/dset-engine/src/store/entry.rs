@@ -78,7 +78,8 @@ pub(crate) struct NewAnswer {
     #[serde(default, skip_serializing_if = "is_first")]
     pub(super) sample: u32,
     pub(super) settings: i64,
-    pub(super) edition: u32,
+    #[serde(rename = "edition")]
+    pub(super) generation: u32,
     /// Absent where no run of ours asked for it.
     pub(super) life: Option<i64>,
     pub(super) row: Option<u64>,
@@ -180,7 +181,7 @@ impl NewAnswer {
             row_lacks: !completes_row,
             sample: question.sample,
             settings: run.settings[usize::from(question.model)],
-            edition: run.generation,
+            generation: run.generation,
             life: Some(run.session),
             row: Some(question.row_number),
             answered_at: at.unix_ms,
@@ -212,7 +213,7 @@ impl NewAnswer {
     /// Returns what is to be forgotten now that there is an answer: that it once ended without one
     /// and, once its row has every answer, the wish for a mark.
     pub(super) fn forgets(&self) -> impl Iterator<Item = Write> + use<> {
-        let ended = Write::NotEnded { question: self.failure_key(), edition: self.edition };
+        let ended = Write::NotEnded { question: self.failure_key(), generation: self.generation };
         let mark = (!self.row_lacks).then_some(Write::Marked(self.question_hash));
         std::iter::once(ended).chain(mark)
     }
@@ -223,7 +224,7 @@ impl NewAnswer {
         row: Row,
         key: [u8; 16],
         question_hash: [u8; 16],
-        edition: u32,
+        generation: u32,
     ) -> NewAnswer {
         NewAnswer {
             key,
@@ -232,7 +233,7 @@ impl NewAnswer {
             row_lacks: false,
             sample: row.metadata.sample.unwrap_or(0),
             settings: 0,
-            edition,
+            generation,
             life: None,
             row: row.metadata.row.filter(|row| i64::try_from(*row).is_ok()),
             answered_at: row.answered_at,
@@ -344,7 +345,8 @@ impl NewAttempt {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct NewEnded {
     pub(super) question: [u8; 16],
-    pub(super) edition: u32,
+    #[serde(rename = "edition")]
+    pub(super) generation: u32,
     pub(super) row: u64,
     pub(super) fault: String,
     pub(super) cause: String,
@@ -361,7 +363,7 @@ impl NewEnded {
         };
         Some(NewEnded {
             question: question.failure_key,
-            edition: run.generation,
+            generation: run.generation,
             row: question.row_number,
             fault: fault.code().to_owned(),
             cause: cause.code().to_owned(),

@@ -118,7 +118,7 @@ pub fn last_input(folder: &Path) -> Option<PathBuf> {
 pub fn last_run(folder: &Path) -> Result<Option<RecordedRun>, StoreError> {
     let read = open_readonly(folder, |store| -> Result<_, StoreError> {
         let Some(last) = store.last_session()? else { return Ok(None) };
-        let (requests, samples) = store.last_requests(store.edition()?)?.unwrap_or_default();
+        let (requests, samples) = store.last_requests(store.generation()?)?.unwrap_or_default();
         Ok(Some(RecordedRun {
             endpoint: last.endpoint,
             invocation: store.last_invocation()?,

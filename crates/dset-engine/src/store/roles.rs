@@ -126,12 +126,12 @@ pub trait Archive: fmt::Debug + Send {
     /// Returns one answer as the row of an output.
     fn row(&self, answer: AnswerId) -> Result<Row, StoreError>;
 
-    /// Returns the answers of an edition in the order of the outputs, from a position on, a
+    /// Returns the answers of a generation in the order of the outputs, from a position on, a
     /// thousand at most; each with the row of the input that it was written with, where that is
     /// another than when it was answered.
     fn order_from(
         &self,
-        edition: u32,
+        generation: u32,
         position: u64,
     ) -> Result<Vec<(AnswerId, Option<u64>)>, StoreError>;
 
@@ -168,17 +168,17 @@ pub(crate) enum Write {
     /// A question that ended without an answer.
     Ended(NewEnded),
     /// What ended is answered after all.
-    NotEnded { question: [u8; 16], edition: u32 },
+    NotEnded { question: [u8; 16], generation: u32 },
     /// A row is to be marked.
     MarkDue([u8; 16]),
     /// It is marked, or need not be any more.
     Marked([u8; 16]),
-    /// An answer has the next place in the outputs of an edition; nothing where it is one of this
+    /// An answer has the next place in the outputs of a generation; nothing where it is one of this
     /// commit that was there already. `row` is that of the input, where it may be another than when
     /// it was answered.
-    Placed { edition: u32, answer: AnswerRef, row: Option<u64> },
-    /// The answers of an edition have these places, and no others; with their rows of the input.
-    Ordered { edition: u32, answers: Vec<(AnswerId, u64)> },
+    Placed { generation: u32, answer: AnswerRef, row: Option<u64> },
+    /// The answers of a generation have these places, and no others; with their rows of the input.
+    Ordered { generation: u32, answers: Vec<(AnswerId, u64)> },
     /// An output is whole up to here.
     Checkpoint(Checkpoint),
     /// Nothing is known any more of how far outputs are whole.

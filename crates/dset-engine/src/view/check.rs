@@ -68,7 +68,7 @@ pub struct CheckCount {
 /// Reads every kept answer again; `None` where there is no store, or nothing is asked of answers.
 pub fn check(settings: &JobSpec) -> Result<Option<CheckReport>, JobError> {
     let report = open_readonly(&settings.output, |store| -> Result<_, JobError> {
-        let generation = store.edition()?;
+        let generation = store.generation()?;
         let asked = store.last_requests(generation)?;
         let mut spec = as_asked(settings, asked.clone(), store.last_invocation()?.as_ref());
         let mut input = ScannedInput::to_look_at(&spec, store.marks_column()?, asked, None)?;

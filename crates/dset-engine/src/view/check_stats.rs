@@ -38,7 +38,7 @@ fn of_store(store: &Store, pricing: Pricing<'_>) -> Result<Vec<CheckStats>, Stor
     let named = |check| CheckStats { check, ..CheckStats::default() };
     let mut checks: Vec<CheckStats> = labels(store, &terms)?.into_iter().map(named).collect();
     let mut passed_all = 0;
-    store.for_each_judged(store.edition()?, &terms, |judged| {
+    store.for_each_judged(store.generation()?, &terms, |judged| {
         let Some(list) = &judged.list else {
             passed_all += 1;
             return;
@@ -72,7 +72,7 @@ pub(crate) fn labels(store: &Store, terms: &Terms) -> Result<Vec<String>, StoreE
     let Some(checks) = checks.filter(|_| !terms.are_of_whole_alone()) else {
         return Ok(Vec::new());
     };
-    let asked = store.last_requests(store.edition()?)?.map(|(requests, _)| requests);
+    let asked = store.last_requests(store.generation()?)?.map(|(requests, _)| requests);
     let has_schema = asked.iter().flatten().any(|request| request.schema.is_some());
     let labels = Acceptance::labels(has_schema, &checks.declared);
     Ok(if labels.len() == terms.on_fail.len() { labels } else { Vec::new() })

@@ -119,7 +119,7 @@ impl AskedBy {
                 .or_else(|| provider(&place.endpoint, &place.model)),
             ..place
         };
-        let requests = store.last_requests(store.edition()?)?.map(|(requests, _)| requests);
+        let requests = store.last_requests(store.generation()?)?.map(|(requests, _)| requests);
         let places = store.last_invocation()?.map(|call| call.places).unwrap_or_default();
         let last = requests.unwrap_or_default().into_iter().zip(&places);
         let models: HashMap<i64, String> =

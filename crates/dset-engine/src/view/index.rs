@@ -116,7 +116,7 @@ impl RunIndex {
     }
 
     fn load_as_read(store: &Store, settings: &JobSpec) -> Result<RunIndex, JobError> {
-        let generation = store.edition()?;
+        let generation = store.generation()?;
         let asked = store.last_requests(generation)?;
         let input = ScannedInput::to_look_at(settings, store.marks_column()?, asked, None)?;
         RunIndex::held_against(store, input, generation, store.terms()?)

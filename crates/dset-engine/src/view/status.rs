@@ -79,7 +79,7 @@ pub struct RunStatus {
     /// What the last run let the folder cost in all its runs, and how long it took a reply to be.
     pub cost_limit: CostLimits,
     /// How often everything was asked again.
-    pub edition: u32,
+    pub generation: u32,
     /// Somebody has said that rows before a bookmark are to be taken as answered.
     pub presumed_agreed: bool,
     /// Answers that the last run could only rescue: they count once the next one has taken them in.
@@ -213,7 +213,7 @@ pub fn run_status(settings: &JobSpec) -> Result<RunStatus, JobError> {
             left_by_model: view.plan.pending_by_model(),
             requests: view.requests.clone(),
             samples: view.plan.wanted().samples(),
-            edition: view.generation,
+            generation: view.generation,
             presumed_agreed: store.has_agreed_to_presumed()?,
             rescued: waiting_answers(folder),
             has_store: true,
@@ -295,7 +295,7 @@ fn nothing_yet(settings: &JobSpec, running: Running) -> Result<RunStatus, JobErr
         requests: input.requests,
         samples: settings.samples,
         cost_limit: CostLimits::default(),
-        edition: 0,
+        generation: 0,
         presumed_agreed: false,
         rescued: waiting_answers(&settings.output),
         has_store: false,

@@ -194,8 +194,8 @@ fn show(
         models += &format!(", {} of each", of(u64::from(standing.samples), "sample"));
     }
     page.pair("model", &format!("{models} at {endpoint}"));
-    if let Some(life) = &standing.session {
-        page.pair("last run", &life_words(life, &standing.running));
+    if let Some(session) = &standing.session {
+        page.pair("last run", &session_words(session, &standing.running));
     }
     for redo in standing.open_redos.iter().filter(|_| !is_running(standing)) {
         let began = when(redo.began);
@@ -210,10 +210,10 @@ fn show(
     if let Some(recent) = &standing.recent {
         page.pair("last minute", &recent_words(recent));
     }
-    if standing.edition > 0 {
+    if standing.generation > 0 {
         page.pair(
             "asked again",
-            &format!("{} (`--again`)", of(u64::from(standing.edition), "time")),
+            &format!("{} (`--again`)", of(u64::from(standing.generation), "time")),
         );
     }
     let mut hints = hints(which, settings, standing, money, &expenses);
@@ -301,9 +301,9 @@ fn marks(standing: &RunStatus) -> String {
     words
 }
 
-fn life_words(life: &Session, running: &Running) -> String {
-    let began = format!("began {}", when(life.started_at));
-    match (life.ended_at, &life.ending) {
+fn session_words(session: &Session, running: &Running) -> String {
+    let began = format!("began {}", when(session.started_at));
+    match (session.ended_at, &session.ending) {
         (Some(at), Some(ending)) => format!("{began}, ended {}: {}", when(at), one_line(ending)),
         (Some(at), None) => format!("{began}, ended {}", when(at)),
         (None, _) if matches!(running, Running::Yes(_)) => format!("{began}, is going on"),
@@ -348,7 +348,7 @@ fn hints(
     }
     let mut before = last_run(standing);
     // Whatever the rest costs, if it is like what is there; and a tenth, as answers differ.
-    let is_reached = standing.session.as_ref().and_then(|life| life.ending.as_deref())
+    let is_reached = standing.session.as_ref().and_then(|session| session.ending.as_deref())
         == Some(EndReason::COST_LIMIT)
         && standing.cost_limit.total.or(money.limit).is_some();
     let enough = || {
@@ -460,12 +460,12 @@ fn object(settings: &JobSpec, standing: &RunStatus, money: &Money) -> Value {
         },
         "model": standing.requests[0].model,
         "endpoint": standing.endpoint().unwrap_or(settings.model().base_url().as_str()),
-        "edition": standing.edition,
+        "edition": standing.generation,
         "open_redos": standing.open_redos,
-        "last_run": standing.session.as_ref().map(|life| json!({
-            "started_at": life.started_at,
-            "ended_at": life.ended_at,
-            "ending": life.ending,
+        "last_run": standing.session.as_ref().map(|session| json!({
+            "started_at": session.started_at,
+            "ended_at": session.ended_at,
+            "ending": session.ending,
         })),
     });
     let expenses = money.expenses(&settings.output).unwrap_or_default();

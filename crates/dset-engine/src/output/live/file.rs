@@ -35,8 +35,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) folder: &'a Path,
     /// Where the rows are read from.
     pub(crate) reader: &'a dyn Archive,
-    /// Which edition's order the rows follow.
-    pub(crate) edition: u32,
+    /// Which generation's order the rows follow.
+    pub(crate) generation: u32,
     /// The name of this moment in the folder of what is moved out of the way.
     pub(crate) stamp: &'a str,
 }
@@ -90,12 +90,12 @@ impl Opening<'_> {
         };
         let tail = tail_before(&mut file, bytes)?;
         let mut output = Output { format, file, identity, rows, bytes, tail };
-        output.append_rest(self.reader, self.edition)?;
+        output.append_rest(self.reader, self.generation)?;
         Ok((output, repair))
     }
 
     fn write_anew(&self, format: LiveFormat) -> Result<Output, SinkError> {
-        Output::write_anew(&self.folder.join(format.file), format, self.reader, self.edition)
+        Output::write_anew(&self.folder.join(format.file), format, self.reader, self.generation)
     }
 
     /// Reads what stands behind the mark, and judges it.
@@ -115,7 +115,7 @@ impl Opening<'_> {
         let is_new = mark.bytes == 0;
         let header_first = is_new && !format.header.is_empty();
         let known = Known { bytes: mark.bytes, is_intact, header_first };
-        let mut expected = Expected::from(self.reader, self.edition, format, mark.rows, is_new);
+        let mut expected = Expected::from(self.reader, self.generation, format, mark.rows, is_new);
         let verdict = judge_output(known, &found, expected.by_ref());
         expected.check()?;
         Ok(verdict)
@@ -124,11 +124,11 @@ impl Opening<'_> {
 
 impl Output {
     /// Appends the header, where the file is empty, and every ordered row that is not in it; syncs.
-    fn append_rest(&mut self, reader: &dyn Archive, edition: u32) -> Result<(), SinkError> {
+    fn append_rest(&mut self, reader: &dyn Archive, generation: u32) -> Result<(), SinkError> {
         if self.bytes == 0 {
             self.append(self.format.header, 0)?;
         }
-        let mut rest = Expected::from(reader, edition, self.format, self.rows, false);
+        let mut rest = Expected::from(reader, generation, self.format, self.rows, false);
         for row in rest.by_ref() {
             self.append(&row, 1)?;
         }
@@ -141,14 +141,14 @@ impl Output {
         path: &Path,
         format: LiveFormat,
         reader: &dyn Archive,
-        edition: u32,
+        generation: u32,
     ) -> Result<Output, SinkError> {
         let folder = files::folder_of(path);
         let temporary = files::temporary_in(folder)?;
         let mut writer = std::io::BufWriter::new(temporary);
         let (mut rows, mut bytes) = (0, format.header.len() as u64);
         writer.write_all(format.header)?;
-        let mut expected = Expected::from(reader, edition, format, 0, false);
+        let mut expected = Expected::from(reader, generation, format, 0, false);
         for row in expected.by_ref() {
             writer.write_all(&row)?;
             rows += 1;
@@ -231,7 +231,7 @@ fn tail_before(file: &mut fs::File, place: u64) -> std::io::Result<Vec<u8>> {
 /// The rows that an output is to have from one on, as bytes, read as they are needed.
 pub(crate) struct Expected<'a> {
     reader: &'a dyn Archive,
-    edition: u32,
+    generation: u32,
     format: LiveFormat,
     position: u64,
     ids: std::vec::IntoIter<(AnswerId, Option<u64>)>,
@@ -242,7 +242,7 @@ pub(crate) struct Expected<'a> {
 impl<'a> Expected<'a> {
     pub(crate) fn from(
         reader: &'a dyn Archive,
-        edition: u32,
+        generation: u32,
         format: LiveFormat,
         position: u64,
         header: bool,
@@ -250,7 +250,7 @@ impl<'a> Expected<'a> {
         let header = header && !format.header.is_empty();
         Expected {
             reader,
-            edition,
+            generation,
             format,
             position,
             ids: Vec::new().into_iter(),
@@ -266,7 +266,7 @@ impl<'a> Expected<'a> {
 
     fn row(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         if self.ids.len() == 0 {
-            self.ids = self.reader.order_from(self.edition, self.position)?.into_iter();
+            self.ids = self.reader.order_from(self.generation, self.position)?.into_iter();
         }
         let Some((id, row)) = self.ids.next() else { return Ok(None) };
         let row = self.reader.row_at(id, row)?;

@@ -99,9 +99,9 @@ pub(crate) fn write_anew(
     folder: &Path,
     format: LiveFormat,
     reader: &dyn Archive,
-    edition: u32,
+    generation: u32,
 ) -> Result<Checkpoint, SinkError> {
-    Ok(Output::write_anew(&folder.join(format.file), format, reader, edition)?.mark())
+    Ok(Output::write_anew(&folder.join(format.file), format, reader, generation)?.mark())
 }
 
 /// Fails where an output that is there cannot be appended to; changes nothing.
@@ -133,11 +133,11 @@ impl Outputs {
         folder: &Path,
         formats: &[LiveFormat],
         reader: Box<dyn Archive>,
-        edition: u32,
+        generation: u32,
         marks: &[StoredCheckpoint],
         stamp: &str,
     ) -> Result<(Outputs, Vec<Repair>), SinkError> {
-        let opening = Opening { folder, reader: &*reader, edition, stamp };
+        let opening = Opening { folder, reader: &*reader, generation, stamp };
         let mut repairs = Vec::new();
         let mut outputs = Vec::new();
         for &format in formats {

@@ -326,7 +326,7 @@ mod tests {
         let ended = || {
             Write::Ended(NewEnded {
                 question: [1; 16],
-                edition: 0,
+                generation: 0,
                 row: 2,
                 fault: "gave up".into(),
                 cause: "timed out".into(),

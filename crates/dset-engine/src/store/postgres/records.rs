@@ -85,11 +85,11 @@ impl Records {
                 Write::Answered(new) => records.add_answer(new, session),
                 Write::Attempted(new) => records.attempts.push(new.clone()),
                 Write::Ended(new) => records.ended.push(new.clone()),
-                Write::NotEnded { question, edition } => {
+                Write::NotEnded { question, generation } => {
                     records
                         .ended
-                        .retain(|one| (&one.question, one.edition) != (question, *edition));
-                    records.not_ended.push((*question, *edition));
+                        .retain(|one| (&one.question, one.generation) != (question, *generation));
+                    records.not_ended.push((*question, *generation));
                 }
                 Write::BoundDeclared { bound, is_last: true, .. } => records.billed = Some(*bound),
                 Write::SessionEnded { at, ending, dropped, .. } => {
@@ -174,7 +174,7 @@ pub(super) async fn begin_life(
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
             &[
                 &row.hash,
-                &(row.edition as i32),
+                &(row.generation as i32),
                 &row.text,
                 &row.decision,
                 &row.together,
@@ -184,8 +184,8 @@ pub(super) async fn begin_life(
         .await?;
     }
     let life = &session.life;
-    let (hash, edition) = match session.settings.get(&life.settings) {
-        Some(row) => (row.hash.clone(), row.edition as i32),
+    let (hash, generation) = match session.settings.get(&life.settings) {
+        Some(row) => (row.hash.clone(), row.generation as i32),
         None => (Vec::new(), 0),
     };
     let rows = to
@@ -205,7 +205,7 @@ pub(super) async fn begin_life(
                 &life.dropped,
                 &life.version,
                 &hash,
-                &edition,
+                &generation,
                 &life.endpoint,
                 &life.places,
             ],
@@ -419,9 +419,9 @@ async fn insert_ended(
     life: i64,
     records: &Records,
 ) -> Result<(), Error> {
-    for (question, edition) in &records.not_ended {
+    for (question, generation) in &records.not_ended {
         let sql = "DELETE FROM ended WHERE question = $1 AND edition = $2";
-        to.query(sql, &[&&question[..], &(*edition as i32)]).await?;
+        to.query(sql, &[&&question[..], &(*generation as i32)]).await?;
     }
     for one in &records.ended {
         to.query(
@@ -429,7 +429,7 @@ async fn insert_ended(
              ON CONFLICT (question, edition) DO UPDATE
              SET shard = excluded.shard, entry = excluded.entry, life = excluded.life
              WHERE ended.entry <> excluded.entry AND coalesce(ended.life, 0) <= excluded.life",
-            &[&&one.question[..], &(one.edition as i32), &shard, &json(one), &life],
+            &[&&one.question[..], &(one.generation as i32), &shard, &json(one), &life],
         )
         .await?;
     }

@@ -192,7 +192,7 @@ fn pull_numbers(
         let new = SettingsRow {
             id: 0,
             hash: row.get(0),
-            edition: row.get::<_, i32>(1) as u32,
+            generation: row.get::<_, i32>(1) as u32,
             text: row.get(2),
             decision: row.get(3),
             together: row.get(4),

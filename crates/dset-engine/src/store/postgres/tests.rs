@@ -52,7 +52,7 @@ fn attempt(key: u8, life: i64) -> Write {
 fn ended(key: u8) -> Write {
     Write::Ended(NewEnded {
         question: [key; 16],
-        edition: 0,
+        generation: 0,
         row: 4,
         fault: "gave up".into(),
         cause: "timed out".into(),
@@ -130,7 +130,7 @@ fn record(journal: &mut dyn Journal, life: i64) {
     let ids = commit(journal, &[answer(1, 1, 6, "again", life), answer(1, 2, 7, "c", life)]);
     assert_eq!((ids[0], ids[1].is_some()), (None, true), "a key and try have one answer");
     commit(journal, &[ended(4), ended(4)]);
-    let not_ended = Write::NotEnded { question: [4; 16], edition: 0 };
+    let not_ended = Write::NotEnded { question: [4; 16], generation: 0 };
     commit(journal, &[answer(4, 1, 8, "d", life), not_ended]);
     commit(journal, &[]);
 }
@@ -145,7 +145,7 @@ fn folder(path: &Path, started_at: i64) -> (Box<dyn Journal>, SharedSession, i64
     let settings = crate::store::sqlite::SettingsRow {
         id: 0,
         hash: vec![5; 16],
-        edition: 0,
+        generation: 0,
         text: "{}".into(),
         decision: "first".into(),
         together: false,

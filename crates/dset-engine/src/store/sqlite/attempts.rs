@@ -150,10 +150,10 @@ impl Store {
         Ok(packed.and_then(|packed| zstd::decode_all(&*packed).ok()))
     }
 
-    /// Returns the answers of an edition that count and came last, newest first, each with its question.
+    /// Returns the answers of a generation that count and came last, newest first, each with its question.
     pub(crate) fn newest(
         &self,
-        edition: u32,
+        generation: u32,
         most: u32,
     ) -> Result<Vec<(AnswerId, [u8; 16])>, StoreError> {
         let terms = self.terms()?;
@@ -166,7 +166,7 @@ impl Store {
                    ORDER BY k.answer DESC";
         let acceptance = terms.as_ref().map(|terms| terms.fingerprint).unwrap_or_default();
         let mut statement = self.reader.connection.prepare(sql)?;
-        let mut rows = statement.query(params![edition, &acceptance[..]])?;
+        let mut rows = statement.query(params![generation, &acceptance[..]])?;
         let mut newest = Vec::new();
         while newest.len() < most as usize
             && let Some(row) = rows.next()?

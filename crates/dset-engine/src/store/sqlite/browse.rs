@@ -68,7 +68,7 @@ pub(crate) struct Excerpts {
 impl Store {
     /// Returns what tells one state of the store from a later one.
     pub(crate) fn pulse(&self) -> Result<Pulse, StoreError> {
-        let (birth, generation) = (self.birth()?, self.edition()?);
+        let (birth, generation) = (self.birth()?, self.generation()?);
         let sql = "SELECT (SELECT ifnull(max(id), 0) FROM lives),
                      (SELECT ifnull(max(id), 0) FROM settings),
                      (SELECT ifnull(max(id), 0) FROM answers),

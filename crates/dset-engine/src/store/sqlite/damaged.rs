@@ -44,17 +44,17 @@ impl Store {
         }
     }
 
-    /// Returns the answers with a damaged text in the order of the outputs of an edition, where any has its place at
+    /// Returns the answers with a damaged text in the order of the outputs of a generation, where any has its place at
     /// `from` or behind it.
     pub(crate) fn damaged_in_order(
         &self,
-        edition: u32,
+        generation: u32,
         from: u64,
     ) -> Result<Vec<AnswerId>, StoreError> {
-        if self.position(edition)? <= from {
+        if self.position(generation)? <= from {
             return Ok(Vec::new());
         }
-        let placed = self.order(edition)?;
+        let placed = self.order(generation)?;
         if self.damaged_among(&placed[placed.len().min(from as usize)..])?.is_empty() {
             return Ok(Vec::new());
         }
@@ -64,7 +64,7 @@ impl Store {
     /// Takes these answers out of the order of the outputs, which are then to be rebuilt.
     pub(crate) fn leave_out(
         &mut self,
-        edition: u32,
+        generation: u32,
         answers: &[AnswerId],
         names_origin: bool,
         (stamp, now): (&str, i64),
@@ -72,14 +72,14 @@ impl Store {
         let transaction = self.reader.connection.transaction()?;
         for answer in answers {
             let sql = "DELETE FROM output_order WHERE edition = ?1 AND answer = ?2";
-            transaction.execute(sql, params![edition, answer])?;
+            transaction.execute(sql, params![generation, answer])?;
         }
         transaction.execute_batch(&format!(
             "CREATE TEMP TABLE left AS SELECT row_number() OVER (ORDER BY position) - 1 AS position, answer, row
-               FROM output_order WHERE edition = {edition};
-             DELETE FROM output_order WHERE edition = {edition};
+               FROM output_order WHERE edition = {generation};
+             DELETE FROM output_order WHERE edition = {generation};
              INSERT INTO output_order (edition, position, answer, row)
-               SELECT {edition}, position, answer, row FROM temp.left;
+               SELECT {generation}, position, answer, row FROM temp.left;
              DROP TABLE temp.left;
              DELETE FROM sinks;"
         ))?;

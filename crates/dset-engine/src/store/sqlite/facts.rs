@@ -173,7 +173,7 @@ mod tests {
                 reading: None,
             };
             let new = NewAnswer::taken_over(row.clone(), [1; 16], [2; 16], 0);
-            let place = Write::Placed { edition: 0, answer: AnswerRef::New(0), row: None };
+            let place = Write::Placed { generation: 0, answer: AnswerRef::New(0), row: None };
             let ids = store.commit(&[Write::Answered(Box::new(new)), place]).unwrap();
             assert_eq!(store.as_reader().row(ids[0].unwrap()).unwrap(), row);
             let mut measured = Vec::new();

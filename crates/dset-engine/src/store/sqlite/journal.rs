@@ -21,7 +21,7 @@ use crate::store::error::StoreError;
 use crate::store::roles::{AnswerRef, Journal, Value, Write};
 use crate::store::writer::message::Checkpoint;
 
-/// The next position in the outputs of an edition, as far as it was needed.
+/// The next position in the outputs of a generation, as far as it was needed.
 type Positions = HashMap<u32, i64>;
 
 /// The one connection that writes during a run.
@@ -153,9 +153,9 @@ fn apply(
         Write::SetAside(answer) => redos::set_aside(to, *answer)?,
         Write::Kept { answer, acceptance } => tries::keep(to, *answer, acceptance)?,
         Write::Ended(ended) => ended.insert(to)?,
-        Write::NotEnded { question, edition } => {
+        Write::NotEnded { question, generation } => {
             to.prepare_cached("DELETE FROM ended WHERE question = ?1 AND edition = ?2")?
-                .execute(params![&question[..], edition])?;
+                .execute(params![&question[..], generation])?;
         }
         Write::MarkDue(question) => {
             to.prepare_cached("INSERT OR IGNORE INTO marks (question) VALUES (?1)")?
@@ -164,23 +164,23 @@ fn apply(
         Write::Marked(question) => {
             to.prepare_cached("DELETE FROM marks WHERE question = ?1")?.execute([&question[..]])?;
         }
-        Write::Placed { edition, answer, row } => {
+        Write::Placed { generation, answer, row } => {
             let answer = match answer {
                 AnswerRef::Stored(id) => Some(*id),
                 AnswerRef::New(at) => ids.get(*at).copied().flatten(),
             };
             if let Some(answer) = answer {
-                let position = next_position(to, positions, *edition)?;
-                place(to, *edition, *position, answer, *row)?;
+                let position = next_position(to, positions, *generation)?;
+                place(to, *generation, *position, answer, *row)?;
                 *position += 1;
             }
         }
-        Write::Ordered { edition, answers } => {
-            to.execute("DELETE FROM output_order WHERE edition = ?1", [edition])?;
+        Write::Ordered { generation, answers } => {
+            to.execute("DELETE FROM output_order WHERE edition = ?1", [generation])?;
             for (position, (answer, row)) in (0..).zip(answers) {
-                place(to, *edition, position, *answer, Some(*row))?;
+                place(to, *generation, position, *answer, Some(*row))?;
             }
-            positions.remove(edition);
+            positions.remove(generation);
         }
         Write::Checkpoint(mark) => mark.record(to)?,
         Write::CheckpointsForgotten => to.execute_batch("DELETE FROM sinks")?,
@@ -206,26 +206,26 @@ fn apply(
     Ok(())
 }
 
-/// Returns the next position in the outputs of an edition: a place is dense, whatever was there
+/// Returns the next position in the outputs of a generation: a place is dense, whatever was there
 /// before.
 fn next_position<'p>(
     to: &Connection,
     positions: &'p mut Positions,
-    edition: u32,
+    generation: u32,
 ) -> rusqlite::Result<&'p mut i64> {
     use std::collections::hash_map::Entry::{Occupied, Vacant};
-    Ok(match positions.entry(edition) {
+    Ok(match positions.entry(generation) {
         Occupied(known) => known.into_mut(),
         Vacant(unknown) => {
             let sql = "SELECT ifnull(max(position) + 1, 0) FROM output_order WHERE edition = ?1";
-            unknown.insert(to.query_row(sql, [edition], |row| row.get(0))?)
+            unknown.insert(to.query_row(sql, [generation], |row| row.get(0))?)
         }
     })
 }
 
 fn place(
     to: &Connection,
-    edition: u32,
+    generation: u32,
     position: i64,
     answer: AnswerId,
     row: Option<u64>,
@@ -233,7 +233,7 @@ fn place(
     to.prepare_cached(
         "INSERT INTO output_order (edition, position, answer, row) VALUES (?1, ?2, ?3, ?4)",
     )?
-    .execute(params![edition, position, answer, row.map(|row| row as i64)])?;
+    .execute(params![generation, position, answer, row.map(|row| row as i64)])?;
     Ok(())
 }
 
@@ -314,7 +314,7 @@ impl NewAnswer {
             key: &self.key,
             question: &self.question_hash,
             settings: self.settings,
-            edition: self.edition,
+            generation: self.generation,
             sample: self.sample,
             answer: id,
         };
@@ -376,7 +376,7 @@ impl NewEnded {
         )?
         .execute(params![
             &self.question[..],
-            self.edition,
+            self.generation,
             self.row as i64,
             self.fault,
             self.cause,

@@ -17,7 +17,7 @@ pub(super) struct NewKey<'a> {
     pub(super) key: &'a [u8; 16],
     pub(super) question: &'a [u8; 16],
     pub(super) settings: i64,
-    pub(super) edition: u32,
+    pub(super) generation: u32,
     pub(super) sample: u32,
     pub(super) answer: AnswerId,
 }
@@ -133,7 +133,7 @@ impl Keys {
             &new.key[..],
             &new.question[..],
             new.settings,
-            new.edition,
+            new.generation,
             new.sample,
             new.answer
         ])?;

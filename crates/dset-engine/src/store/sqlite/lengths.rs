@@ -20,13 +20,13 @@ pub(crate) struct MeasuredAnswer {
 }
 
 impl Store {
-    /// Shows how long every answer of an edition is, those of every try.
+    /// Shows how long every answer of a generation is, those of every try.
     pub(crate) fn for_each_measured(
         &self,
-        edition: u32,
+        generation: u32,
         mut each: impl FnMut(MeasuredAnswer),
     ) -> Result<(), StoreError> {
-        let of_edition = self.ids(edition)?;
+        let of_generation = self.ids(generation)?;
         let sql = format!(
             "SELECT a.id, length(reasoning_of(a.id, a.row, a.reasoning, a.answer)), length(answer_of(a.id, a.row, a.reasoning, a.answer)),
                {} FROM answers a
@@ -37,7 +37,7 @@ impl Store {
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let id = row.get(0)?;
-            if of_edition.has(id) {
+            if of_generation.has(id) {
                 let (reasoning, answer): (i64, i64) = (row.get(1)?, row.get(2)?);
                 each(MeasuredAnswer {
                     id,
@@ -50,11 +50,11 @@ impl Store {
         Ok(())
     }
 
-    fn ids(&self, edition: u32) -> Result<IdSet, StoreError> {
+    fn ids(&self, generation: u32) -> Result<IdSet, StoreError> {
         let sql = "SELECT answer FROM keys WHERE edition = ?1
                    UNION ALL SELECT answer FROM later_keys WHERE edition = ?1";
         let mut statement = self.reader.connection.prepare(sql)?;
-        let mut rows = statement.query([edition])?;
+        let mut rows = statement.query([generation])?;
         let mut ids = IdSet::default();
         while let Some(row) = rows.next()? {
             let id: AnswerId = row.get(0)?;

@@ -17,7 +17,8 @@ use crate::store::error::StoreError;
 pub(crate) struct SettingsRow {
     pub(crate) id: i64,
     pub(crate) hash: Vec<u8>,
-    pub(crate) edition: u32,
+    #[serde(rename = "edition")]
+    pub(crate) generation: u32,
     pub(crate) text: String,
     pub(crate) decision: String,
     pub(crate) together: bool,
@@ -90,7 +91,7 @@ impl Store {
             Ok(SettingsRow {
                 id: row.get(0)?,
                 hash: row.get(1)?,
-                edition: row.get(2)?,
+                generation: row.get(2)?,
                 text: row.get(3)?,
                 decision: row.get(4)?,
                 together: row.get(5)?,
@@ -104,14 +105,15 @@ impl Store {
     pub(crate) fn take_settings(&self, new: &SettingsRow) -> Result<i64, StoreError> {
         let connection = &self.reader.connection;
         let known = "SELECT id FROM settings WHERE hash = ?1 AND edition = ?2";
-        let known = connection.query_row(known, params![new.hash, new.edition], |row| row.get(0));
+        let known =
+            connection.query_row(known, params![new.hash, new.generation], |row| row.get(0));
         if let Some(id) = known.optional()? {
             return Ok(id);
         }
         connection.execute(
             "INSERT INTO settings (id, hash, edition, text, decision, together, decided_at)
              VALUES ((SELECT max(0, ifnull(max(id), 0)) + 1 FROM settings), ?1, ?2, ?3, ?4, ?5, ?6)",
-            params![new.hash, new.edition, new.text, new.decision, new.together, new.decided_at],
+            params![new.hash, new.generation, new.text, new.decision, new.together, new.decided_at],
         )?;
         Ok(connection.last_insert_rowid())
     }
@@ -399,7 +401,7 @@ impl Store {
         let rows = statement.query_map([], |row| {
             Ok(NewEnded {
                 question: row.get(0)?,
-                edition: row.get(1)?,
+                generation: row.get(1)?,
                 row: row.get::<_, i64>(2)? as u64,
                 fault: row.get(3)?,
                 cause: row.get(4)?,
@@ -482,7 +484,7 @@ mod tests {
         let settings = SettingsRow {
             id: 0,
             hash: vec![5; 16],
-            edition: 0,
+            generation: 0,
             text: "{}".into(),
             decision: "first".into(),
             together: false,
@@ -498,7 +500,7 @@ mod tests {
             one.begin_life(11, settings.id, "http://a", std::slice::from_ref(&place)).unwrap();
         let ended = NewEnded {
             question: [9; 16],
-            edition: 0,
+            generation: 0,
             row: 4,
             fault: "gave up".into(),
             cause: "timed out".into(),

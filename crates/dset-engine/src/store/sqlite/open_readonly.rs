@@ -134,20 +134,20 @@ impl Store {
         }
     }
 
-    fn count(&self, sql: &str, edition: u32) -> Result<u64, StoreError> {
-        let count: i64 = self.reader.connection.query_row(sql, [edition], |row| row.get(0))?;
+    fn count(&self, sql: &str, generation: u32) -> Result<u64, StoreError> {
+        let count: i64 = self.reader.connection.query_row(sql, [generation], |row| row.get(0))?;
         Ok(count as u64)
     }
 
-    /// Returns the settings that an edition was last asked with, and their number.
+    /// Returns the settings that a generation was last asked with, and their number.
     pub(crate) fn last_settings(
         &self,
-        edition: u32,
+        generation: u32,
     ) -> Result<Option<(i64, RequestSettings)>, StoreError> {
         let sql = "SELECT settings.id, text FROM settings LEFT JOIN lives ON settings.id = lives.settings
                    WHERE edition = ?1 AND settings.id <> 0 ORDER BY lives.id DESC, settings.id DESC LIMIT 1";
         let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?));
-        let last = self.reader.connection.query_row(sql, [edition], row).optional()?;
+        let last = self.reader.connection.query_row(sql, [generation], row).optional()?;
         match last {
             None => Ok(None),
             Some((id, text)) => match RequestSettings::from_canonical_json(&text) {
@@ -193,11 +193,11 @@ impl Store {
         Ok(asks)
     }
 
-    /// Returns the questions of an edition that ended without an answer.
-    pub(crate) fn ended(&self, edition: u32) -> Result<Ended, StoreError> {
+    /// Returns the questions of a generation that ended without an answer.
+    pub(crate) fn ended(&self, generation: u32) -> Result<Ended, StoreError> {
         let sql = "SELECT question, fault, cause FROM ended WHERE edition = ?1";
         let mut statement = self.reader.connection.prepare(sql)?;
-        let rows = statement.query_map([edition], |row| {
+        let rows = statement.query_map([generation], |row| {
             let fault: String = row.get(1)?;
             Ok((row.get(0)?, (Fault::from_code(&fault), row.get(2)?)))
         })?;
@@ -205,10 +205,13 @@ impl Store {
     }
 
     /// Returns the rows of the questions that ended without an answer, as they were when they did.
-    pub(crate) fn ended_rows(&self, edition: u32) -> Result<Vec<(u64, Fault, String)>, StoreError> {
+    pub(crate) fn ended_rows(
+        &self,
+        generation: u32,
+    ) -> Result<Vec<(u64, Fault, String)>, StoreError> {
         let sql = "SELECT row, fault, cause FROM ended WHERE edition = ?1";
         let mut statement = self.reader.connection.prepare(sql)?;
-        let rows = statement.query_map([edition], |row| {
+        let rows = statement.query_map([generation], |row| {
             let (at, fault): (i64, String) = (row.get(0)?, row.get(1)?);
             Ok((at as u64, Fault::from_code(&fault), row.get(2)?))
         })?;
@@ -222,31 +225,31 @@ impl Store {
         Ok(marks.collect::<Result<_, _>>()?)
     }
 
-    /// Returns how many answers an edition has, those of all tries.
-    pub fn answers(&self, edition: u32) -> Result<u64, StoreError> {
+    /// Returns how many answers a generation has, those of all tries.
+    pub fn answers(&self, generation: u32) -> Result<u64, StoreError> {
         let sql = "SELECT (SELECT count(*) FROM keys WHERE edition = ?1)
                         + (SELECT count(*) FROM later_keys WHERE edition = ?1)";
-        self.count(sql, edition)
+        self.count(sql, generation)
     }
 
     /// Returns how many rows at the beginning of the outputs are as the original script wrote
     /// them: those that were taken over, until the outputs are rebuilt.
-    pub(crate) fn rows_of_script(&self, edition: u32) -> Result<u64, StoreError> {
-        if edition > 0 || self.meta::<i64>("rebuilt_at")?.is_some() {
+    pub(crate) fn rows_of_script(&self, generation: u32) -> Result<u64, StoreError> {
+        if generation > 0 || self.meta::<i64>("rebuilt_at")?.is_some() {
             return Ok(0);
         }
         let sql = "SELECT count(*) FROM answers WHERE life IS NULL AND ?1 = 0";
-        self.count(sql, edition)
+        self.count(sql, generation)
     }
 
     /// Returns the answers in the order of the outputs, from a position on, a thousand at most;
     /// each with the row of the input that its row says, where it says one.
     pub(crate) fn rows_written(
         &self,
-        edition: u32,
+        generation: u32,
         position: u64,
     ) -> Result<Vec<(AnswerId, Option<u64>)>, StoreError> {
-        let order = self.reader.order_from(edition, position)?;
+        let order = self.reader.order_from(generation, position)?;
         let sql = "SELECT row FROM answers WHERE id = ?1";
         let mut statement = self.reader.connection.prepare_cached(sql)?;
         let mut written = Vec::with_capacity(order.len());
@@ -274,15 +277,15 @@ impl Store {
         Ok(found)
     }
 
-    /// Returns what in the tables of an edition does not refer to what it should: how many, and
+    /// Returns what in the tables of a generation does not refer to what it should: how many, and
     /// of what.
     pub(crate) fn integrity_errors(
         &self,
-        edition: u32,
+        generation: u32,
     ) -> Result<Vec<(IntegrityError, u64)>, StoreError> {
         let mut found = Vec::new();
         for (what, sql) in DANGLING {
-            let count = self.count(sql, edition)?;
+            let count = self.count(sql, generation)?;
             if count > 0 {
                 found.push((what, count));
             }
@@ -304,7 +307,7 @@ pub enum IntegrityError {
     KeyOfTwoAnswers,
     /// An answer, or a run, with settings that are not there.
     WithoutSettings,
-    /// A place in the outputs for an answer that is not there, or is of another edition.
+    /// A place in the outputs for an answer that is not there, or is of another generation.
     PlaceWithoutAnswer,
     /// An answer with two places in the outputs.
     PlacedTwice,
@@ -312,7 +315,7 @@ pub enum IntegrityError {
     PlacesNotDense,
 }
 
-/// How each is counted; every one takes the edition, some do not use it.
+/// How each is counted; every one takes the generation, some do not use it.
 const DANGLING: [(IntegrityError, &str); 8] = [
     (
         IntegrityError::KeyWithoutAnswer,

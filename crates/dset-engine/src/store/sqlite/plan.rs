@@ -38,24 +38,25 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl Store {
-    /// Holds the questions against what is stored of this edition, as each model is asked and as these
+    /// Holds the questions against what is stored of this generation, as each model is asked and as these
     /// terms accept it, and calls
     /// `answered` for each answered entry with the answer that counts.
     pub(crate) fn plan(
         &self,
         wanted: &Wanted<'_>,
-        edition: u32,
+        generation: u32,
         requests: &[RequestSettings],
         terms: Option<&Terms>,
         answered: impl FnMut(QuestionIndex, AnswerId),
     ) -> Result<Plan, StoreError> {
         let Wanted { planner, former, anew, rejudged, known: known_settings } = *wanted;
-        let purchases = self.purchases(edition, requests, known_settings)?;
-        let known = self.store_facts(wanted, edition, requests, terms, &purchases)?;
+        let purchases = self.purchases(generation, requests, known_settings)?;
+        let known = self.store_facts(wanted, generation, requests, terms, &purchases)?;
         let mut later = self.later_tries(terms)?;
         let (kept, mut aside) = (self.kept(terms)?, self.set_aside()?);
         anew.answers.iter().for_each(|answer| aside.insert(*answer));
-        let known_answers = tries::Known { placed: self.placed(edition)?, kept, aside, rejudged };
+        let known_answers =
+            tries::Known { placed: self.placed(generation)?, kept, aside, rejudged };
         let judged = "LEFT JOIN verdicts v ON v.answer = k.answer AND v.acceptance = ?2";
         let (list, judged) = if terms.is_some() { ("v.list", judged) } else { ("NULL", "") };
         let sql = format!(
@@ -66,7 +67,7 @@ impl Store {
         let mut statement = self.reader.connection.prepare(&sql)?;
         let mut failed = None;
         let placed_seen = Cell::new(0);
-        let stored = statement.query_map(params![edition, &acceptance[..]], |row| {
+        let stored = statement.query_map(params![generation, &acceptance[..]], |row| {
             let id: AnswerId = row.get(3)?;
             let purchase = purchases.get(&row.get::<_, i64>(2)?);
             let (bought, mut model) = match purchase {
@@ -104,7 +105,7 @@ impl Store {
         })?;
         // A row that cannot be read ends the scan, and the plan with it.
         let stored = stored.map_while(|row| row.map_err(|error| failed = Some(error.into())).ok());
-        let plan = planner.plan_and_note(edition, stored, &known, answered);
+        let plan = planner.plan_and_note(generation, stored, &known, answered);
         let damaged = |what: &str| Err(StoreError::Damaged(what.to_owned()));
         match failed {
             Some(error) => Err(error),
@@ -120,7 +121,7 @@ impl Store {
     fn store_facts(
         &self,
         Wanted { planner, former, anew, .. }: &Wanted<'_>,
-        edition: u32,
+        generation: u32,
         requests: &[RequestSettings],
         terms: Option<&Terms>,
         purchases: &HashMap<i64, Purchase>,
@@ -128,25 +129,25 @@ impl Store {
         let max_tokens = requests.first().and_then(|first| first.max_tokens);
         let primary_model = match requests.len() {
             0 | 1 => None,
-            _ => self.first_model(edition)?,
+            _ => self.first_model(generation)?,
         };
         let mut former_keys = HashMap::new();
         for purchase in purchases.values().filter(|one| one.provenance == Provenance::OtherSettings)
         {
             if let Some(former) = former.requests.iter().find(|one| one.hash[..] == purchase.hash) {
-                former_keys.extend(planner.former_keys(edition, purchase.model, former));
+                former_keys.extend(planner.former_keys(generation, purchase.model, former));
             }
         }
-        let mut truncated = self.cut(edition, max_tokens)?;
+        let mut truncated = self.cut(generation, max_tokens)?;
         truncated.retain(|failure| !anew.failures.contains(failure));
         Ok(StoreFacts {
             former_keys,
             primary_model,
             enough: terms.and_then(|terms| terms.enough),
-            presumed: self.hashes("SELECT question FROM presumed WHERE ?1 = 0", edition)?,
-            ended: self.hashes("SELECT question FROM ended WHERE edition = ?1", edition)?,
+            presumed: self.hashes("SELECT question FROM presumed WHERE ?1 = 0", generation)?,
+            ended: self.hashes("SELECT question FROM ended WHERE edition = ?1", generation)?,
             truncated,
-            unwritten_marks: self.hashes("SELECT question FROM marks WHERE ?1 >= 0", edition)?,
+            unwritten_marks: self.hashes("SELECT question FROM marks WHERE ?1 >= 0", generation)?,
             has_other_provenance: purchases.values().any(|one| {
                 matches!(one.provenance, Provenance::OtherSettings | Provenance::Imported)
             }),
@@ -177,20 +178,20 @@ impl Store {
         Ok(requests.iter().position(is_it).unwrap_or(0) as u16)
     }
 
-    /// Returns the answers of an edition by their questions, samples and, where `by_model`, the
+    /// Returns the answers of a generation by their questions, samples and, where `by_model`, the
     /// models that gave them, with whether they have their place.
     pub(crate) fn by_question(
         &self,
-        edition: u32,
+        generation: u32,
         by_model: bool,
     ) -> Result<HashMap<Given, (AnswerId, bool)>, StoreError> {
-        let placed = self.placed(edition)?;
+        let placed = self.placed(generation)?;
         let sql =
             "SELECT k.question, k.sample, k.answer, iif(?2, f.model, NULL), iif(?2, a.metadata, NULL)
              FROM keys k LEFT JOIN answers a ON a.id = k.answer
              LEFT JOIN answer_facts f ON f.answer = k.answer WHERE k.edition = ?1";
         let mut statement = self.reader.connection.prepare(sql)?;
-        let answers = statement.query_map(params![edition, by_model], |row| {
+        let answers = statement.query_map(params![generation, by_model], |row| {
             let id = row.get(2)?;
             let (question, sample) = (row.get(0)?, row.get(1)?);
             let given = Given { question, sample, model: facts::model(row, 3)? };
@@ -199,19 +200,23 @@ impl Store {
         Ok(answers.collect::<Result<_, _>>()?)
     }
 
-    fn hashes(&self, sql: &str, edition: u32) -> Result<HashSet<[u8; 16]>, StoreError> {
+    fn hashes(&self, sql: &str, generation: u32) -> Result<HashSet<[u8; 16]>, StoreError> {
         let mut statement = self.reader.connection.prepare(sql)?;
-        let hashes = statement.query_map([edition], |row| row.get(0))?;
+        let hashes = statement.query_map([generation], |row| row.get(0))?;
         Ok(hashes.collect::<Result<_, _>>()?)
     }
 
     /// Questions cut by a token limit that is no lower than the one of this run.
-    fn cut(&self, edition: u32, max_tokens: Option<u64>) -> Result<HashSet<[u8; 16]>, StoreError> {
+    fn cut(
+        &self,
+        generation: u32,
+        max_tokens: Option<u64>,
+    ) -> Result<HashSet<[u8; 16]>, StoreError> {
         let mut statement = self.reader.connection.prepare(
             "SELECT question, max_tokens, cut_at_tokens FROM ended
              WHERE edition = ?1 AND cause IN ('length limit', 'repeats itself')",
         )?;
-        let rows = statement.query_map([edition], |row| {
+        let rows = statement.query_map([generation], |row| {
             let limits: (Option<i64>, Option<i64>) = (row.get(1)?, row.get(2)?);
             Ok((row.get(0)?, limits))
         })?;
@@ -226,12 +231,12 @@ impl Store {
         Ok(cut)
     }
 
-    fn placed(&self, edition: u32) -> Result<IdSet, StoreError> {
+    fn placed(&self, generation: u32) -> Result<IdSet, StoreError> {
         let mut statement = self.reader.connection.prepare(
             "SELECT position, answer FROM output_order WHERE edition = ?1 ORDER BY position",
         )?;
         let mut ids = IdSet::default();
-        let mut rows = statement.query([edition])?;
+        let mut rows = statement.query([generation])?;
         let mut next: i64 = 0;
         while let Some(row) = rows.next()? {
             let (position, answer): (i64, AnswerId) = (row.get(0)?, row.get(1)?);

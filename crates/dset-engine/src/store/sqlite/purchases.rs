@@ -11,11 +11,11 @@ use crate::store::as_asked::KnownSettings;
 use crate::store::error::StoreError;
 
 impl Store {
-    /// Returns the number of these settings in an edition, where they are decided.
+    /// Returns the number of these settings in a generation, where they are decided.
     pub fn settings(
         &self,
         settings: &RequestSettings,
-        edition: u32,
+        generation: u32,
     ) -> Result<Option<i64>, StoreError> {
         let hash = settings.hash();
         let id = self
@@ -23,18 +23,18 @@ impl Store {
             .connection
             .query_row(
                 "SELECT id FROM settings WHERE hash = ?1 AND edition = ?2",
-                params![&hash[..], edition],
+                params![&hash[..], generation],
                 |row| row.get(0),
             )
             .optional()?;
         Ok(id)
     }
 
-    /// Returns the settings that bought an answer of an edition, as they were decided last.
-    pub(crate) fn bought_with(&self, edition: u32) -> Result<Option<String>, StoreError> {
+    /// Returns the settings that bought an answer of a generation, as they were decided last.
+    pub(crate) fn bought_with(&self, generation: u32) -> Result<Option<String>, StoreError> {
         let sql = "SELECT text FROM settings WHERE id <> 0 AND id IN
                    (SELECT settings FROM keys WHERE edition = ?1) ORDER BY id DESC LIMIT 1";
-        Ok(self.reader.connection.query_row(sql, [edition], |row| row.get(0)).optional()?)
+        Ok(self.reader.connection.query_row(sql, [generation], |row| row.get(0)).optional()?)
     }
 
     /// Returns true if answers were bought with this system prompt, sent as it stands.
@@ -61,7 +61,7 @@ impl Store {
     pub fn decide(
         &self,
         settings: &RequestSettings,
-        edition: u32,
+        generation: u32,
         decision: &str,
         together: bool,
         at: i64,
@@ -69,26 +69,26 @@ impl Store {
         self.reader.connection.execute(
             "INSERT INTO settings (id, hash, edition, text, decision, together, decided_at)
              VALUES ((SELECT max(0, ifnull(max(id), 0)) + 1 FROM settings), ?1, ?2, ?3, ?4, ?5, ?6)",
-            params![&settings.hash()[..], edition, settings.canonical_json(), decision, together, at],
+            params![&settings.hash()[..], generation, settings.canonical_json(), decision, together, at],
         )?;
         Ok(self.reader.connection.last_insert_rowid())
     }
 
-    /// Returns true if models were asked beside each other in an edition.
-    pub(crate) fn has_parallel_models(&self, edition: u32) -> Result<bool, StoreError> {
+    /// Returns true if models were asked beside each other in a generation.
+    pub(crate) fn has_parallel_models(&self, generation: u32) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM settings WHERE edition = ?1 AND together)";
-        Ok(self.reader.connection.query_row(sql, [edition], |row| row.get(0))?)
+        Ok(self.reader.connection.query_row(sql, [generation], |row| row.get(0))?)
     }
 
-    /// Returns the settings of an edition that this model was last asked with.
+    /// Returns the settings of a generation that this model was last asked with.
     pub(crate) fn text_of_model(
         &self,
         model: ModelHash,
-        edition: u32,
+        generation: u32,
     ) -> Result<Option<String>, StoreError> {
         let sql = "SELECT text FROM settings WHERE edition = ?1 AND id <> 0 ORDER BY id DESC";
         let mut statement = self.reader.connection.prepare(sql)?;
-        let mut texts = statement.query_map([edition], |row| row.get::<_, String>(0))?;
+        let mut texts = statement.query_map([generation], |row| row.get::<_, String>(0))?;
         let is_of_it = |text: &String| {
             RequestSettings::from_canonical_json(text)
                 .is_some_and(|settings| settings.model_hash() == model)
@@ -96,11 +96,11 @@ impl Store {
         Ok(texts.find(|text| text.as_ref().map_or(true, is_of_it)).transpose()?)
     }
 
-    /// Returns the model that an edition was first asked with.
-    pub(super) fn first_model(&self, edition: u32) -> Result<Option<ModelHash>, StoreError> {
+    /// Returns the model that a generation was first asked with.
+    pub(super) fn first_model(&self, generation: u32) -> Result<Option<ModelHash>, StoreError> {
         let sql = "SELECT text FROM settings WHERE edition = ?1 AND id <> 0 ORDER BY id LIMIT 1";
         let text: Option<String> =
-            self.reader.connection.query_row(sql, [edition], |row| row.get(0)).optional()?;
+            self.reader.connection.query_row(sql, [generation], |row| row.get(0)).optional()?;
         Ok(text
             .and_then(|text| RequestSettings::from_canonical_json(&text))
             .map(|first| first.model_hash()))
@@ -118,14 +118,14 @@ impl Store {
         if kept.as_ref() == Some(&asked) { Ok(()) } else { self.set_meta("asked", asked) }
     }
 
-    /// Returns what the last run of an edition asked each model with, and how many samples it
+    /// Returns what the last run of a generation asked each model with, and how many samples it
     /// wanted.
     pub(crate) fn last_requests(
         &self,
-        edition: u32,
+        generation: u32,
     ) -> Result<Option<(Vec<RequestSettings>, u32)>, StoreError> {
         let Some(asked) = self.meta::<String>("asked")? else {
-            return Ok(self.last_settings(edition)?.map(|(_, settings)| (vec![settings], 1)));
+            return Ok(self.last_settings(generation)?.map(|(_, settings)| (vec![settings], 1)));
         };
         let damaged = || StoreError::Damaged("what was asked last cannot be read".to_owned());
         let (ids, samples) = asked.split_once(';').ok_or_else(damaged)?;
@@ -153,13 +153,13 @@ impl Store {
     /// these settings, and for which of its models they count, or may.
     pub(super) fn purchases(
         &self,
-        edition: u32,
+        generation: u32,
         requests: &[RequestSettings],
         known: Option<KnownSettings>,
     ) -> Result<HashMap<i64, Purchase>, StoreError> {
         let sql = "SELECT id, hash, text, together FROM settings WHERE edition = ?1 OR id = 0";
         let mut statement = self.reader.connection.prepare(sql)?;
-        let rows = statement.query_map([edition], |row| {
+        let rows = statement.query_map([generation], |row| {
             Ok((
                 row.get::<_, i64>(0)?,
                 row.get::<_, Vec<u8>>(1)?,
@@ -213,11 +213,11 @@ impl Store {
         requests: &[RequestSettings],
         known: Option<KnownSettings>,
     ) -> Result<Vec<RequestSettings>, StoreError> {
-        let edition = match known {
+        let generation = match known {
             Some(known) => known.generation,
-            None => self.edition()?,
+            None => self.generation()?,
         };
-        let purchases = self.purchases(edition, requests, known)?;
+        let purchases = self.purchases(generation, requests, known)?;
         let is_other = |one: &Purchase| one.provenance == Provenance::OtherSettings;
         let mut former = Vec::new();
         if !purchases.values().any(is_other) {
@@ -227,7 +227,7 @@ impl Store {
         let sql = "SELECT text, id FROM settings
                    WHERE id IN (SELECT settings FROM keys WHERE edition = ?1)";
         let mut statement = self.reader.connection.prepare(sql)?;
-        let mut rows = statement.query([edition])?;
+        let mut rows = statement.query([generation])?;
         while let Some(row) = rows.next()? {
             if purchases.get(&row.get(1)?).is_some_and(is_other) {
                 former.extend(RequestSettings::from_canonical_json(&row.get::<_, String>(0)?));

@@ -84,13 +84,13 @@ impl Archive for Reader {
 
     fn order_from(
         &self,
-        edition: u32,
+        generation: u32,
         position: u64,
     ) -> Result<Vec<(AnswerId, Option<u64>)>, StoreError> {
         let sql = "SELECT answer, row FROM output_order
                    WHERE edition = ?1 AND position >= ?2 ORDER BY position LIMIT 1000";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(params![edition, position as i64], |row| {
+        let rows = statement.query_map(params![generation, position as i64], |row| {
             let at: Option<i64> = row.get(1)?;
             Ok((row.get(0)?, at.and_then(|at| u64::try_from(at).ok())))
         })?;

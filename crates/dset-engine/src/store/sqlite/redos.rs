@@ -41,7 +41,8 @@ impl Store {
         let sql =
             "SELECT l.ending, s.edition FROM lives l LEFT JOIN settings s ON s.id = l.settings
                    WHERE l.id = ?1";
-        let (mut statement, edition) = (self.reader.connection.prepare(sql)?, self.edition()?);
+        let (mut statement, generation) =
+            (self.reader.connection.prepare(sql)?, self.generation()?);
         let mut done: HashMap<&str, i64> = HashMap::new();
         let mut left = Vec::new();
         for redo in &open {
@@ -52,7 +53,7 @@ impl Store {
             if ending.is_some_and(|ending| ending.starts_with(EndReason::COMPLETE)) {
                 let last = done.entry(&redo.rows).or_insert(redo.life);
                 *last = redo.life.max(*last);
-            } else if of.is_none_or(|of| of == edition) {
+            } else if of.is_none_or(|of| of == generation) {
                 left.push(redo);
             }
         }
@@ -89,7 +90,7 @@ impl Store {
     /// Returns what has ended without an answer since then.
     pub(crate) fn ended_since(
         &self,
-        edition: u32,
+        generation: u32,
         open: &OpenRedo,
     ) -> Result<HashSet<[u8; 16]>, StoreError> {
         // What failed in another run since is none of it.
@@ -97,7 +98,7 @@ impl Store {
                    AND NOT EXISTS (SELECT 1 FROM lives WHERE id > ?3 AND started_at <= at)";
         let mut statement = self.reader.connection.prepare(sql)?;
         let rows =
-            statement.query_map(params![edition, open.began, open.life], |row| row.get(0))?;
+            statement.query_map(params![generation, open.began, open.life], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

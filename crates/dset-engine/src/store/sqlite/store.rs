@@ -137,23 +137,24 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the edition that is asked now, from 0.
-    pub fn edition(&self) -> Result<u32, StoreError> {
+    /// Returns the generation that is asked now, from 0.
+    pub fn generation(&self) -> Result<u32, StoreError> {
         Ok(self.meta("edition")?.unwrap_or(0))
     }
 
     /// Returns what ended without an answer, and rows to be marked.
-    pub(crate) fn failed(&self, edition: u32) -> Result<HashSet<[u8; 16]>, StoreError> {
+    pub(crate) fn failed(&self, generation: u32) -> Result<HashSet<[u8; 16]>, StoreError> {
         let sql = "SELECT question FROM ended WHERE edition = ?1 UNION SELECT question FROM marks";
         let mut statement = self.reader.connection.prepare(sql)?;
-        let rows = statement.query_map([edition], |row| row.get(0))?;
+        let rows = statement.query_map([generation], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Returns how many rows of an edition have their place.
-    pub fn position(&self, edition: u32) -> Result<u64, StoreError> {
+    /// Returns how many rows of a generation have their place.
+    pub fn position(&self, generation: u32) -> Result<u64, StoreError> {
         let sql = "SELECT ifnull(max(position) + 1, 0) FROM output_order WHERE edition = ?1";
-        let position: i64 = self.reader.connection.query_row(sql, [edition], |row| row.get(0))?;
+        let position: i64 =
+            self.reader.connection.query_row(sql, [generation], |row| row.get(0))?;
         Ok(position as u64)
     }
 
@@ -181,11 +182,11 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the whole order of an edition.
-    pub(crate) fn order(&self, edition: u32) -> Result<Vec<AnswerId>, StoreError> {
+    /// Returns the whole order of a generation.
+    pub(crate) fn order(&self, generation: u32) -> Result<Vec<AnswerId>, StoreError> {
         let sql = "SELECT answer FROM output_order WHERE edition = ?1 ORDER BY position";
         let mut statement = self.reader.connection.prepare(sql)?;
-        let rows = statement.query_map([edition], |row| row.get(0))?;
+        let rows = statement.query_map([generation], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

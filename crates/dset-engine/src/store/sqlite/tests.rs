@@ -9,7 +9,7 @@ use crate::store::error::StoreError;
 fn a_store_is_made_once_and_opened_again() {
     let folder = tempfile::tempdir().unwrap();
     Store::open(folder.path()).unwrap().0.set_meta("edition", 3).unwrap();
-    assert_eq!(Store::open(folder.path()).unwrap().0.edition().unwrap(), 3);
+    assert_eq!(Store::open(folder.path()).unwrap().0.generation().unwrap(), 3);
 }
 
 #[test]
@@ -307,9 +307,9 @@ fn the_reply_that_was_kept_is_that_of_its_own_answer() {
 fn a_redo_of_another_generation_or_that_was_done_since_is_not_open() {
     let folder = tempfile::tempdir().unwrap();
     let (mut store, _) = Store::open(folder.path()).unwrap();
-    let begin = |edition: u32, rows: &str, asked: &str| {
+    let begin = |generation: u32, rows: &str, asked: &str| {
         let settings =
-            SettingsRow { hash: vec![edition as u8; 16], edition, ..SettingsRow::default() };
+            SettingsRow { hash: vec![generation as u8; 16], generation, ..SettingsRow::default() };
         let settings = store.take_settings(&settings).unwrap();
         let life = store.begin_life(1, settings, "http://a", &[]).unwrap();
         let (rows, asked) = (rows.to_owned(), asked.to_owned());

@@ -240,11 +240,11 @@ impl Store {
         Ok(aside)
     }
 
-    /// Returns the answers to a question of an edition that count no more, each with its sample and the settings
+    /// Returns the answers to a question of a generation that count no more, each with its sample and the settings
     /// that it was bought with; in the order in which they came.
     pub(crate) fn set_aside_of(
         &self,
-        edition: u32,
+        generation: u32,
         question: &[u8; 16],
     ) -> Result<Vec<(AnswerId, u32, Option<RequestSettings>)>, StoreError> {
         let sql = "SELECT k.answer, k.sample, s.text FROM
@@ -254,7 +254,7 @@ impl Store {
                    WHERE k.edition = ?1 AND k.question = ?2
                    AND k.answer IN (SELECT answer FROM set_aside) ORDER BY k.answer";
         let mut statement = self.reader.connection.prepare(sql)?;
-        let all = statement.query_map(params![edition, &question[..]], |row| {
+        let all = statement.query_map(params![generation, &question[..]], |row| {
             let text: Option<String> = row.get(2)?;
             let settings = text.and_then(|text| RequestSettings::from_canonical_json(&text));
             Ok((row.get(0)?, row.get(1)?, settings))

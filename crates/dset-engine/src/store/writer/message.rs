@@ -21,7 +21,7 @@ pub enum ToStore {
     },
     /// These answers come next in the outputs.
     Order {
-        /// Rows ordered in this life with these.
+        /// Rows ordered in this session with these.
         upto: u64,
         /// The questions, in order.
         questions: Vec<QuestionIndex>,
@@ -32,7 +32,7 @@ pub enum ToStore {
     Sinks {
         /// How far each output is whole.
         marks: Vec<Checkpoint>,
-        /// Rows of this life that are in all of them.
+        /// Rows of this session that are in all of them.
         upto: u64,
     },
     /// These marks are written: forget the wish for them.
@@ -95,7 +95,7 @@ pub(crate) fn tail_of(whole: &[u8]) -> [u8; 16] {
 /// Rows whose place is durable, for the outputs.
 #[derive(Debug)]
 pub struct OutputOrder {
-    /// Rows ordered in this life with these.
+    /// Rows ordered in this session with these.
     pub upto: u64,
     /// The answers, in the order of the output.
     pub rows: Vec<Placed>,

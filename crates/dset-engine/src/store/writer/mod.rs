@@ -39,7 +39,7 @@ pub(crate) trait WriterListener: Send + 'static {
     fn ordered(&self, order: OutputOrder);
     /// Everything ordered so far is to be synced.
     fn flush(&self);
-    /// These rows of this life are durably in every output.
+    /// These rows of this session are durably in every output.
     fn emitted(&self, upto: u64);
 }
 
@@ -50,7 +50,7 @@ pub struct WriterSettings {
     pub folder: PathBuf,
     /// The same from the root, as it was when the run began.
     pub real_folder: PathBuf,
-    /// The life that is recorded.
+    /// The session that is recorded.
     pub session: i64,
     /// What a rescue says of it.
     pub(crate) origin: Origin,
@@ -64,7 +64,7 @@ pub struct WriterSettings {
     pub asked_for: Vec<Option<AskedFor>>,
     /// How many answers each gives to a question.
     pub samples: u32,
-    /// The edition that is asked.
+    /// The generation that is asked.
     pub generation: u32,
     /// What verdicts are known by.
     pub acceptance: [u8; 16],
@@ -76,7 +76,7 @@ pub struct WriterSettings {
     pub marks_name: String,
     /// What ended without an answer, and rows to be marked.
     pub failed: HashSet<[u8; 16]>,
-    /// Answers of earlier lives that wait for their place, with the rows of the input now.
+    /// Answers of earlier sessions that wait for their place, with the rows of the input now.
     pub waiting: Vec<(QuestionIndex, AnswerId, Option<u64>)>,
     /// Answers that count until another comes in their place.
     pub(crate) replaced: Replaced,

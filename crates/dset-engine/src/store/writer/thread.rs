@@ -260,7 +260,7 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
                     None => continue,
                 },
             };
-            batch.writes.push(Write::Placed { edition: self.settings.generation, answer, row });
+            batch.writes.push(Write::Placed { generation: self.settings.generation, answer, row });
             rows.push(place);
         }
         batch.orders.push(NewOrder { upto, rows });

@@ -14,7 +14,7 @@ pub(crate) fn reviews_of(
     folder: &std::path::Path,
 ) -> Result<HashMap<AnswerId, Review>, StoreError> {
     let Some(reviews) = Reviews::open_readonly(folder)? else { return Ok(HashMap::new()) };
-    let reviews = reviews.all(store.edition()?)?;
+    let reviews = reviews.all(store.generation()?)?;
     let tries = store.tries_of(&reviews.iter().map(|(of, _)| of.key).collect())?;
     let of_answers = reviews.into_iter().filter_map(|(of, review)| {
         Some((*tries.get(&of.key)?.get(of.try_number as usize)?, review))
@@ -29,7 +29,7 @@ impl Browser {
             let (key, row) = store.key_of(answer)?.ok_or(BrowseError::NoSuch)?;
             let tries = store.tries(&key, row)?;
             let place = tries.iter().position(|one| *one == answer).unwrap_or(0);
-            Ok(ReviewKey { key, try_number: place as u32, generation: store.edition()? })
+            Ok(ReviewKey { key, try_number: place as u32, generation: store.generation()? })
         })?;
         let review = Reviews::open(&self.side.folder)?.change(&of, change, unix_ms())?;
         self.kept().reviewed_at = None;

@@ -33,7 +33,7 @@ pub struct VerifyReport {
     pub running: Running,
     /// Where every question stands; absent where the store is too damaged to tell.
     pub ledger: Option<Ledger>,
-    /// Answers of this edition in the store.
+    /// Answers of this generation in the store.
     pub answers: u64,
     /// The outputs, each with the rows that are in it as they should be.
     pub outputs: Vec<(&'static str, u64)>,
@@ -193,7 +193,7 @@ pub fn verify(settings: &JobSpec) -> Result<Option<VerifyReport>, JobError> {
 
 /// Checks a store, and what should agree with it; `in_flux` where a run goes on.
 fn check(store: &Store, settings: &JobSpec, in_flux: bool) -> Result<VerifyReport, JobError> {
-    let generation = store.edition()?;
+    let generation = store.generation()?;
     let (mut index, dangling) = match integrity::check(store, settings, generation)? {
         Ok(sound) => sound,
         Err(report) => return Ok(*report),

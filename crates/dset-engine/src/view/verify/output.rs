@@ -36,7 +36,7 @@ pub(super) fn check(
     }
     let mut outputs = Vec::new();
     for format in store.formats(&settings.formats)? {
-        let generation = store.edition()?;
+        let generation = store.generation()?;
         let mut output = OutputCheck { store, generation, format, in_flux, rows: 0, found };
         output.check(&settings.output)?;
         let rows = output.rows;

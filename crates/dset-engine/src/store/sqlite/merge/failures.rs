@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction};
 
 use super::copied::Copied;
 
-/// A question, and its edition.
+/// A question, and its generation.
 type Asked = (Vec<u8>, i64);
 /// Answers by their keys, and when they came.
 type Answers = HashSet<(Vec<u8>, i64)>;
