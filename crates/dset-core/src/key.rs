@@ -15,7 +15,7 @@ use crate::item::Item;
 use crate::item::content::{Turn, canonical_json};
 use crate::item::params::Params;
 use crate::item::question::Key;
-use crate::planted::{Mutant, planted};
+use crate::planted::{PlantedBug, planted};
 use crate::template::Rendered;
 
 /// The version of what is hashed; part of every hash.
@@ -140,7 +140,7 @@ impl RequestSettings {
     #[must_use]
     pub fn request_hasher(&self) -> RequestHasher {
         let mut rendered = RequestSettings { template: String::new(), ..self.clone() };
-        if planted(Mutant::KeyLacksAParameter) {
+        if planted(PlantedBug::KeyLacksAParameter) {
             rendered.temperature = None;
         }
         if std::mem::take(&mut rendered.system_is_template) {

@@ -6,7 +6,7 @@
 /// A bug that can be planted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-pub enum Mutant {
+pub enum PlantedBug {
     /// A row goes to the outputs before its answer is durable.
     EmitBeforeDurable,
     /// A question is tried again for ever.
@@ -64,55 +64,55 @@ pub enum Mutant {
 }
 
 /// Every bug that can be planted.
-pub const MUTANTS: [Mutant; 27] = [
-    Mutant::EmitBeforeDurable,
-    Mutant::RetryPastTheLimit,
-    Mutant::AttemptsOffByOne,
-    Mutant::LostWakeUp,
-    Mutant::SlotFreedOnArrival,
-    Mutant::BookmarkOnTheWrongRow,
-    Mutant::TailNotRepaired,
-    Mutant::KeyLacksAParameter,
-    Mutant::WaitCutShort,
-    Mutant::MarkBeforeDurable,
-    Mutant::PlacedOutOfOrder,
-    Mutant::AnswerDroppedWhileStopping,
-    Mutant::RowsReversed,
-    Mutant::NamedCeilingIgnored,
-    Mutant::HiccupNotWaited,
-    Mutant::GraceNeverEnds,
-    Mutant::PaidAsksDroppedWithTheKey,
-    Mutant::SettingsTakenForQuestions,
-    Mutant::PauseForgotten,
-    Mutant::MinuteForgotten,
-    Mutant::TokensUncounted,
-    Mutant::ProbesUnpaced,
-    Mutant::NoOtherQuestionTried,
-    Mutant::NothingReserved,
-    Mutant::BoundNotDurable,
-    Mutant::LostNotBooked,
-    Mutant::OneTryTooMany,
+pub const PLANTED_BUGS: [PlantedBug; 27] = [
+    PlantedBug::EmitBeforeDurable,
+    PlantedBug::RetryPastTheLimit,
+    PlantedBug::AttemptsOffByOne,
+    PlantedBug::LostWakeUp,
+    PlantedBug::SlotFreedOnArrival,
+    PlantedBug::BookmarkOnTheWrongRow,
+    PlantedBug::TailNotRepaired,
+    PlantedBug::KeyLacksAParameter,
+    PlantedBug::WaitCutShort,
+    PlantedBug::MarkBeforeDurable,
+    PlantedBug::PlacedOutOfOrder,
+    PlantedBug::AnswerDroppedWhileStopping,
+    PlantedBug::RowsReversed,
+    PlantedBug::NamedCeilingIgnored,
+    PlantedBug::HiccupNotWaited,
+    PlantedBug::GraceNeverEnds,
+    PlantedBug::PaidAsksDroppedWithTheKey,
+    PlantedBug::SettingsTakenForQuestions,
+    PlantedBug::PauseForgotten,
+    PlantedBug::MinuteForgotten,
+    PlantedBug::TokensUncounted,
+    PlantedBug::ProbesUnpaced,
+    PlantedBug::NoOtherQuestionTried,
+    PlantedBug::NothingReserved,
+    PlantedBug::BoundNotDurable,
+    PlantedBug::LostNotBooked,
+    PlantedBug::OneTryTooMany,
 ];
 
 #[cfg(feature = "planted-bugs")]
 std::thread_local! {
-    static PLANTED: std::cell::Cell<Option<Mutant>> = const { std::cell::Cell::new(None) };
+    static PLANTED: std::cell::Cell<Option<PlantedBug>> = const { std::cell::Cell::new(None) };
 }
 
 /// Plants this bug in this thread, in place of any other.
 #[cfg(feature = "planted-bugs")]
-pub fn plant(bug: Option<Mutant>) {
+pub fn plant(bug: Option<PlantedBug>) {
     PLANTED.set(bug);
 }
 
 /// Returns true if this bug is planted.
 #[cfg(feature = "planted-bugs")]
-pub(crate) fn planted(bug: Mutant) -> bool {
+pub(crate) fn planted(bug: PlantedBug) -> bool {
     PLANTED.get() == Some(bug)
 }
 
 /// Returns true if this bug is planted: never, in this build.
 #[cfg(not(feature = "planted-bugs"))]
-pub(crate) const fn planted(_: Mutant) -> bool {
+pub(crate) const fn planted(_: PlantedBug) -> bool {
     false
 }

@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::check::ProgramError;
 use crate::http::ask::EndpointError;
 use crate::os::lock::LockError;
-use crate::output::live::{SinkError, UnknownFormat};
+use crate::output::live::{OutputError, UnknownFormat};
 use crate::recover::legacy::LegacyImportError;
 use crate::run::budget::LimitError;
 use crate::source::SourceError;
@@ -94,7 +94,7 @@ pub enum JobError {
     Store(#[from] StoreError),
     /// An output.
     #[error(transparent)]
-    Sink(#[from] SinkError),
+    Output(#[from] OutputError),
     /// The outputs of the original script.
     #[error(transparent)]
     Adopt(#[from] LegacyImportError),

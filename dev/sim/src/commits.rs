@@ -18,7 +18,7 @@ use crate::world::Excuse;
 const SYNC_EVERY_MS: u64 = 1_000;
 
 /// A message to the outputs.
-enum ToSinks {
+enum ToOutputs {
     Rows { count: usize, upto: u64 },
     Flush,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Commits {
     /// The commit that is in flight.
     commit: Option<(Vec<Message>, Disk)>,
     pub(crate) store_failed: bool,
-    to_sinks: VecDeque<ToSinks>,
+    to_outputs: VecDeque<ToOutputs>,
     /// Rows of this life that the outputs have.
     upto: u64,
     unsynced: bool,
@@ -98,10 +98,10 @@ impl Life<'_> {
             self.world.store.apply(&message);
             match message {
                 Message::Order { upto, keys } => {
-                    self.commits.to_sinks.push_back(ToSinks::Rows { count: keys.len(), upto });
+                    self.commits.to_outputs.push_back(ToOutputs::Rows { count: keys.len(), upto });
                 }
-                Message::Flush => self.commits.to_sinks.push_back(ToSinks::Flush),
-                Message::Sinks { upto, .. } => emitted = Some(upto),
+                Message::Flush => self.commits.to_outputs.push_back(ToOutputs::Flush),
+                Message::Checkpoints { upto, .. } => emitted = Some(upto),
                 _ => {}
             }
         }
@@ -117,14 +117,14 @@ impl Life<'_> {
     /// Does what the messages to the outputs say, in their order.
     fn write_outputs(&mut self) {
         while !self.commits.syncing && !self.commits.output_failed {
-            match self.commits.to_sinks.pop_front() {
-                Some(ToSinks::Rows { count, upto }) => {
+            match self.commits.to_outputs.pop_front() {
+                Some(ToOutputs::Rows { count, upto }) => {
                     self.append(count);
                     self.commits.upto = upto;
                     self.commits.unsynced = true;
                     self.sync_in_time();
                 }
-                Some(ToSinks::Flush) => self.begin_sync(),
+                Some(ToOutputs::Flush) => self.begin_sync(),
                 None => return,
             }
         }
@@ -185,7 +185,7 @@ impl Life<'_> {
         }
         (self.commits.unsynced, self.commits.synced_at_ms) = (false, self.now_ms);
         let marks = self.world.outputs.each_mut().map(|output| output.sync());
-        self.enqueue(Message::Sinks { upto: self.commits.upto, marks });
+        self.enqueue(Message::Checkpoints { upto: self.commits.upto, marks });
         self.write_outputs();
     }
 

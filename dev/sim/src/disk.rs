@@ -74,7 +74,7 @@ pub(crate) enum Message {
     /// The outputs are to be synced once they have the rows before this.
     Flush,
     /// The outputs are whole up to these marks, with `upto` rows of this life.
-    Sinks {
+    Checkpoints {
         upto: u64,
         marks: [Checkpoint; 2],
     },
@@ -108,7 +108,7 @@ pub(crate) struct Store {
     pub(crate) order: Vec<Vec<AnswerId>>,
     placed: BTreeSet<AnswerId>,
     texts: BTreeMap<AnswerId, String>,
-    pub(crate) sinks: [Checkpoint; 2],
+    pub(crate) checkpoints: [Checkpoint; 2],
     pub(crate) ended: BTreeMap<([u8; 16], u32), Cut>,
     /// Rows that are to say ERROR and do not yet.
     pub(crate) marks: BTreeSet<[u8; 16]>,
@@ -213,7 +213,7 @@ impl Store {
                     self.order[self.edition as usize].push(id);
                 }
             }
-            Message::Sinks { marks, .. } => self.sinks = *marks,
+            Message::Checkpoints { marks, .. } => self.checkpoints = *marks,
             Message::Marked(questions) => {
                 self.marks.retain(|question| !questions.contains(question));
             }
@@ -262,7 +262,7 @@ pub(crate) struct Output {
 impl Output {
     /// Opens it before a life: repairs what a crash or the user has done, and writes what it lacks.
     pub(crate) fn open(&mut self, number: usize, store: &Store) {
-        let mark = store.sinks[number];
+        let mark = store.checkpoints[number];
         let Some(found) = self.bytes.as_mut() else {
             let whole = store.whole(number);
             self.rows = store.order[store.edition as usize].len();

@@ -231,12 +231,12 @@ const SEEDS_MAX: u64 = 20_000;
 
 #[cfg(feature = "planted-bugs")]
 fn bite(arguments: &Arguments) -> ExitCode {
-    use dset_core::planted::{MUTANTS, plant};
+    use dset_core::planted::{PLANTED_BUGS, plant};
 
     let mut missed = 0;
     println!("| planted bug | seed | found by the check that | shrunk to |");
     println!("| --- | --- | --- | --- |");
-    for bug in MUTANTS {
+    for bug in PLANTED_BUGS {
         plant(Some(bug));
         let name = clap::ValueEnum::to_possible_value(&bug).expect("every bug has a name");
         let name = name.get_name();
@@ -257,7 +257,7 @@ fn bite(arguments: &Arguments) -> ExitCode {
         }
     }
     plant(None);
-    println!("{} passed, {missed} failed", MUTANTS.len() - missed);
+    println!("{} passed, {missed} failed", PLANTED_BUGS.len() - missed);
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn the_page_of_reliability_names_every_planted_bug() {
         let page = include_str!("../../../docs/reliability.md");
-        for bug in dset_core::planted::MUTANTS {
+        for bug in dset_core::planted::PLANTED_BUGS {
             let name = clap::ValueEnum::to_possible_value(&bug).unwrap();
             assert!(page.contains(&format!("| {} |", name.get_name())), "{bug:?} is not there");
         }
@@ -295,10 +295,10 @@ mod tests {
     #[cfg(feature = "planted-bugs")]
     #[test]
     fn every_planted_bug_is_found_by_its_schedule() {
-        use dset_core::planted::{MUTANTS, plant};
+        use dset_core::planted::{PLANTED_BUGS, plant};
 
         let all = saved();
-        for bug in MUTANTS {
+        for bug in PLANTED_BUGS {
             let name = clap::ValueEnum::to_possible_value(&bug).unwrap();
             let of_it = all.iter().find(|(_, s)| s.planted.as_deref() == Some(name.get_name()));
             let (_, schedule) = of_it.unwrap_or_else(|| panic!("no schedule for {bug:?}"));

@@ -58,7 +58,7 @@ impl World {
             if self.store.edition == 0 || held.contains(&None) || !unfinished {
                 self.store.edition += 1;
                 self.store.order.push(Vec::new());
-                self.store.sinks = Default::default();
+                self.store.checkpoints = Default::default();
                 self.store.marks.clear();
                 let edition = self.store.edition;
                 let decided = settings.iter().map(|settings| (settings.hash(), edition));

@@ -232,7 +232,7 @@ impl World {
         let Some(begin) = self.prepare(decision) else { return false };
         for number in 0..self.outputs.len() {
             self.outputs[number].open(number, &self.store);
-            self.store.sinks[number] = self.outputs[number].sync();
+            self.store.checkpoints[number] = self.outputs[number].sync();
         }
         self.check_outputs();
         self.store.lives += 1;

@@ -6,7 +6,7 @@ use std::path::Path;
 use dset_core::settings::Shard;
 use dset_engine::error::JobError;
 use dset_engine::os::lock::{Holder, LockError};
-use dset_engine::output::live::{LIVE_FORMATS, SinkError};
+use dset_engine::output::live::{LIVE_FORMATS, OutputError};
 use dset_engine::recover::legacy::LegacyImportError;
 
 use super::{io_cause, mend};
@@ -65,14 +65,14 @@ fn words(error: JobError, is_there: bool) -> UserError {
                 .hint(mend())
         }
         JobError::Store(error) => error.into(),
-        JobError::Sink(SinkError::Store(error))
+        JobError::Output(OutputError::Store(error))
         | JobError::Adopt(LegacyImportError::Store(error)) => error.into(),
-        JobError::Sink(error @ (SinkError::NotAFile { .. } | SinkError::Gone { .. })) => {
+        JobError::Output(error @ (OutputError::NotAFile { .. } | OutputError::Gone { .. })) => {
             UserError::new(Exit::Ours, "cannot write the outputs")
                 .cause(one_line(&error.to_string()))
                 .hint("Move it out of the way and run again, or leave it out with `--formats`")
         }
-        JobError::Sink(SinkError::Io(error)) => {
+        JobError::Output(OutputError::Io(error)) => {
             UserError::new(Exit::Ours, "cannot write the outputs")
                 .cause(io_cause(&error))
                 .hint("Every answer is safe in the store; run again once that is mended")

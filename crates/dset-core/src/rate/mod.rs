@@ -30,7 +30,7 @@ mod tests;
 
 use std::time::Duration;
 
-use crate::planted::{Mutant, planted};
+use crate::planted::{PlantedBug, planted};
 use crate::provider::RateLimits;
 use crate::rate::advertised::AdvertisedLimits;
 use crate::rate::concurrency_limit::{ConcurrencyLimit, Mode};
@@ -418,7 +418,7 @@ impl RateController {
     /// Sends nothing for this time, as the service asked.
     pub fn pause(&mut self, now: Time, wait: Duration) {
         self.time_passed(now);
-        let wait = if planted(Mutant::WaitCutShort) { wait / 2 } else { wait };
+        let wait = if planted(PlantedBug::WaitCutShort) { wait / 2 } else { wait };
         let until = now.after(wait);
         self.paused_until = Some(self.paused_until.map_or(until, |earlier| earlier.max(until)));
         self.rate.paused(ms(until));

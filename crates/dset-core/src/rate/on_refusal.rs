@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Ms, RateController, Ticket, ms};
-use crate::planted::{Mutant, planted};
+use crate::planted::{PlantedBug, planted};
 use crate::rate::concurrency_limit::{KEPT_IN_STREAK, Mode};
 use crate::rate::random_rejection::{RateState, RejectionCause};
 use crate::rate::request_rate::Reopening;
@@ -158,7 +158,7 @@ impl RateController {
         wait: Option<Duration>,
         named: Option<u32>,
     ) {
-        let named = named.filter(|_| !planted(Mutant::NamedCeilingIgnored));
+        let named = named.filter(|_| !planted(PlantedBug::NamedCeilingIgnored));
         self.note_refusal(now, wait);
         let at = ms(now);
         let round_trip = at - ms(sent.at);

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::item::question::QuestionIndex;
-use crate::planted::{Mutant, planted};
+use crate::planted::{PlantedBug, planted};
 use crate::run::ask::AskId;
 use crate::time::Time;
 
@@ -323,7 +323,7 @@ impl Outage {
     pub fn failed(&mut self, now: Time, ask: AskId, backoff: &OutageBackoff) -> bool {
         if self.light == Some(ask) {
             self.light = None;
-            let growth = if planted(Mutant::ProbesUnpaced) { 0.5 } else { LIGHT_GROWTH };
+            let growth = if planted(PlantedBug::ProbesUnpaced) { 0.5 } else { LIGHT_GROWTH };
             self.light_wait = self.light_wait.mul_f64(growth).min(LIGHT_MAX);
             self.light_at = self.lightly.then(|| now.after(self.light_wait));
         }

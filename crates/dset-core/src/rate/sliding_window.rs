@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::planted::{Mutant, planted};
+use crate::planted::{PlantedBug, planted};
 use crate::time::Time;
 
 /// A window as the service sees it: one second more than a minute, because what is sent a minute
@@ -90,7 +90,7 @@ impl SlidingWindowLimit {
     /// Takes the asks of earlier runs. Where the last one was killed it is not known what it had
     /// sent: then the minute before `now` is taken as full.
     pub fn restore(&mut self, now: Time, earlier: &[EarlierAsk], killed: bool) {
-        if planted(Mutant::MinuteForgotten) {
+        if planted(PlantedBug::MinuteForgotten) {
             return;
         }
         // A stamp from the future is of a clock that was set since: it counts as just now.
@@ -243,7 +243,7 @@ impl SlidingWindowLimit {
         if let Some(tokens) = tokens {
             self.learn(tokens);
         }
-        if !was_refused && !planted(Mutant::TokensUncounted) {
+        if !was_refused && !planted(PlantedBug::TokensUncounted) {
             let tokens = tokens.unwrap_or(self.typical_tokens());
             self.taken_tokens += tokens;
             self.taken.push_back((now.monotonic_ms as i64, tokens));

@@ -1,13 +1,13 @@
 //! Classifies what a crash left at the end of an output.
 //!
-//! Up to its mark an output is known to be whole. Beyond it there may be rows that were written and
+//! Up to its checkpoint an output is known to be whole. Beyond it there may be rows that were written and
 //! not yet counted, the torn beginning of one, or something that another program appended. After a
 //! power cut a file system may have kept the length of what was written and not the bytes: then
 //! there are zeros in their place, in any block of it.
 
-use crate::planted::{Mutant, planted};
+use crate::planted::{PlantedBug, planted};
 
-/// What stands beyond the mark of an output.
+/// What stands beyond the checkpoint of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tail {
     /// Rows that are there whole, and are taken over.
@@ -90,7 +90,7 @@ pub fn judge_output<R: AsRef<[u8]>>(
     }
 }
 
-/// Compares the bytes found beyond a mark with the rows that would be written there.
+/// Compares the bytes found beyond a checkpoint with the rows that would be written there.
 #[must_use]
 pub fn classify_tail<R: AsRef<[u8]>>(found: &[u8], expected: impl IntoIterator<Item = R>) -> Tail {
     let mut tail = Tail { adopted_rows: 0, adopted_bytes: 0, rest: TailRest::None };
@@ -110,7 +110,7 @@ pub fn classify_tail<R: AsRef<[u8]>>(found: &[u8], expected: impl IntoIterator<I
             None => {
                 let ours = is_torn_continuation(left, std::iter::once(row).chain(expected));
                 tail.rest = if ours { TailRest::Torn } else { TailRest::Foreign };
-                if planted(Mutant::TailNotRepaired) {
+                if planted(PlantedBug::TailNotRepaired) {
                     tail.rest = TailRest::None;
                 }
                 return tail;

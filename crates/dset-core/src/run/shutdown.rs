@@ -1,6 +1,6 @@
 //! Why a run ends, and how patiently.
 
-use crate::planted::{Mutant, planted};
+use crate::planted::{PlantedBug, planted};
 use crate::run::{EndReason, StopSignal, TERM_GRACE};
 use crate::time::Time;
 
@@ -38,7 +38,7 @@ impl Shutdown {
         self.stop(EndReason::Stopped(signal));
         if again {
             self.is_immediate = true;
-        } else if signal == StopSignal::Terminate && !planted(Mutant::GraceNeverEnds) {
+        } else if signal == StopSignal::Terminate && !planted(PlantedBug::GraceNeverEnds) {
             self.abandon_at.get_or_insert(now.after(TERM_GRACE));
         }
     }

@@ -107,7 +107,7 @@ impl Traces {
             is_rebuilding: store.meta::<String>("rebuilding")?.is_some(),
             is_blank: store.is_blank()?,
             has_outputs: has_outputs(folder),
-            checkpoints: store.sink_marks()?,
+            checkpoints: store.checkpoints()?,
             json_bytes: bytes(of_script::JSON)?,
             csv_bytes: bytes(of_script::CSV)?,
         })
@@ -120,8 +120,11 @@ impl Traces {
             bytes => (TakenFrom::Json, bytes),
         };
         let name = from.format().name;
-        let mark = self.checkpoints.iter().find(|mark| mark.name == name && bytes > mark.bytes);
-        Some((from, mark?.clone()))
+        let checkpoint = self
+            .checkpoints
+            .iter()
+            .find(|checkpoint| checkpoint.name == name && bytes > checkpoint.bytes);
+        Some((from, checkpoint?.clone()))
     }
 }
 
@@ -133,7 +136,7 @@ pub(crate) fn pending(traces: &Traces) -> Vec<Recovery> {
     // Outputs that were moved away or written anew are as the store says.
     if pending.is_empty() {
         let behind = traces.behind_mark();
-        pending.extend(behind.map(|(output, mark)| Recovery::TakeBack(output, mark)));
+        pending.extend(behind.map(|(output, checkpoint)| Recovery::TakeBack(output, checkpoint)));
         if traces.is_blank && traces.has_outputs && traces.checkpoints.is_empty() {
             pending.push(Recovery::ImportLegacy);
         }
@@ -167,26 +170,26 @@ impl Recovery {
             }
             Recovery::ImportLegacy => import_legacy(store, folder, formats, by_model, stamp, now)?
                 .map(Recovered::Imported),
-            Recovery::TakeBack(output, mark) => {
-                let rows = take_back(store, folder, (output, &mark), by_model, now)?;
+            Recovery::TakeBack(output, checkpoint) => {
+                let rows = take_back(store, folder, (output, &checkpoint), by_model, now)?;
                 rows.map(|(rows, from)| Recovered::TakenBack { rows, from })
             }
         })
     }
 }
 
-/// Takes back what stands in an output behind this mark and the store does not know; returns how many rows, and
+/// Takes back what stands in an output behind this checkpoint and the store does not know; returns how many rows, and
 /// the name of the file.
 pub(crate) fn take_back(
     store: &mut Store,
     folder: &Path,
-    (output, mark): (TakenFrom, &StoredCheckpoint),
+    (output, checkpoint): (TakenFrom, &StoredCheckpoint),
     by_model: bool,
     now: i64,
 ) -> Result<Option<(u64, &'static str)>, JobError> {
     let generation = store.generation()?;
     let by_model = by_model || store.has_parallel_models(generation)?;
-    let rows = recover_from_output(store, folder, (output, mark), by_model, generation, now)?;
+    let rows = recover_from_output(store, folder, (output, checkpoint), by_model, generation, now)?;
     Ok((rows > 0).then_some((rows, output.format().file)))
 }
 

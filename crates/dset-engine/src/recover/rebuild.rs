@@ -21,7 +21,7 @@ use crate::error::JobError;
 use crate::os::clock::unix_ms;
 use crate::os::files;
 use crate::os::lock::Lock;
-use crate::output::live::{Beside, Expected, LIVE_FORMATS, LiveFormat, SinkError, write_anew};
+use crate::output::live::{Beside, Expected, LIVE_FORMATS, LiveFormat, OutputError, write_anew};
 use crate::recover::moved::finish_move;
 use crate::recover::{Traces, take_back};
 use crate::store::{CsvWish, Store, StoreError, Value, Write};
@@ -70,7 +70,9 @@ pub fn rebuild(settings: &JobSpec) -> Result<Option<Rebuilt>, JobError> {
     }
     let by_model = settings.models.len() > 1;
     let taken_back = match Traces::read(&store, folder)?.behind_mark() {
-        Some((output, mark)) => take_back(&mut store, folder, (output, &mark), by_model, now)?,
+        Some((output, checkpoint)) => {
+            take_back(&mut store, folder, (output, &checkpoint), by_model, now)?
+        }
         None => None,
     };
     if let Some(found) = store.unsound()?.into_iter().next() {
@@ -157,7 +159,7 @@ pub(crate) fn reform(
         if !path.is_file() {
             continue;
         }
-        let as_it_is = format.as_in_file(&path).map_err(SinkError::Io)?;
+        let as_it_is = format.as_in_file(&path).map_err(OutputError::Io)?;
         let beside = as_it_is.beside();
         let id = settings.csv_id.unwrap_or(beside.id);
         let has_bom = settings.csv_bom.unwrap_or(as_it_is.has_bom());
@@ -168,16 +170,16 @@ pub(crate) fn reform(
         let mut rows = Expected::from(store.as_reader(), generation, as_it_is, 0, false);
         let compared = fs::File::open(&path)
             .and_then(|file| diff_output(file, as_it_is.header, rows.by_ref()))
-            .map_err(SinkError::Io)?;
-        rows.check().map_err(SinkError::Store)?;
+            .map_err(OutputError::Io)?;
+        rows.check().map_err(OutputError::Store)?;
         if !compared.differences.is_empty() {
             continue;
         }
-        // Without its mark a file is held against every row by the next run, whichever of the two
+        // Without its checkpoint a file is held against every row by the next run, whichever of the two
         // it is: a crash in between harms nothing.
-        store.forget_mark(format.name)?;
-        let mark = write_anew(folder, wished, store.as_reader(), generation)?;
-        store.record_marks(&[mark])?;
+        store.forget_checkpoint(format.name)?;
+        let checkpoint = write_anew(folder, wished, store.as_reader(), generation)?;
+        store.record_checkpoints(&[checkpoint])?;
     }
     Ok(())
 }
@@ -190,19 +192,19 @@ fn keep(
     stamp: &str,
 ) -> Result<Vec<PathBuf>, JobError> {
     let mut kept = Vec::new();
-    let marks = store.sink_marks()?;
+    let checkpoints = store.checkpoints()?;
     for &format in LIVE_FORMATS {
-        let mark = marks.iter().find(|mark| mark.name == format.name);
-        let format = mark.map_or(format, |mark| format.of_shape(mark.shape));
+        let checkpoint = checkpoints.iter().find(|checkpoint| checkpoint.name == format.name);
+        let format = checkpoint.map_or(format, |checkpoint| format.of_shape(checkpoint.shape));
         let path = folder.join(format.file);
         if !path.exists() {
             continue;
         }
-        let format = format.as_in_file(&path).map_err(SinkError::Io)?;
+        let format = format.as_in_file(&path).map_err(OutputError::Io)?;
         let mut rows = Expected::from(store.as_reader(), generation, format, 0, false);
         let compared = fs::File::open(&path)
             .and_then(|file| diff_output(file, format.header, rows.by_ref()))
-            .map_err(SinkError::Io)?;
+            .map_err(OutputError::Io)?;
         // An order that cannot be followed is what a rebuild is for.
         if compared.has_foreign() || rows.check().is_err() {
             kept.push(copy(folder, &path, stamp).map_err(|error| JobError::folder(folder, error))?);
@@ -258,19 +260,19 @@ pub(crate) fn finish(
     let id = store.csv_wish(CsvWish::Id)?.unwrap_or(false);
     let origin = store.meta("rebuilt_with_origin")?.unwrap_or(false);
     let beside = Beside { id, origin };
-    let mut marks = Vec::new();
+    let mut checkpoints = Vec::new();
     for &format in LIVE_FORMATS {
         let path = folder.join(format.file);
         // One that is left out, and there, follows the new order too.
         if !path.exists() && !wanted.iter().any(|one| one.name == format.name) {
             continue;
         }
-        let as_it_is = format.as_in_file(&path).map_err(SinkError::Io)?;
+        let as_it_is = format.as_in_file(&path).map_err(OutputError::Io)?;
         if let Some(stamp) = stamp.filter(|_| path.exists()) {
             let mut rows = Expected::from(store.as_reader(), generation, as_it_is, 0, false);
             let compared = fs::File::open(&path)
                 .and_then(|file| diff_output(file, as_it_is.header, rows.by_ref()))
-                .map_err(SinkError::Io)?;
+                .map_err(OutputError::Io)?;
             if compared.has_foreign() {
                 copy(folder, &path, stamp).map_err(|error| JobError::folder(folder, error))?;
             }
@@ -282,9 +284,9 @@ pub(crate) fn finish(
             true => as_it_is.with_beside(Beside { id: beside.id, ..as_it_is.beside() }),
         };
         let wished = wished.with_bom(bom.unwrap_or(as_it_is.has_bom()));
-        marks.push(write_anew(folder, wished, store.as_reader(), generation)?);
+        checkpoints.push(write_anew(folder, wished, store.as_reader(), generation)?);
     }
-    let mut writes: Vec<Write> = marks.into_iter().map(Write::Checkpoint).collect();
+    let mut writes: Vec<Write> = checkpoints.into_iter().map(Write::Checkpoint).collect();
     writes.push(Write::Meta { name: "rebuilding", value: None });
     store.commit(&writes)?;
     Ok(true)

@@ -218,11 +218,11 @@ fn open_outputs(
 ) -> Result<Outputs, JobError> {
     let RunFolder { path, store, formats, stamp, .. } = folder;
     reform(store, path, formats, settings, generation)?;
-    let marks = store.sink_marks()?;
+    let checkpoints = store.checkpoints()?;
     let (outputs, repairs) =
-        Outputs::open(path, formats, store.reader()?, generation, &marks, stamp)?;
+        Outputs::open(path, formats, store.reader()?, generation, &checkpoints, stamp)?;
     recovered.extend(repairs.into_iter().map(Recovered::Repaired));
-    store.record_marks(&outputs.checkpoints())?;
+    store.record_checkpoints(&outputs.checkpoints())?;
     store.keep_formats(&settings.formats)?;
     write_readme(path, &settings.input, formats);
     store.keep_csv_wish(CsvWish::Bom, settings.csv_bom)?;

@@ -320,10 +320,12 @@ impl RunFolder {
     ) -> Result<(), JobError> {
         let generation = self.store.generation()?;
         let store = &mut self.store;
-        let marks = store.sink_marks()?;
+        let checkpoints = store.checkpoints()?;
         let rows_in = |format: &LiveFormat| {
-            let mark = marks.iter().find(|mark| mark.name == format.name);
-            mark.filter(|_| self.path.join(format.file).exists()).map_or(0, |mark| mark.rows)
+            let checkpoint = checkpoints.iter().find(|checkpoint| checkpoint.name == format.name);
+            checkpoint
+                .filter(|_| self.path.join(format.file).exists())
+                .map_or(0, |checkpoint| checkpoint.rows)
         };
         let from = match store.meta::<String>("rebuilding")? {
             Some(_) => 0,

@@ -252,11 +252,12 @@ fn open_redos(store: &Store) -> Result<Vec<OpenRedoState>, JobError> {
 }
 
 fn outputs(store: &Store, settings: &JobSpec) -> Result<Vec<OutputState>, JobError> {
-    let marks = store.sink_marks()?;
+    let checkpoints = store.checkpoints()?;
     let of = |format: LiveFormat| {
-        let mark = marks.iter().find(|mark| mark.name == format.name);
-        let mark = mark.filter(|_| settings.output.join(format.file).exists());
-        let (rows, bytes) = mark.map_or((0, 0), |mark| (mark.rows, mark.bytes));
+        let checkpoint = checkpoints.iter().find(|checkpoint| checkpoint.name == format.name);
+        let checkpoint = checkpoint.filter(|_| settings.output.join(format.file).exists());
+        let (rows, bytes) =
+            checkpoint.map_or((0, 0), |checkpoint| (checkpoint.rows, checkpoint.bytes));
         OutputState { file: format.file, rows, bytes }
     };
     Ok(store.formats(&settings.formats)?.into_iter().map(of).collect())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::item::error_marks::InputMarks;
 use crate::item::question::QuestionId;
-use crate::planted::{Mutant, planted};
+use crate::planted::{PlantedBug, planted};
 use crate::run::event::Seq;
 use crate::time::Time;
 
@@ -57,7 +57,7 @@ impl MarkSchedule {
 
     /// Returns the marks that are to be written now.
     pub(crate) fn due(&mut self, now: Time, synced: Seq) -> Option<InputMarks> {
-        let known = self.after <= synced || planted(Mutant::MarkBeforeDurable);
+        let known = self.after <= synced || planted(PlantedBug::MarkBeforeDurable);
         let may = self.not_before.is_none_or(|at| at.has_come(now)) && known;
         if may { self.take() } else { None }
     }

@@ -3,7 +3,7 @@
 use super::Custody;
 use super::question_state::QuestionState;
 use crate::item::question::QuestionIndex;
-use crate::planted::{Mutant, planted};
+use crate::planted::{PlantedBug, planted};
 use crate::run::Effect;
 
 /// What was given to the outputs.
@@ -33,8 +33,8 @@ impl Custody {
     pub(crate) fn place(&mut self, effects: &mut Vec<Effect>) {
         let mut questions = Vec::new();
         while let Some(&state) = self.states.get(self.output.next as usize) {
-            let early = state == QuestionState::Unsynced && planted(Mutant::EmitBeforeDurable);
-            if state.is_open() && !early && !planted(Mutant::PlacedOutOfOrder) {
+            let early = state == QuestionState::Unsynced && planted(PlantedBug::EmitBeforeDurable);
+            if state.is_open() && !early && !planted(PlantedBug::PlacedOutOfOrder) {
                 break;
             }
             if state == QuestionState::Durable || early {
@@ -72,7 +72,7 @@ impl Custody {
         if questions.is_empty() || self.has_failed() {
             return;
         }
-        if planted(Mutant::RowsReversed) {
+        if planted(PlantedBug::RowsReversed) {
             questions.reverse();
         }
         for &index in &questions {

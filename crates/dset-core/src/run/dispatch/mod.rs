@@ -31,7 +31,7 @@ use self::useless_replies::UselessReplies;
 use crate::answer::{Cause, Failure};
 use crate::item::question::{Question, QuestionIndex};
 use crate::money::Amount;
-use crate::planted::{Mutant, planted};
+use crate::planted::{PlantedBug, planted};
 use crate::rate::outage::{AnswerCounts, FailureStreak, Outage};
 use crate::rate::{RateController, Ticket};
 use crate::run::ask::AskId;
@@ -303,7 +303,7 @@ impl Dispatch {
             return self.probe_at(cx);
         }
         let first = self.waiting.first().map(|&(ms, _)| moment(cx.now, ms));
-        let first = first.filter(|_| !planted(Mutant::LostWakeUp));
+        let first = first.filter(|_| !planted(PlantedBug::LostWakeUp));
         let released = self.groups.release_at(cx.now).map(|ms| moment(cx.now, ms));
         [cx.gates.send_at, first, released].into_iter().flatten().min()
     }

@@ -10,7 +10,7 @@ use super::Dispatch;
 use super::on_response::ReturnedAsk;
 use crate::acceptance::{Consequence, Verdicts};
 use crate::answer::{Answer, Cause, Failure, FailureClass};
-use crate::planted::{Mutant, planted};
+use crate::planted::{PlantedBug, planted};
 use crate::run::JournalRecord;
 use crate::run::context::Context;
 
@@ -40,7 +40,7 @@ impl Dispatch {
             partial: is_cut.then(|| Box::new(reached)),
         };
         let tries = back.question.tries();
-        let has_more = tries < cx.rules.tries + u32::from(planted(Mutant::OneTryTooMany));
+        let has_more = tries < cx.rules.tries + u32::from(planted(PlantedBug::OneTryTooMany));
         let is_again = verdicts.consequence() == Consequence::Retry && has_more;
         let next = is_again.then(|| {
             back.question.another_try(&answer.content, verdicts.reasons(), cx.rules.retry)

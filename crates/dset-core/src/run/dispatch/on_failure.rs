@@ -9,7 +9,7 @@ use super::router::EndpointIndex;
 use crate::answer::{Cause, Failure, FailureClass, Refusal};
 use crate::item::question::Question;
 use crate::plan::ledger::Fault;
-use crate::planted::{Mutant, planted};
+use crate::planted::{PlantedBug, planted};
 use crate::rate::outage::AnswerCounts;
 use crate::rate::retry::{
     RETRY_AFTER_MAX, THROTTLED_OTHERS_MIN, THROTTLES_MAX, TRANSIENT_RETRIES_MAX, backoff_wait,
@@ -204,14 +204,15 @@ impl Dispatch {
         let held = self.active.get_mut(&back.index).expect("a failed question is held");
         held.failures += 1;
         let failures = held.failures;
-        let most = retries_max + u32::from(planted(Mutant::AttemptsOffByOne));
-        if failures > most && !planted(Mutant::RetryPastTheLimit) {
+        let most = retries_max + u32::from(planted(PlantedBug::AttemptsOffByOne));
+        if failures > most && !planted(PlantedBug::RetryPastTheLimit) {
             self.end_question(cx, Arc::clone(&back.question), Fault::GaveUp, failure);
             return;
         }
         let wait = backoff_wait(cx.rules.seed, back.index, failures);
         let wait = wait.max(failure.wait.unwrap_or_default());
-        let wait = if planted(Mutant::HiccupNotWaited) { Duration::from_millis(1) } else { wait };
+        let wait =
+            if planted(PlantedBug::HiccupNotWaited) { Duration::from_millis(1) } else { wait };
         self.schedule_retry(cx.now, back.index, wait);
         self.show_retry(cx, back, failure, wait);
     }
@@ -339,7 +340,7 @@ impl Dispatch {
         self.make_ready(cx.now, back.index);
         cx.shutdown.stop(EndReason::KeyRefused(Box::new(failure)));
         // What is on its way may be paid for: it went with another key, or before this one was refused.
-        if planted(Mutant::PaidAsksDroppedWithTheKey) {
+        if planted(PlantedBug::PaidAsksDroppedWithTheKey) {
             self.abandon_all(cx.effects);
         }
     }
@@ -388,7 +389,7 @@ impl Dispatch {
             failure: Box::new(failure),
             stands,
         }));
-        if cx.rules.pause_on_error && !planted(Mutant::PauseForgotten) {
+        if cx.rules.pause_on_error && !planted(PlantedBug::PauseForgotten) {
             cx.shutdown.stop(EndReason::Paused);
         }
     }

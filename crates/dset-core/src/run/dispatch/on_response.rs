@@ -10,7 +10,7 @@ use crate::answer::{Answer, FailureClass, ParsedReply};
 use crate::item::content::Content;
 use crate::item::question::{Question, QuestionIndex};
 use crate::money::Amount;
-use crate::planted::{Mutant, planted};
+use crate::planted::{PlantedBug, planted};
 use crate::provider::is_unknown_end;
 use crate::rate::ResponseSignal;
 use crate::run::ask::AskId;
@@ -84,7 +84,7 @@ impl Dispatch {
         verdicts: Option<Box<Verdicts>>,
     ) {
         let back = self.complete_ask(cx, ask, &reading);
-        if cx.is_ending() && planted(Mutant::AnswerDroppedWhileStopping) {
+        if cx.is_ending() && planted(PlantedBug::AnswerDroppedWhileStopping) {
             self.make_ready(cx.now, back.index);
             return;
         }

@@ -9,7 +9,7 @@ use super::{ActiveQuestion, Dispatch};
 use crate::answer::{Failure, FailureClass};
 use crate::item::question::QuestionIndex;
 use crate::plan::ledger::Fault;
-use crate::planted::{Mutant, planted};
+use crate::planted::{PlantedBug, planted};
 use crate::rate::outage::{Outage, Probe};
 use crate::run::context::Context;
 use crate::run::gate::budget::NoFunds;
@@ -245,7 +245,7 @@ impl Dispatch {
         if !self.asks_in_flight.is_empty() || cx.is_ending() {
             return;
         }
-        if outage.cross_check().is_none() && !planted(Mutant::NoOtherQuestionTried) {
+        if outage.cross_check().is_none() && !planted(PlantedBug::NoOtherQuestionTried) {
             // It is chosen among as many as may be held.
             if self.can_read() {
                 return;
@@ -269,7 +269,7 @@ impl Dispatch {
         }
         cx.shutdown.stop(EndReason::Unreachable(failure));
         let mut left = self.active.values();
-        let last = planted(Mutant::BookmarkOnTheWrongRow);
+        let last = planted(PlantedBug::BookmarkOnTheWrongRow);
         let held = if last { left.next_back() } else { left.next() };
         if let Some(held) = held.filter(|held| !cx.custody.stands(held.question.index)) {
             let question = Arc::clone(&held.question);

@@ -23,7 +23,7 @@ use super::on_response::ReturnedAsk;
 use super::{ActiveQuestion, Dispatch};
 use crate::answer::{Failure, FailureClass, Refusal};
 use crate::item::question::QuestionId;
-use crate::planted::{Mutant, planted};
+use crate::planted::{PlantedBug, planted};
 use crate::run::EndReason;
 use crate::run::context::Context;
 use crate::time::Time;
@@ -114,7 +114,8 @@ impl SystemicFailureDetector {
             (_, FailureClass::Refused(Refusal::Question)) => ALIKE_IF_CERTAIN,
             _ => ALIKE_AT_FIRST,
         };
-        (self.alike.len() >= most && !planted(Mutant::SettingsTakenForQuestions)).then_some(last)
+        (self.alike.len() >= most && !planted(PlantedBug::SettingsTakenForQuestions))
+            .then_some(last)
     }
 
     /// Takes what the model has written to an ask, be it half or nothing; returns the questions that are

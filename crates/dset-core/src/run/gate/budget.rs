@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::payee::{Bill, Payee, PayeePrices, Reservation};
 use crate::item::question::Question;
 use crate::money::{Amount, Prices};
-use crate::planted::{Mutant, planted};
+use crate::planted::{PlantedBug, planted};
 use crate::run::Seq;
 use crate::time::Time;
 
@@ -316,11 +316,11 @@ impl Budget {
         if used + step.share(2) > self.told && self.told < self.allowance() {
             self.wish = Some((used + step).min(self.allowance()));
         }
-        let bound = if planted(Mutant::BoundNotDurable) { self.told } else { self.bound };
+        let bound = if planted(PlantedBug::BoundNotDurable) { self.told } else { self.bound };
         if used > bound {
             return Err(NoFunds::Undeclared);
         }
-        if !planted(Mutant::NothingReserved) {
+        if !planted(PlantedBug::NothingReserved) {
             self.reserved = used - self.spent - self.unsure;
         }
         Ok(worst)
@@ -343,10 +343,10 @@ impl Budget {
         reservation: Reservation,
         bill: &Bill,
     ) -> Settled {
-        if !planted(Mutant::NothingReserved) {
+        if !planted(PlantedBug::NothingReserved) {
             self.reserved = self.reserved - reservation.amount;
         }
-        if *bill == Bill::Lost && planted(Mutant::LostNotBooked) {
+        if *bill == Bill::Lost && planted(PlantedBug::LostNotBooked) {
             return Settled::default();
         }
         let prices = &self.rules.prices;

@@ -20,7 +20,7 @@ use self::payee::Reservation;
 use self::permit::PermitGate;
 use self::tariff::{OffPeakRules, TariffGate};
 use crate::item::question::Question;
-use crate::planted::{Mutant, planted};
+use crate::planted::{PlantedBug, planted};
 use crate::rate::sliding_window::{EarlierAsk, MinuteLimits, SlidingWindowLimit};
 use crate::run::{RateBound, Seq};
 use crate::time::Time;
@@ -78,7 +78,7 @@ impl Gates {
     /// Returns true if a slot is free. Answers that wait for the disk take one too, so that a crash
     /// cannot cost more than there are, but they are no longer the service's.
     pub(crate) fn has_room(&self, in_flight: usize, unsynced: usize) -> bool {
-        let unsynced = if planted(Mutant::SlotFreedOnArrival) { 0 } else { unsynced };
+        let unsynced = if planted(PlantedBug::SlotFreedOnArrival) { 0 } else { unsynced };
         in_flight + unsynced < self.slots_max
     }
 

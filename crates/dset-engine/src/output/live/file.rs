@@ -9,7 +9,7 @@ use fs_err as fs;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::format::TAIL_BYTES;
-use super::{LiveFormat, Repair, SinkError};
+use super::{LiveFormat, OutputError, Repair};
 use crate::os::files;
 use crate::os::files::Identity;
 use crate::store::{Archive, Checkpoint, StoreError, StoredCheckpoint};
@@ -47,25 +47,25 @@ impl Opening<'_> {
     pub(crate) fn open(
         &self,
         wished: LiveFormat,
-        mark: Option<&StoredCheckpoint>,
-    ) -> Result<(Output, Option<Repair>), SinkError> {
+        checkpoint: Option<&StoredCheckpoint>,
+    ) -> Result<(Output, Option<Repair>), OutputError> {
         let path = self.folder.join(wished.file);
         let file_name = wished.file;
         if !path.exists() {
             let output = self.write_anew(wished)?;
-            let known = mark.is_some_and(|mark| mark.bytes > 0);
+            let known = checkpoint.is_some_and(|checkpoint| checkpoint.bytes > 0);
             let repair = Repair::Missing { file: file_name, rows: output.rows };
             return Ok((output, known.then_some(repair)));
         }
         let format = wished.as_in_file(&path)?;
-        let mark = mark.cloned().unwrap_or_else(|| StoredCheckpoint::none(format));
+        let checkpoint = checkpoint.cloned().unwrap_or_else(|| StoredCheckpoint::none(format));
         if !fs::metadata(&path)?.is_file() {
-            return Err(SinkError::NotAFile { path });
+            return Err(OutputError::NotAFile { path });
         }
         let identity = Identity::from_path(&path)?;
         let mut file = fs::OpenOptions::new().read(true).append(true).open(&path)?;
-        let (mut rows, mut bytes) = (mark.rows, mark.bytes);
-        let repair = match self.judge(&mut file, format, &mark)? {
+        let (mut rows, mut bytes) = (checkpoint.rows, checkpoint.bytes);
+        let repair = match self.judge(&mut file, format, &checkpoint)? {
             TailVerdict::Append => None,
             TailVerdict::Cut { is_torn } => {
                 file.set_len(bytes)?;
@@ -94,28 +94,30 @@ impl Opening<'_> {
         Ok((output, repair))
     }
 
-    fn write_anew(&self, format: LiveFormat) -> Result<Output, SinkError> {
+    fn write_anew(&self, format: LiveFormat) -> Result<Output, OutputError> {
         Output::write_anew(&self.folder.join(format.file), format, self.reader, self.generation)
     }
 
-    /// Reads what stands behind the mark, and judges it.
+    /// Reads what stands behind the checkpoint, and judges it.
     fn judge(
         &self,
         file: &mut fs::File,
         format: LiveFormat,
-        mark: &StoredCheckpoint,
-    ) -> Result<TailVerdict, SinkError> {
+        checkpoint: &StoredCheckpoint,
+    ) -> Result<TailVerdict, OutputError> {
         let length = file.metadata()?.len();
-        let is_intact = length >= mark.bytes && mark.fits(hash(&tail_before(file, mark.bytes)?));
+        let is_intact = length >= checkpoint.bytes
+            && checkpoint.fits(hash(&tail_before(file, checkpoint.bytes)?));
         let mut found = Vec::new();
         if is_intact {
-            file.seek(SeekFrom::Start(mark.bytes))?;
+            file.seek(SeekFrom::Start(checkpoint.bytes))?;
             file.read_to_end(&mut found)?;
         }
-        let is_new = mark.bytes == 0;
+        let is_new = checkpoint.bytes == 0;
         let header_first = is_new && !format.header.is_empty();
-        let known = Known { bytes: mark.bytes, is_intact, header_first };
-        let mut expected = Expected::from(self.reader, self.generation, format, mark.rows, is_new);
+        let known = Known { bytes: checkpoint.bytes, is_intact, header_first };
+        let mut expected =
+            Expected::from(self.reader, self.generation, format, checkpoint.rows, is_new);
         let verdict = judge_output(known, &found, expected.by_ref());
         expected.check()?;
         Ok(verdict)
@@ -124,7 +126,7 @@ impl Opening<'_> {
 
 impl Output {
     /// Appends the header, where the file is empty, and every ordered row that is not in it; syncs.
-    fn append_rest(&mut self, reader: &dyn Archive, generation: u32) -> Result<(), SinkError> {
+    fn append_rest(&mut self, reader: &dyn Archive, generation: u32) -> Result<(), OutputError> {
         if self.bytes == 0 {
             self.append(self.format.header, 0)?;
         }
@@ -142,7 +144,7 @@ impl Output {
         format: LiveFormat,
         reader: &dyn Archive,
         generation: u32,
-    ) -> Result<Output, SinkError> {
+    ) -> Result<Output, OutputError> {
         let folder = files::folder_of(path);
         let temporary = files::temporary_in(folder)?;
         let mut writer = std::io::BufWriter::new(temporary);
@@ -170,7 +172,7 @@ impl Output {
         self.format
     }
 
-    pub(crate) fn append(&mut self, bytes: &[u8], rows: u64) -> Result<(), SinkError> {
+    pub(crate) fn append(&mut self, bytes: &[u8], rows: u64) -> Result<(), OutputError> {
         self.file.write_all(bytes)?;
         self.rows += rows;
         self.bytes += bytes.len() as u64;
@@ -182,15 +184,15 @@ impl Output {
         Ok(())
     }
 
-    pub(crate) fn sync(&mut self) -> Result<(), SinkError> {
+    pub(crate) fn sync(&mut self) -> Result<(), OutputError> {
         self.file.sync_data()?;
         match self.identity.is_at(self.file.path()) {
             true => Ok(()),
-            false => Err(SinkError::Gone { path: self.file.path().to_owned() }),
+            false => Err(OutputError::Gone { path: self.file.path().to_owned() }),
         }
     }
 
-    pub(crate) fn mark(&self) -> Checkpoint {
+    pub(crate) fn checkpoint(&self) -> Checkpoint {
         let (rows, bytes) = (self.rows, self.bytes);
         let tail = &self.tail[self.tail.len().saturating_sub(TAIL_BYTES)..];
         Checkpoint {

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::{csv, json, jsonl, txt};
 
-/// How much before a mark is compared with what was written.
+/// How much before a checkpoint is compared with what was written.
 pub(crate) const TAIL_BYTES: usize = 64 * 1024;
 
 /// Appends one row to the bytes of an output.

@@ -43,7 +43,7 @@ const KEPT_BYTES_MAX: usize = 1024 * 1024;
 
 /// Why an output cannot be written.
 #[derive(Debug, Error)]
-pub enum SinkError {
+pub enum OutputError {
     /// The file fails.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -94,24 +94,24 @@ pub enum Repair {
 }
 
 /// Writes an output anew, in the order that the store has decided, over whatever is there; returns
-/// its mark. The file that was there stays until the new one is whole and synced.
+/// its checkpoint. The file that was there stays until the new one is whole and synced.
 pub(crate) fn write_anew(
     folder: &Path,
     format: LiveFormat,
     reader: &dyn Archive,
     generation: u32,
-) -> Result<Checkpoint, SinkError> {
-    Ok(Output::write_anew(&folder.join(format.file), format, reader, generation)?.mark())
+) -> Result<Checkpoint, OutputError> {
+    Ok(Output::write_anew(&folder.join(format.file), format, reader, generation)?.checkpoint())
 }
 
 /// Fails where an output that is there cannot be appended to; changes nothing.
-pub(crate) fn try_to_append(folder: &Path, formats: &[LiveFormat]) -> Result<(), SinkError> {
+pub(crate) fn try_to_append(folder: &Path, formats: &[LiveFormat]) -> Result<(), OutputError> {
     for format in formats {
         let path = folder.join(format.file);
         if path.is_file() {
             fs_err::OpenOptions::new().append(true).open(&path)?;
         } else if path.exists() {
-            return Err(SinkError::NotAFile { path });
+            return Err(OutputError::NotAFile { path });
         }
     }
     Ok(())
@@ -134,33 +134,33 @@ impl Outputs {
         formats: &[LiveFormat],
         reader: Box<dyn Archive>,
         generation: u32,
-        marks: &[StoredCheckpoint],
+        checkpoints: &[StoredCheckpoint],
         stamp: &str,
-    ) -> Result<(Outputs, Vec<Repair>), SinkError> {
+    ) -> Result<(Outputs, Vec<Repair>), OutputError> {
         let opening = Opening { folder, reader: &*reader, generation, stamp };
         let mut repairs = Vec::new();
         let mut outputs = Vec::new();
         for &format in formats {
-            let mark = marks.iter().find(|mark| mark.name == format.name);
-            let format = mark.map_or(format, |mark| format.of_shape(mark.shape));
-            let (output, repair) = opening.open(format, mark)?;
+            let checkpoint = checkpoints.iter().find(|checkpoint| checkpoint.name == format.name);
+            let format = checkpoint.map_or(format, |checkpoint| format.of_shape(checkpoint.shape));
+            let (output, repair) = opening.open(format, checkpoint)?;
             outputs.push(output);
             repairs.extend(repair);
         }
         Ok((Outputs { outputs, reader, bytes: Vec::new() }, repairs))
     }
 
-    /// Returns the marks, everything being synced.
+    /// Returns the checkpoints, everything being synced.
     #[must_use]
     pub(crate) fn checkpoints(&self) -> Vec<Checkpoint> {
-        self.outputs.iter().map(Output::mark).collect()
+        self.outputs.iter().map(Output::checkpoint).collect()
     }
 
-    fn append(&mut self, order: &OutputOrder) -> Result<(), SinkError> {
+    fn append(&mut self, order: &OutputOrder) -> Result<(), OutputError> {
         order.rows.chunks(ROWS_AT_ONCE).try_for_each(|rows| self.append_some(rows))
     }
 
-    fn append_some(&mut self, rows: &[Placed]) -> Result<(), SinkError> {
+    fn append_some(&mut self, rows: &[Placed]) -> Result<(), OutputError> {
         let absent = rows.iter().filter(|placed| placed.text.is_none());
         let read = absent.map(|placed| self.reader.row_at(placed.answer, placed.row));
         let read: Vec<Row> = read.collect::<Result<_, _>>()?;
@@ -178,7 +178,7 @@ impl Outputs {
         Ok(())
     }
 
-    fn sync(&mut self) -> Result<(), SinkError> {
+    fn sync(&mut self) -> Result<(), OutputError> {
         self.outputs.iter_mut().try_for_each(Output::sync)
     }
 
@@ -188,9 +188,9 @@ impl Outputs {
     /// Returns at the first failure, which leaves the outputs to the next run's repair.
     pub fn run(
         mut self,
-        orders: &Receiver<ToSinks>,
+        orders: &Receiver<ToOutputs>,
         synced: impl Fn(Vec<Checkpoint>, u64),
-    ) -> Result<(), SinkError> {
+    ) -> Result<(), OutputError> {
         let mut upto = 0;
         let mut unsynced = false;
         let (mut synced_at, mut written_at) = (Instant::now(), None::<Instant>);
@@ -203,7 +203,7 @@ impl Outputs {
                 None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             let sync = match message {
-                Ok(ToSinks::Rows(mut order)) => {
+                Ok(ToOutputs::Rows(mut order)) => {
                     if let Some(written_at) = written_at {
                         std::thread::sleep(WRITE_EVERY.saturating_sub(written_at.elapsed()));
                     }
@@ -214,8 +214,8 @@ impl Outputs {
                     unsynced = true;
                     synced_at.elapsed() >= SYNC_EVERY
                 }
-                Ok(ToSinks::Flush) | Err(RecvTimeoutError::Timeout) => true,
-                Ok(ToSinks::End) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Ok(ToOutputs::Flush) | Err(RecvTimeoutError::Timeout) => true,
+                Ok(ToOutputs::End) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
             };
             if sync {
                 self.sync()?;
@@ -227,10 +227,10 @@ impl Outputs {
 }
 
 /// Takes the rows that are ordered by now too; returns the first message that is of something else.
-fn take_more(orders: &Receiver<ToSinks>, order: &mut OutputOrder) -> Option<ToSinks> {
+fn take_more(orders: &Receiver<ToOutputs>, order: &mut OutputOrder) -> Option<ToOutputs> {
     for message in orders.try_iter() {
         match message {
-            ToSinks::Rows(more) => {
+            ToOutputs::Rows(more) => {
                 order.upto = more.upto;
                 order.rows.extend(more.rows);
             }
@@ -242,7 +242,7 @@ fn take_more(orders: &Receiver<ToSinks>, order: &mut OutputOrder) -> Option<ToSi
 
 /// What the thread of the outputs is told.
 #[derive(Debug)]
-pub enum ToSinks {
+pub enum ToOutputs {
     /// These rows come next.
     Rows(OutputOrder),
     /// Sync now.

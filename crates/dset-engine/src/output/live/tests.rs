@@ -169,7 +169,7 @@ fn a_format_that_is_one_value_in_the_list_is_written_repaired_verified_and_rebui
     {
         let (mut store, _) = crate::store::Store::open(&settings.output).unwrap();
         let before = &whole.as_bytes()[..whole.len() - 11];
-        store.record_marks(&[Checkpoint::for_bytes(FIFTH, 2, before)]).unwrap();
+        store.record_checkpoints(&[Checkpoint::for_bytes(FIFTH, 2, before)]).unwrap();
         fs::write(&path, &whole.as_bytes()[..whole.len() - 3]).unwrap();
     }
     assert_eq!(repairs(&settings), [Repair::Torn { file: FIFTH.file }]);
@@ -200,13 +200,13 @@ fn rows_that_are_ordered_meanwhile_are_written_together_and_what_follows_them_is
         upto,
         rows: vec![Placed { answer: upto as AnswerId, text: None, row: None }],
     };
-    for message in [ToSinks::Rows(order(2)), ToSinks::Rows(order(3)), ToSinks::Flush] {
+    for message in [ToOutputs::Rows(order(2)), ToOutputs::Rows(order(3)), ToOutputs::Flush] {
         tell.send(message).unwrap();
     }
-    tell.send(ToSinks::Rows(order(4))).unwrap();
+    tell.send(ToOutputs::Rows(order(4))).unwrap();
     let mut first = order(1);
     let next = take_more(&orders, &mut first);
-    assert!(matches!(next, Some(ToSinks::Flush)));
+    assert!(matches!(next, Some(ToOutputs::Flush)));
     let answers: Vec<_> = first.rows.iter().map(|placed| placed.answer).collect();
     assert_eq!((first.upto, &answers[..]), (3, &[1, 2, 3][..]));
     assert!(take_more(&orders, &mut first).is_none());

@@ -4,7 +4,7 @@ use dset_core::run::{EndReason, Ending};
 
 use crate::observer::{LocalFailure, Observer};
 use crate::os::clock::unix_ms;
-use crate::output::live::ToSinks;
+use crate::output::live::ToOutputs;
 use crate::run::drive::Run;
 use crate::store::{STORE, ToStore};
 
@@ -13,13 +13,13 @@ impl Run {
     pub(super) fn end(mut self, ending: Ending, watcher: &mut dyn Observer) -> Ending {
         self.publish_limits(true);
         self.judge.stop();
-        let Run { store, writer, sinks, questions, workers, mut shared, .. } = self;
+        let Run { store, writer, outputs, questions, workers, mut shared, .. } = self;
         let _ = store.send(ToStore::End {
             at: unix_ms(),
             ending: ending_code(&ending),
             dropped: ending.dropped > 0,
         });
-        let _ = sinks.send(ToSinks::End);
+        let _ = outputs.send(ToOutputs::End);
         drop((store, questions));
         for worker in workers {
             let _ = worker.join();

@@ -6,7 +6,7 @@ use dset_core::run::ask::AskId;
 use dset_core::run::{Event, Seq};
 
 use crate::observer::{LocalFailure, Observer};
-use crate::output::live::SinkError;
+use crate::output::live::OutputError;
 use crate::run::drive::Run;
 use crate::run::drive::effects::JudgedResult;
 use crate::run::drive::workers::WorkerMessage;
@@ -57,13 +57,13 @@ impl Run {
                 watcher.local_failure(now, &failure);
                 Some(Event::StoreUnreadable)
             }
-            WorkerMessage::Written { marks, upto } => {
-                drop(self.store.send(ToStore::Sinks { marks, upto }));
+            WorkerMessage::Written { checkpoints, upto } => {
+                drop(self.store.send(ToStore::Checkpoints { checkpoints, upto }));
                 None
             }
             WorkerMessage::OutputFailed(error) => {
                 let is_text_damaged =
-                    matches!(error, SinkError::Store(StoreError::TextDamaged { .. }));
+                    matches!(error, OutputError::Store(StoreError::TextDamaged { .. }));
                 let detail = error.to_string();
                 watcher.local_failure(now, &LocalFailure::Output { detail, is_text_damaged });
                 Some(Event::EmitFailed)

@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 use crate::check::Judge;
 use crate::observer::Observer;
 use crate::os::clock::Clock;
-use crate::output::live::ToSinks;
+use crate::output::live::ToOutputs;
 use crate::run::drive::effects::JudgedResult;
 pub use crate::run::drive::peers::Target;
 use crate::run::drive::workers::WorkerMessage;
@@ -165,7 +165,7 @@ struct Run {
     tell: UnboundedSender<WorkerMessage>,
     store: threads::SyncSender<ToStore>,
     writer: Writer,
-    sinks: threads::Sender<ToSinks>,
+    outputs: threads::Sender<ToOutputs>,
     questions: threads::Sender<usize>,
     workers: Vec<JoinHandle<()>>,
     marking: JoinSet<()>,

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::os::clock::{Clock, unix_ms};
 use crate::os::panic_guard::catch_panic;
-use crate::output::live::{Outputs, SinkError, ToSinks};
+use crate::output::live::{OutputError, Outputs, ToOutputs};
 use crate::run::drive::Run;
 use crate::run::drive::peers::Target;
 use crate::run::feeder::{EarlierAnswers, QuestionFeeder};
@@ -47,10 +47,10 @@ pub(super) enum WorkerMessage {
     },
     StoreUnreadable(StoreError),
     Written {
-        marks: Vec<Checkpoint>,
+        checkpoints: Vec<Checkpoint>,
         upto: u64,
     },
-    OutputFailed(SinkError),
+    OutputFailed(OutputError),
     Marked {
         questions: Vec<[u8; 16]>,
         column: Option<String>,
@@ -91,7 +91,7 @@ impl Run {
         let shared_session =
             shared.is_some().then(|| shared_session(&store, session)).transpose()?;
         let slots_max = slots_max(options.concurrency, asked.len(), files_max);
-        let (sinks, orders) = threads::channel();
+        let (to_outputs, orders) = threads::channel();
         let failed = store.failed(job.generation)?;
         let terms = &job.accepting.terms;
         let earlier_answers = earlier_answers(&store, terms, &plan)?;
@@ -121,7 +121,7 @@ impl Run {
                 replaced: job.replaced,
                 queue: 4 * slots_max as usize + 64,
             },
-            StoreForwarder { tell: tell.clone(), sinks: sinks.clone() },
+            StoreForwarder { tell: tell.clone(), outputs: to_outputs.clone() },
         )?;
         let (questions, wanted) = threads::channel();
         let marker = source.marker();
@@ -164,7 +164,7 @@ impl Run {
             tell,
             store: writer.sender(),
             writer,
-            sinks,
+            outputs: to_outputs,
             questions,
             workers,
             marking: JoinSet::new(),
@@ -298,11 +298,12 @@ fn feed_questions(
 
 fn write_outputs(
     outputs: Outputs,
-    orders: threads::Receiver<ToSinks>,
+    orders: threads::Receiver<ToOutputs>,
     tell: UnboundedSender<WorkerMessage>,
 ) -> Result<JoinHandle<()>, StoreError> {
     let write = move |tell: &UnboundedSender<WorkerMessage>| {
-        let written = |marks, upto| drop(tell.send(WorkerMessage::Written { marks, upto }));
+        let written =
+            |checkpoints, upto| drop(tell.send(WorkerMessage::Written { checkpoints, upto }));
         if let Err(error) = outputs.run(&orders, written) {
             let _ = tell.send(WorkerMessage::OutputFailed(error));
         }
@@ -312,7 +313,7 @@ fn write_outputs(
 
 struct StoreForwarder {
     tell: UnboundedSender<WorkerMessage>,
-    sinks: threads::Sender<ToSinks>,
+    outputs: threads::Sender<ToOutputs>,
 }
 
 impl crate::store::WriterListener for StoreForwarder {
@@ -326,11 +327,11 @@ impl crate::store::WriterListener for StoreForwarder {
     }
 
     fn ordered(&self, order: OutputOrder) {
-        let _ = self.sinks.send(ToSinks::Rows(order));
+        let _ = self.outputs.send(ToOutputs::Rows(order));
     }
 
     fn flush(&self) {
-        let _ = self.sinks.send(ToSinks::Flush);
+        let _ = self.outputs.send(ToOutputs::Flush);
     }
 
     fn emitted(&self, upto: u64) {

@@ -132,7 +132,7 @@ impl Store {
     }
 
     /// Forgets how far an output is whole.
-    pub(crate) fn forget_mark(&self, name: &str) -> Result<(), StoreError> {
+    pub(crate) fn forget_checkpoint(&self, name: &str) -> Result<(), StoreError> {
         self.reader.connection.execute("DELETE FROM sinks WHERE name = ?1", [name])?;
         Ok(())
     }
@@ -159,10 +159,10 @@ impl Store {
     }
 
     /// Returns how far each output is known to be whole.
-    pub(crate) fn sink_marks(&self) -> Result<Vec<StoredCheckpoint>, StoreError> {
+    pub(crate) fn checkpoints(&self) -> Result<Vec<StoredCheckpoint>, StoreError> {
         let sql = "SELECT name, rows, bytes, tail, shape FROM sinks";
         let mut statement = self.reader.connection.prepare(sql)?;
-        let marks = statement.query_map([], |row| {
+        let checkpoints = statement.query_map([], |row| {
             let (rows, bytes): (i64, i64) = (row.get(1)?, row.get(2)?);
             let (rows, bytes) = (rows as u64, bytes as u64);
             Ok(StoredCheckpoint {
@@ -173,12 +173,15 @@ impl Store {
                 shape: row.get(4)?,
             })
         })?;
-        Ok(marks.collect::<Result<_, _>>()?)
+        Ok(checkpoints.collect::<Result<_, _>>()?)
     }
 
-    /// Records the marks of all outputs together.
-    pub(crate) fn record_marks(&mut self, marks: &[Checkpoint]) -> Result<(), StoreError> {
-        self.commit(&marks.iter().cloned().map(Write::Checkpoint).collect::<Vec<_>>())?;
+    /// Records the checkpoints of all outputs together.
+    pub(crate) fn record_checkpoints(
+        &mut self,
+        checkpoints: &[Checkpoint],
+    ) -> Result<(), StoreError> {
+        self.commit(&checkpoints.iter().cloned().map(Write::Checkpoint).collect::<Vec<_>>())?;
         Ok(())
     }
 

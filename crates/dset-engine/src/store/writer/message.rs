@@ -29,9 +29,9 @@ pub enum ToStore {
     /// Tell the outputs to sync what was ordered so far.
     Flush,
     /// The outputs are whole up to here.
-    Sinks {
+    Checkpoints {
         /// How far each output is whole.
-        marks: Vec<Checkpoint>,
+        checkpoints: Vec<Checkpoint>,
         /// Rows of this session that are in all of them.
         upto: u64,
     },
@@ -58,9 +58,9 @@ pub enum ToStore {
 pub struct Checkpoint {
     /// The name of the output's format.
     pub name: &'static str,
-    /// Rows in the output up to the mark.
+    /// Rows in the output up to the checkpoint.
     pub rows: u64,
-    /// The length of the output up to the mark, in bytes.
+    /// The length of the output up to the checkpoint, in bytes.
     pub bytes: u64,
     /// A hash of its last 64 KiB.
     pub tail: [u8; 16],

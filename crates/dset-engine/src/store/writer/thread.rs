@@ -153,8 +153,8 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
             }
             ToStore::Order { upto, questions } => self.order(*upto, questions, batch),
             ToStore::Flush => batch.flush = true,
-            ToStore::Sinks { marks, upto } => {
-                batch.writes.extend(marks.iter().cloned().map(Write::Checkpoint));
+            ToStore::Checkpoints { checkpoints, upto } => {
+                batch.writes.extend(checkpoints.iter().cloned().map(Write::Checkpoint));
                 batch.emitted = Some(*upto);
             }
             ToStore::Marked { questions, column } => {
@@ -381,7 +381,7 @@ fn gather(
     let is_urgent = |message: &ToStore| match message {
         ToStore::Record { .. } => !are_crowds,
         ToStore::Flush | ToStore::End { .. } => true,
-        ToStore::Order { .. } | ToStore::Sinks { .. } | ToStore::Marked { .. } => false,
+        ToStore::Order { .. } | ToStore::Checkpoints { .. } | ToStore::Marked { .. } => false,
     };
     loop {
         queue.extend(receiver.try_iter().take(BATCH_MAX.saturating_sub(queue.len())));

@@ -9,7 +9,7 @@ use dset_core::settings::JobSpec;
 use fs_err as fs;
 
 use crate::error::JobError;
-use crate::output::live::{Expected, LiveFormat, SinkError};
+use crate::output::live::{Expected, LiveFormat, OutputError};
 use crate::store::{Store, StoreError};
 use crate::view::verify::{Difference, Findings, NAMED_MAX, Note};
 
@@ -60,31 +60,33 @@ struct OutputCheck<'a> {
 impl OutputCheck<'_> {
     fn check(&mut self, folder: &Path) -> Result<(), JobError> {
         let (path, file) = (folder.join(self.format.file), self.format.file);
-        let marks = self.store.sink_marks()?;
-        let mark = marks.iter().find(|mark| mark.name == self.format.name);
+        let checkpoints = self.store.checkpoints()?;
+        let checkpoint = checkpoints.iter().find(|checkpoint| checkpoint.name == self.format.name);
         // Nothing is known yet of what a run that goes on has begun to write.
-        if self.in_flux && mark.is_none() {
+        if self.in_flux && checkpoint.is_none() {
             return Ok(());
         }
-        self.format = mark.map_or(self.format, |mark| self.format.of_shape(mark.shape));
-        let (rows_marked, written) = mark.map_or((0, 0), |mark| (mark.rows, mark.bytes));
+        self.format =
+            checkpoint.map_or(self.format, |checkpoint| self.format.of_shape(checkpoint.shape));
+        let (rows_known, written) =
+            checkpoint.map_or((0, 0), |checkpoint| (checkpoint.rows, checkpoint.bytes));
         let rows_ordered = self.store.position(self.generation)?;
-        // What a run that goes on has written beyond its mark is not known yet.
-        let rows = if self.in_flux { rows_marked } else { rows_ordered };
+        // What a run that goes on has written beyond its checkpoint is not known yet.
+        let rows = if self.in_flux { rows_known } else { rows_ordered };
         if !path.exists() {
             if rows > 0 || written > 0 {
                 self.found.differences.push(Difference::OutputMissing { file, rows });
             }
             return Ok(());
         }
-        self.format = self.format.as_in_file(&path).map_err(SinkError::Io)?;
-        let bytes = fs::metadata(&path).map_err(SinkError::Io)?.len();
+        self.format = self.format.as_in_file(&path).map_err(OutputError::Io)?;
+        let bytes = fs::metadata(&path).map_err(OutputError::Io)?.len();
         if bytes < written {
             self.found.differences.push(Difference::OutputShort { file, bytes, written });
             return Ok(());
         }
         let upto = if self.in_flux { written } else { bytes };
-        self.check_content(&path, upto, rows, (rows_marked, rows_ordered))
+        self.check_content(&path, upto, rows, (rows_known, rows_ordered))
     }
 
     /// Checks the first bytes of the file, in which so many rows should be; of those that are
@@ -94,7 +96,7 @@ impl OutputCheck<'_> {
         path: &Path,
         upto: u64,
         rows: u64,
-        (rows_marked, rows_ordered): (u64, u64),
+        (rows_known, rows_ordered): (u64, u64),
     ) -> Result<(), JobError> {
         let of_script = match self.format.is_legacy() {
             true => self.store.rows_of_script(self.generation)?.min(rows),
@@ -113,7 +115,7 @@ impl OutputCheck<'_> {
         self.rows = found.0;
         for misfit in found.1 {
             let misfit = moved(misfit, from, if from > 0 { of_script } else { 0 });
-            let difference = self.difference(misfit, rows_marked, rows_ordered)?;
+            let difference = self.difference(misfit, rows_known, rows_ordered)?;
             self.found.differences.push(difference);
         }
         Ok(())
@@ -122,18 +124,18 @@ impl OutputCheck<'_> {
     fn difference(
         &self,
         misfit: OutputDifference,
-        rows_marked: u64,
+        rows_known: u64,
         rows_ordered: u64,
     ) -> Result<Difference, StoreError> {
         let file = self.format.file;
         Ok(match misfit {
-            // Up to its mark a file was whole; what is not there behind it was never there.
+            // Up to its checkpoint a file was whole; what is not there behind it was never there.
             OutputDifference::Missing { row, rows, .. }
-                if row >= rows_marked && row + rows == rows_ordered =>
+                if row >= rows_known && row + rows == rows_ordered =>
             {
                 Difference::RowsUnwritten { file, rows }
             }
-            OutputDifference::Torn { row, .. } if row >= rows_marked => {
+            OutputDifference::Torn { row, .. } if row >= rows_known => {
                 Difference::RowsUnwritten { file, rows: 0 }
             }
             misfit => Difference::Output { file, misfit, question: self.question(misfit)? },
@@ -149,13 +151,13 @@ impl OutputCheck<'_> {
         position: u64,
         rows: u64,
     ) -> Result<(u64, Vec<OutputDifference>), JobError> {
-        let mut file = fs::File::open(path).map_err(SinkError::Io)?;
-        file.seek(SeekFrom::Start(from)).map_err(SinkError::Io)?;
+        let mut file = fs::File::open(path).map_err(OutputError::Io)?;
+        file.seek(SeekFrom::Start(from)).map_err(OutputError::Io)?;
         let mut expected =
             Expected::from(self.store.as_reader(), self.generation, self.format, position, false);
         let header = if from == 0 { self.format.header } else { b"" };
         let wanted = expected.by_ref().take((rows - position) as usize);
-        let compared = diff_output(file.take(bytes), header, wanted).map_err(SinkError::Io)?;
+        let compared = diff_output(file.take(bytes), header, wanted).map_err(OutputError::Io)?;
         expected.check()?;
         Ok((compared.rows, compared.differences))
     }
@@ -173,7 +175,7 @@ impl OutputCheck<'_> {
         let wanted: Vec<Vec<u8>> =
             expected.by_ref().take((rows - of_script).min(NAMED_MAX as u64) as usize).collect();
         expected.check()?;
-        let bytes = fs::read(path).map_err(SinkError::Io)?;
+        let bytes = fs::read(path).map_err(OutputError::Io)?;
         let bytes = &bytes[..bytes.len().min(upto as usize)];
         let found = wanted.iter().find_map(|row| memchr::memmem::find(bytes, row));
         Ok(found.map_or(upto, |at| at as u64))
@@ -182,7 +184,7 @@ impl OutputCheck<'_> {
     /// Looks for the texts of the rows that the script wrote.
     fn check_script(&mut self, path: &Path, upto: u64, rows: u64) -> Result<(), JobError> {
         let file = self.format.file;
-        let mut bytes = fs::read(path).map_err(SinkError::Io)?;
+        let mut bytes = fs::read(path).map_err(OutputError::Io)?;
         bytes.truncate(upto as usize);
         let texts = match self.format.name {
             "csv" => LegacyTexts::from(read_csv(&bytes)),
@@ -277,7 +279,7 @@ mod tests {
         let job = Job::prepare(settings.clone(), Decisions::default(), true);
         drop(job.unwrap().begin().unwrap());
         fs::write(output.join("output.csv"), legacy::CSV.header).unwrap();
-        Store::open(&output).unwrap().0.forget_mark("csv").unwrap();
+        Store::open(&output).unwrap().0.forget_checkpoint("csv").unwrap();
         let _lock = Lock::take(&output, 0).unwrap();
         assert_eq!(verify(&settings).unwrap().unwrap().differences, []);
     }
