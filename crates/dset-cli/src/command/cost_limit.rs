@@ -1,5 +1,6 @@
 //! The limits of money of a run: who is paid, and whether that can be limited.
 
+use dset_core::money::token_limit_above;
 use dset_core::provider::Providers;
 use dset_core::run::{AgainUnpaid, Payee};
 use dset_core::settings::{CostLimits, JobSpec, Model};
@@ -98,14 +99,12 @@ fn billed_apart(field: &str) -> UserError {
         .hint(format!("Ask without `{field}`, or without a limit"))
 }
 
-/// How many tokens a limit has to be so that nearly every answer like those of the folder fits: theirs,
-/// with a tenth to spare, in round numbers.
+/// How many tokens nearly every answer of the folder has at most, and a limit under which such answers fit.
 fn enough_tokens(spec: &JobSpec, model: &Model, providers: &Providers) -> Option<(u64, u64)> {
     let found = tokens_of_nearly_all(&spec.output, &model.request.model, providers);
     // A store that cannot be read is an error of whoever opens it.
     let most = found.ok().flatten()?;
-    let step = if most < 1_000 { 50 } else { 500 };
-    Some((most, (most + most / 10).next_multiple_of(step)))
+    Some((most, token_limit_above(most)))
 }
 
 fn without_bound(spec: &JobSpec, at: usize, providers: &Providers) -> UserError {

@@ -198,17 +198,8 @@ fn balance_of(
 
 /// How many of the answers that are left a balance in dollars pays for, as far as can be expected.
 fn answers_paid(found: &Estimate, balance: &Balance) -> Option<u64> {
-    let amount = |amount: &String| amount.parse::<f64>().ok();
-    let (dollars, others): (Vec<_>, Vec<_>) =
-        balance.amounts.iter().partition(|(currency, _)| currency == "USD");
-    let dollars = amount(&dollars.first()?.1)?;
-    // What another currency pays for is not known.
-    if others.iter().any(|(_, other)| amount(other).is_none_or(|other| other > 0.0)) {
-        return None;
-    }
     let cost = cost(found, |model| &model.now).filter(|cost| cost.expected > 0.0)?;
-    let answers = dollars.max(0.0) / cost.expected * found.left() as f64;
-    Some((answers as u64).min(found.left()))
+    Some(dset_core::money::answers_paid(balance.dollars_alone()?, cost.expected, found.left()))
 }
 
 fn balance_words(found: &Estimate, balance: &Balance) -> String {

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use dset_core::money::Asked;
-use dset_core::run::OffPeakRules;
+use dset_core::run::{OffPeakError, OffPeakRules};
 use dset_core::settings::{JobSpec, RunOptions};
 use dset_engine::os::clock::unix_ms;
 use dset_engine::run::budget;
@@ -33,47 +32,35 @@ pub(crate) fn rules(
                 .hint("Leave it out, or add `--off-peak`")),
         };
     }
-    let deadline = deadline.map(Timestamp::as_millisecond);
-    if deadline.is_some_and(|deadline| deadline <= now) {
-        return Err(UserError::new(Exit::Usage, "the deadline is past")
-            .hint("Say a later one, or leave --off-peak out to ask at any hour"));
-    }
-    let mut places = Vec::new();
-    for (at, provider) in budget::places(spec) {
-        let name = &spec.models[at].request.model;
-        let asked = Asked { provider, model: name };
-        match money.prices.find(asked, now) {
-            None => return Err(without_price(name)),
-            Some(found) if found.tariff(now).is_none() => return Err(without_hours(name)),
-            Some(_) => places.push((provider.map(str::to_owned), name.clone())),
-        }
-    }
-    let prices = Arc::new(money.prices.clone());
-    let rules = OffPeakRules { prices, places, deadline, timeout: options.timeout };
-    if rules.next_cheap(now).is_none() {
-        return Err(UserError::new(Exit::Usage, "there is no hour at which all models are cheap")
-            .hint("Ask them one by one, each in a run of its own"));
-    }
+    let places = budget::places(spec)
+        .map(|(at, provider)| (provider.map(str::to_owned), spec.models[at].request.model.clone()));
+    let rules = OffPeakRules {
+        prices: Arc::new(money.prices.clone()),
+        places: places.collect(),
+        deadline: deadline.map(Timestamp::as_millisecond),
+        timeout: options.timeout,
+    };
+    rules.check(now).map_err(|error| explain(&error))?;
     Ok(Some(rules))
 }
 
-fn without_price(model: &str) -> UserError {
-    let (shown, name) = (one_line(model), quoted(model));
-    UserError::new(
-        Exit::Usage,
-        format!("--off-peak needs the price of {shown}, which is not known"),
-    )
-    .cause("which hours are cheaper stands in the table of prices")
-    .hint(format!("See what is known of it: `dset prices {name}`"))
-    .hint("Leave --off-peak out to ask at any hour")
-}
-
-fn without_hours(model: &str) -> UserError {
-    let (shown, name) = (one_line(model), quoted(model));
-    UserError::new(Exit::Usage, format!("{shown} has no cheaper hours"))
-        .cause("by its price it costs the same at every hour")
-        .hint(format!("See its price: `dset prices {name}`"))
-        .hint("Leave --off-peak out to ask at any hour")
+fn explain(error: &OffPeakError) -> UserError {
+    let at_any_hour = "Leave --off-peak out to ask at any hour";
+    let said = UserError::new(Exit::Usage, one_line(&error.to_string()));
+    match error {
+        OffPeakError::Late => {
+            said.hint("Say a later one, or leave --off-peak out to ask at any hour")
+        }
+        OffPeakError::NoPrice { model } => said
+            .cause("which hours are cheaper stands in the table of prices")
+            .hint(format!("See what is known of it: `dset prices {}`", quoted(model)))
+            .hint(at_any_hour),
+        OffPeakError::NoHours { model } => said
+            .cause("by its price it costs the same at every hour")
+            .hint(format!("See its price: `dset prices {}`", quoted(model)))
+            .hint(at_any_hour),
+        OffPeakError::NoHourOfAll => said.hint("Ask them one by one, each in a run of its own"),
+    }
 }
 
 /// Reads a moment: a time of day here, the next there is; a date and time here; or one that says its

@@ -85,9 +85,28 @@ impl Sample {
     }
 }
 
+/// Returns how many of so many answers are paid for by a balance in dollars, where they are expected to
+/// cost so much together; all where they cost nothing.
+#[must_use]
+pub fn answers_paid(dollars: f64, expected: f64, answers: u64) -> u64 {
+    if expected <= 0.0 {
+        return answers;
+    }
+    ((dollars.max(0.0) / expected * answers as f64) as u64).min(answers)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_balance_pays_for_its_share_of_the_answers_and_for_no_more_than_all() {
+        for (dollars, expected, paid) in
+            [(1.0, 4.0, 50), (9.0, 4.0, 200), (0.0, 4.0, 0), (-2.0, 4.0, 0), (0.0, 0.0, 200)]
+        {
+            assert_eq!(answers_paid(dollars, expected, 200), paid, "{dollars} of {expected}");
+        }
+    }
 
     /// How lengths of answers are distributed.
     #[derive(Debug, Clone, Copy)]

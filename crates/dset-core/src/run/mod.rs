@@ -37,9 +37,9 @@ pub use crate::run::gate::again::AgainUnpaid;
 pub use crate::run::gate::budget::{
     BudgetRules, BudgetStatus, FundsUse, JobLimit, LimitOf, Spending,
 };
-pub use crate::run::gate::payee::Payee;
+pub use crate::run::gate::payee::{Payee, least_ask};
 pub use crate::run::gate::permit::{Permit, PermitUse};
-pub use crate::run::gate::tariff::OffPeakRules;
+pub use crate::run::gate::tariff::{OffPeakError, OffPeakRules};
 pub use effect::{Effect, EndReason, Ending, JournalRecord, Notice};
 pub use event::{Event, PlanSummary, Planned, Seq, StopSignal};
 pub use snapshot::{InFlightAsk, OutageStatus, RateBound, Snapshot};

@@ -1,10 +1,11 @@
 //! What a run may still spend: its limits, and what the folder has cost before.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use dset_core::item::params::Billing;
 use dset_core::item::question::QuestionIndex;
-use dset_core::money::{Asked, Expenses, Prices};
+use dset_core::money::{Amount, Asked, Expenses, Prices};
 use dset_core::run::{AgainUnpaid, BudgetRules, OffPeakRules, Payee, Planned, Spending};
 use dset_core::settings::{CostLimits, JobSpec, Model, RunOptions};
 use thiserror::Error;
@@ -40,7 +41,7 @@ impl PreparedJob {
                 (folder_before.spent, folder_before.unsure);
         }
         (budget.run_before, budget.of_job) = (run_before, of_job);
-        budget.granted = of_job.map(|_| dset_core::money::Amount::ZERO);
+        budget.granted = of_job.map(|_| Amount::ZERO);
     }
 
     /// Asks prompts that begin alike one after the other where their provider caches prompts by itself and
@@ -227,4 +228,13 @@ pub fn payees(
         payees.push(Payee { provider, model: name.clone(), output_max, fixed_bytes });
     }
     Ok(payees)
+}
+
+/// Returns what no ask of these settings can cost less than in its worst case, by the prices now; `None`
+/// where that cannot be known.
+#[must_use]
+pub fn least_ask(spec: &JobSpec, limits: CostLimits, prices: &Prices) -> Option<Amount> {
+    let payees = payees(spec, limits, prices).ok()?;
+    let system_bytes = spec.model().request.fixed_system().map_or(0, str::len) as u64;
+    Some(dset_core::run::least_ask(&payees, system_bytes, prices, unix_ms(), Duration::ZERO))
 }

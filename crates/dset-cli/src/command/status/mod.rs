@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use clap::Args;
 use dset_core::answer::Cause;
-use dset_core::money::{Amount, Expenses};
+use dset_core::money::{Amount, Expenses, next_limit};
 use dset_core::plan::ledger::Fault;
 use dset_core::run::EndReason;
-use dset_core::settings::JobSpec;
+use dset_core::settings::{CostLimits, JobSpec};
 use dset_engine::os::clock::unix_ms;
 use dset_engine::os::lock::Running;
+use dset_engine::run::budget;
 use dset_engine::store::{FailedAsks, Recent, Session, Store};
 use dset_engine::view::status::{RunStatus, run_status};
 use serde_json::{Value, json};
@@ -347,17 +348,16 @@ fn hints(
         return Vec::new();
     }
     let mut before = last_run(standing);
-    // Whatever the rest costs, if it is like what is there; and a tenth, as answers differ.
     let is_reached = standing.session.as_ref().and_then(|session| session.ending.as_deref())
         == Some(EndReason::COST_LIMIT)
         && standing.cost_limit.total.or(money.limit).is_some();
     let enough = || {
-        let left = standing.left_of_models();
         let limit = standing.cost_limit.total.or(money.limit)?;
-        // Where nothing was answered, so much again.
-        let rest = expenses.more_answers(&left).map_or(limit, |rest| rest.times(11).share(10));
-        // What may have been billed counts for the limit, too.
-        Some((expenses.spent.upper + expenses.unsure).max(limit) + rest)
+        let used = expenses.spent.upper + expenses.unsure;
+        let rest = expenses.more_answers(&standing.left_of_models());
+        let limits = CostLimits { total: Some(limit), ..standing.cost_limit };
+        let least = budget::least_ask(settings, limits, money.pricing().prices);
+        Some(next_limit(used, limit, rest, least.unwrap_or_default()))
     };
     // With the same limit.
     let forgiving = resume_command(which, before.as_ref(), &[]).ticked_with(" --forgive-lost");

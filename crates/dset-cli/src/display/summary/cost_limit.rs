@@ -1,6 +1,6 @@
 //! The user's own limit of money ended a run, in words.
 
-use dset_core::money::Amount;
+use dset_core::money::{Amount, next_limit};
 use dset_core::run::{BudgetStatus, JobLimit, LimitOf};
 
 use super::Summary;
@@ -60,11 +60,11 @@ impl Summary<'_> {
         }
         hints.push(match flag {
             "--max-cost" => {
-                let more = rest.unwrap_or_default().max(least);
-                let enough = dollars_up(budget.spent + budget.unsure + more + least);
+                let enough = next_limit(budget.of_folder().sum(), limit, rest, least);
                 format!(
-                    "Go on with a higher limit: `{} --max-cost {enough}`",
-                    self.again_without_limit("max_cost")
+                    "Go on with a higher limit: `{} --max-cost {}`",
+                    self.again_without_limit("max_cost"),
+                    dollars_up(enough)
                 )
             }
             _ => format!("Go on with another run: `{}`", self.again_without_limit("")),

@@ -14,6 +14,19 @@ pub struct Balance {
     pub is_enough: bool,
 }
 
+impl Balance {
+    /// Returns what is left in dollars; `None` where there is something in another currency, too, of which
+    /// nobody knows what it pays for.
+    #[must_use]
+    pub fn dollars_alone(&self) -> Option<f64> {
+        let amount = |amount: &str| amount.parse::<f64>().ok();
+        let (dollars, others): (Vec<_>, Vec<_>) =
+            self.amounts.iter().partition(|(currency, _)| currency == "USD");
+        let has_others = others.iter().any(|(_, left)| amount(left).is_none_or(|left| left > 0.0));
+        amount(&dollars.first()?.1).filter(|_| !has_others)
+    }
+}
+
 /// A model in a list; only its name is read.
 #[derive(Deserialize)]
 struct Listed<'a> {
@@ -152,6 +165,22 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(read_models(body.as_bytes()), models, "{body}");
+        }
+    }
+
+    #[test]
+    fn dollars_are_all_that_is_left_only_beside_nothing_in_other_currencies() {
+        for (amounts, dollars) in [
+            (&[("USD", "4.87")][..], Some(4.87)),
+            (&[("USD", "4.87"), ("CNY", "0.00")], Some(4.87)),
+            (&[("USD", "4.87"), ("CNY", "0.01")], None),
+            (&[("USD", "4.87"), ("CNY", "much")], None),
+            (&[("CNY", "3")], None),
+            (&[], None),
+        ] {
+            let own = |(one, other): &(&str, &str)| ((*one).to_owned(), (*other).to_owned());
+            let amounts = amounts.iter().map(own).collect();
+            assert_eq!(Balance { amounts, is_enough: true }.dollars_alone(), dollars);
         }
     }
 

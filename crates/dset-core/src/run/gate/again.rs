@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::budget::BudgetRules;
-use super::payee::{Payee, least_ask};
+use super::payee::least_ask;
 use crate::money::Amount;
 
 /// Why nothing could be asked again: the answers that are there would count no more, and none would come.
@@ -35,12 +35,7 @@ impl BudgetRules {
     /// Fails where a run that asks everything again could ask nothing. `system_bytes` is the length of a
     /// system prompt that every ask has, `now` Unix time in milliseconds.
     pub fn check_again(&self, system_bytes: u64, now: i64) -> Result<(), AgainUnpaid> {
-        let with_system = |payee: &Payee| Payee {
-            fixed_bytes: payee.fixed_bytes + system_bytes,
-            ..payee.clone()
-        };
-        let payees: Vec<Payee> = self.payees.iter().map(with_system).collect();
-        let least = least_ask(&payees, &self.prices, now, self.timeout);
+        let least = least_ask(&self.payees, system_bytes, &self.prices, now, self.timeout);
         if let Some(limit) = self.run.filter(|run| *run < least) {
             return Err(AgainUnpaid::Run { limit, least });
         }

@@ -99,9 +99,18 @@ pub(crate) struct PayeePrices {
 }
 
 /// Returns what no ask can cost less than in its worst case: where less is left, none is sent.
-pub(crate) fn least_ask(payees: &[Payee], prices: &Prices, now: i64, timeout: Duration) -> Amount {
+/// `system_bytes` is the length of a system prompt that every ask has, `now` Unix time in milliseconds.
+#[must_use]
+pub fn least_ask(
+    payees: &[Payee],
+    system_bytes: u64,
+    prices: &Prices,
+    now: i64,
+    timeout: Duration,
+) -> Amount {
     let least = payees.iter().map(|payee| {
-        let mut payee = PayeePrices::new(payee.clone());
+        let fixed_bytes = payee.fixed_bytes + system_bytes;
+        let mut payee = PayeePrices::new(Payee { fixed_bytes, ..payee.clone() });
         payee.refresh(prices, now, timeout);
         payee.worst_of(1, 1, 0).amount
     });

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use thiserror::Error;
+
 use crate::answer::Usage;
 use crate::money::{Amount, Asked, Cost, Prices, Tariff};
 use crate::rate::latency::Latency;
@@ -36,6 +38,29 @@ pub struct OffPeakRules {
     pub timeout: Duration,
 }
 
+/// Why a run cannot keep to cheap hours.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum OffPeakError {
+    /// When it is to be done is past.
+    #[error("the deadline is past")]
+    Late,
+    /// Nobody knows what the model costs.
+    #[error("--off-peak needs the price of {model}, which is not known")]
+    NoPrice {
+        /// The model.
+        model: String,
+    },
+    /// The model costs the same at every hour.
+    #[error("{model} has no cheaper hours")]
+    NoHours {
+        /// The model.
+        model: String,
+    },
+    /// There is no hour within two weeks at which all models are cheap.
+    #[error("there is no hour at which all models are cheap")]
+    NoHourOfAll,
+}
+
 /// Hours of one tariff, in Unix milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Hours {
@@ -52,6 +77,23 @@ impl Hours {
 }
 
 impl OffPeakRules {
+    /// Fails where these hours cannot be kept to from `now` on, Unix time in milliseconds.
+    pub fn check(&self, now: i64) -> Result<(), OffPeakError> {
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            return Err(OffPeakError::Late);
+        }
+        for (provider, model) in &self.places {
+            let found = self.prices.find(Asked { provider: provider.as_deref(), model }, now);
+            let Some(found) = found else {
+                return Err(OffPeakError::NoPrice { model: model.clone() });
+            };
+            if found.tariff(now).is_none() {
+                return Err(OffPeakError::NoHours { model: model.clone() });
+            }
+        }
+        self.next_cheap(now).map(|_| ()).ok_or(OffPeakError::NoHourOfAll)
+    }
+
     fn hours(&self, unix_ms: i64) -> Hours {
         let mut hours = Hours { from: unix_ms, until: i64::MAX, are_cheap: true };
         for (provider, model) in &self.places {

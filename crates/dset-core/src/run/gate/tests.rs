@@ -350,7 +350,7 @@ fn dollars(text: &str) -> Amount {
 fn less_than_the_least_ask_pays_for_no_question() {
     let payees = [payee("deepseek", "deepseek-flash")];
     let now = moment(at("2026-11-20T12:00:00Z"));
-    let least = least_ask(&payees, &Prices::default(), now.unix_ms, TIMEOUT);
+    let least = least_ask(&payees, 0, &Prices::default(), now.unix_ms, TIMEOUT);
     let mut budget = budget("1", payees.to_vec());
     assert_eq!(budget.worst(now, 0, &question(1)).amount, least);
 }
@@ -364,7 +364,7 @@ fn asking_again_wants_what_one_ask_may_cost_beside_what_was_spent() {
         ..worker("1", "1", "1")
     };
     let payees = &worker("1", "1", "1").payees;
-    let least = least_ask(payees, &Prices::default(), now, TIMEOUT);
+    let least = least_ask(payees, 0, &Prices::default(), now, TIMEOUT);
     let spent = dollars("4");
     let almost = least - Amount::from_picodollars(1);
     let check = |total, run, system| rules(total, run).check_again(system, now);

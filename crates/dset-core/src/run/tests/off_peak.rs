@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use super::*;
 use crate::answer::Usage;
-use crate::money::{Amount, Asked, Cost, Prices, Tariff};
+use crate::money::{Amount, Asked, Cost, OwnPrice, Price, Prices, Rates, Tariff};
 
 /// 2026-11-30, a Monday, 00:00 UTC.
 const MONDAY: i64 = 1_795_996_800_000;
@@ -56,6 +56,25 @@ fn a_run_that_begins_at_peak_waits_unless_it_is_to_be_done_by_then() {
     ] {
         assert_eq!(off_peak(deadline).waits_until(begins), until);
     }
+}
+
+#[test]
+fn hours_are_kept_to_where_every_model_has_some_and_the_deadline_is_to_come() {
+    let now = MONDAY + 2 * HOUR;
+    let at = |models: &[&str], deadline| {
+        let place = |model: &&str| (Some("deepseek".into()), (*model).to_owned());
+        OffPeakRules { places: models.iter().map(place).collect(), ..off_peak(deadline) }.check(now)
+    };
+    assert_eq!(at(&[MODEL], None), Ok(()));
+    assert_eq!(at(&[MODEL], Some(now + 1)), Ok(()));
+    assert_eq!(at(&[MODEL], Some(now)), Err(OffPeakError::Late));
+    let unknown = Err(OffPeakError::NoPrice { model: "unknown".into() });
+    assert_eq!(at(&[MODEL, "unknown"], None), unknown);
+    let mut flat = OffPeakRules { places: vec![(None, "flat".into())], ..off_peak(None) };
+    let rates = Rates { input: Price::parse("1").unwrap(), ..Rates::default() };
+    let own = vec![OwnPrice::new("flat", rates)];
+    flat.prices = Arc::new(Prices { own, ..Prices::default() });
+    assert_eq!(flat.check(now), Err(OffPeakError::NoHours { model: "flat".into() }));
 }
 
 impl Day {
