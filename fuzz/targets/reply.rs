@@ -111,5 +111,5 @@ fn reply(bytes: &[u8]) -> HttpReply {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
         .collect();
-    HttpReply { status: status.unwrap_or(200), headers, body: body.to_vec() }
+    HttpReply::new(status.unwrap_or(200), headers, body.to_vec())
 }

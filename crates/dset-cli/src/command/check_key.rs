@@ -115,7 +115,7 @@ pub(super) fn refuses_key(told: &ProbeReply) -> bool {
         return false;
     }
     let (status, body) = (told.status, told.body.clone());
-    let reading = parse_reply(&HttpReply { status, headers: Vec::new(), body });
+    let reading = parse_reply(&HttpReply::new(status, Vec::new(), body));
     matches!(reading, ParsedReply::Failure(failure) if failure.class == FailureClass::KeyRefused)
 }
 

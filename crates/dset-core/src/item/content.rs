@@ -26,11 +26,16 @@ impl Content {
 
     /// Returns all that is said, in its order.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.shared_texts().map(|text| &**text)
+    }
+
+    /// Returns the same without a copy.
+    pub(crate) fn shared_texts(&self) -> impl Iterator<Item = &Arc<str>> {
         let (text, turns) = match self {
-            Content::Text(text) => (Some(&**text), [].as_slice()),
+            Content::Text(text) => (Some(text), [].as_slice()),
             Content::Chat(turns) => (None, &**turns),
         };
-        text.into_iter().chain(turns.iter().map(|turn| &*turn.text))
+        text.into_iter().chain(turns.iter().map(|turn| &turn.text))
     }
 }
 

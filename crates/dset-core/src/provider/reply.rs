@@ -1,5 +1,6 @@
 //! What came back from one ask: bytes, or the way the bytes failed to come.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A reply received whole: status, headers and decoded body.
@@ -11,9 +12,17 @@ pub struct HttpReply {
     pub headers: Vec<(String, String)>,
     /// The body after decompression, at most [`REPLY_BYTES_MAX`].
     pub body: Vec<u8>,
+    /// The texts that were sent, as far as they are known: an error may repeat them.
+    pub(crate) sent: Vec<Arc<str>>,
 }
 
 impl HttpReply {
+    /// Returns a reply to texts that are not known.
+    #[must_use]
+    pub fn new(status: u16, headers: Vec<(String, String)>, body: Vec<u8>) -> HttpReply {
+        HttpReply { status, headers, body, sent: Vec::new() }
+    }
+
     /// Returns the first header of this name (lower case).
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {

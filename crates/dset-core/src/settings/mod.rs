@@ -18,7 +18,9 @@ pub use key_text::begins_like_a_key;
 pub(crate) use key_text::is_variable;
 pub use layer::{Backoff as BackoffSpans, Layer, NO_KEY, Names};
 pub use reading::{Choice, LastTurn, OnBadRow, Reading, Sample, Shard};
-pub use resolve::{Resolved, SettingsError, Warning, is_loopback, resolve, resolve_with_providers};
+pub use resolve::{
+    IDLE_TIMEOUT, Resolved, SettingsError, Warning, is_loopback, resolve, resolve_with_providers,
+};
 pub use run_options::{CostLimits, RunOptions};
 pub use schema_source::SchemaSource;
 pub use values::{Concurrency, Dollars, OnError, Span, Switch};

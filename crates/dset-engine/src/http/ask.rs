@@ -198,6 +198,7 @@ impl Endpoint {
         };
         self.redactor.redact_reply(&mut reply);
         reply.compare_end(&self.finish_reasons);
+        reply = reply.in_reply_to(content, question.system.as_ref());
         let is_paid = (200..300).contains(&status);
         let body = (is_paid && !reply.is_stream()).then(|| reply.body().to_vec());
         let beside = extra_fields(&reply);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dset_core::provider::reply::TransportError;
 use dset_core::provider::{ChunkKind, Progress};
+use dset_core::settings::IDLE_TIMEOUT;
 use tokio::time::Instant;
 
 /// How long a stream may bring no word at all: a service may queue for ten minutes, and says by
@@ -47,6 +48,7 @@ impl Deadline {
 
 /// How long a stream may say nothing: comments and blank lines are no words.
 pub(super) struct IdleTimeout {
+    first: Duration,
     idle: Duration,
     /// What it is now, and until when that is.
     span: Duration,
@@ -58,8 +60,9 @@ pub(super) struct IdleTimeout {
 impl IdleTimeout {
     pub(super) fn new(idle: Duration) -> IdleTimeout {
         // A shorter wait for the next word makes the wait for the first no longer.
-        let span = if idle < FIRST_TOKEN_MAX / 2 { idle * 2 } else { FIRST_TOKEN_MAX };
-        IdleTimeout { idle, span, until: Deadline::after(span), is_whole: false }
+        let first = if idle < IDLE_TIMEOUT { idle * 2 } else { FIRST_TOKEN_MAX };
+        let until = Deadline::after(first);
+        IdleTimeout { first, idle, span: first, until, is_whole: false }
     }
 
     /// Takes what has come; true where it lasts less long than before.
@@ -70,6 +73,8 @@ impl IdleTimeout {
         self.span = match progress {
             progress if progress.is_done => CLOSE_WAIT_MAX,
             progress if progress.has_end => USAGE_WAIT_MAX,
+            // The event that opens a stream is no word: a model may think unseen before its first.
+            progress if progress.reasoning_bytes + progress.content_bytes == 0 => self.first,
             _ => self.idle,
         };
         self.is_whole = progress.is_done || progress.has_end;
@@ -86,6 +91,20 @@ impl IdleTimeout {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_opens_a_stream_is_not_its_first_word() {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        assert_eq!(IdleTimeout::new(minutes(1)).span, minutes(2));
+        let (mut patience, now) = (IdleTimeout::new(IDLE_TIMEOUT), Instant::now());
+        let progress =
+            |kind, content_bytes| Progress { kind, content_bytes, ..Progress::default() };
+        patience.note_progress(now, &progress(ChunkKind::Payload, 0));
+        assert_eq!(patience.until.at, now + FIRST_TOKEN_MAX);
+        assert!(!patience.note_progress(now + minutes(9), &progress(ChunkKind::Blank, 0)));
+        assert!(patience.note_progress(now, &progress(ChunkKind::Content, 3)));
+        assert_eq!(patience.until.at, now + minutes(5));
+    }
 
     #[test]
     fn a_deadline_that_was_slept_through_is_waited_for_as_much_longer() {

@@ -287,7 +287,7 @@ impl Place<'_> {
 
 /// What a path without an API is to the reader of replies.
 fn no_such_path() -> Failure {
-    let reply = HttpReply { status: 404, headers: Vec::new(), body: Vec::new() };
+    let reply = HttpReply::new(404, Vec::new(), Vec::new());
     match parse_reply(&reply) {
         ParsedReply::Failure(failure) => failure,
         ParsedReply::Answer(_) => unreachable!("a 404 is no answer"),
@@ -300,7 +300,7 @@ fn is_page(told: &ProbeReply) -> bool {
 
 /// What a page says, in one line.
 fn page(told: &ProbeReply) -> String {
-    let reply = HttpReply { status: told.status, headers: Vec::new(), body: told.body.clone() };
+    let reply = HttpReply::new(told.status, Vec::new(), told.body.clone());
     match parse_reply(&reply) {
         ParsedReply::Failure(failure) => one_line(&failure.message),
         ParsedReply::Answer(_) => String::new(),

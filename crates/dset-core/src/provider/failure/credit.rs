@@ -8,6 +8,8 @@
 
 use serde_json::Value;
 
+use super::echo::Echo;
+
 /// What the words of an error say about money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Money {
@@ -20,7 +22,7 @@ pub(crate) enum Money {
 }
 
 /// Words that are certain by themselves; of letters and digits alone, as in [`normal`].
-const GONE: [&str; 63] = [
+const GONE: [&str; 60] = [
     "account overdue",
     "arrearage",
     "arrears",
@@ -34,7 +36,6 @@ const GONE: [&str; 63] = [
     "failure to pay",
     "failed payment",
     "payment required",
-    "payment method",
     "billing hard limit",
     "billing not active",
     "billing is not active",
@@ -43,8 +44,6 @@ const GONE: [&str; 63] = [
     "payment instrument",
     "billing has not been enabled",
     "billing to be enabled",
-    "requires billing",
-    "enable billing",
     "in good standing",
     "can only afford",
     "spend limit",
@@ -87,7 +86,11 @@ const GONE: [&str; 63] = [
 ];
 
 /// Words that mean an empty account or a limit per minute, depending on what stands beside them.
-const DOUBTFUL: [&str; 18] = [
+const DOUBTFUL: [&str; 21] = [
+    // OpenAI says so of a limit of the minute, too.
+    "payment method",
+    "requires billing",
+    "enable billing",
     "insufficient quota",
     "quota insufficient",
     "quota not enough",
@@ -206,18 +209,20 @@ const MINIMAX: &str = "(1008)";
 const CODES: [&str; 2] = ["1113", "30001"];
 
 /// Reads what the texts of an error say about money.
-pub(crate) fn money(texts: &[String]) -> Money {
+pub(crate) fn money(texts: &[String], echo: &Echo<'_>) -> Money {
     let says = |text: &String| {
         let normal = normal(text);
         let words: Vec<&str> = normal.split(' ').collect();
-        let has = |list: &[&str]| list.iter().any(|phrase| has_words(&normal, phrase));
+        let has = |list: &[&str]| {
+            list.iter().any(|phrase| has_words(&normal, phrase) && !echo.has_words(phrase))
+        };
         let is_rate = RATES.iter().any(|rate| text.to_lowercase().contains(rate))
             || words.iter().any(|word| RATES_SHORT.contains(word));
         let is_gone = has(&GONE)
-            || is_empty(&words, is_rate)
+            || is_empty(&words, is_rate, echo)
             || text.trim_end().ends_with(MINIMAX)
-            || GONE_ZH.iter().any(|gone| text.contains(gone))
-            || is_empty_zh(text) && !is_rate;
+            || GONE_ZH.iter().any(|gone| text.contains(gone) && !echo.has(gone))
+            || is_empty_zh(text, echo) && !is_rate;
         match (is_gone, has(&DOUBTFUL) || text.contains("充值"), is_rate) {
             (true, ..) => (Money::Gone, is_rate),
             (false, true, _) => (Money::Doubtful, is_rate),
@@ -243,31 +248,42 @@ pub(crate) fn is_code(code: &Value) -> bool {
     }
 }
 
-fn is_empty(words: &[&str], is_rate: bool) -> bool {
+fn is_empty(words: &[&str], is_rate: bool, echo: &Echo<'_>) -> bool {
     let empty = if is_rate { &EMPTY_FOR_GOOD[..] } else { &EMPTY };
     words.iter().enumerate().filter(|(_, word)| PURSES.contains(word)).any(|(at, _)| {
-        let before = &words[at.saturating_sub(WORDS_BETWEEN_MAX + 1)..at];
+        let from = at.saturating_sub(WORDS_BETWEEN_MAX + 1);
+        let before = &words[from..at];
         let after = &words[at + 1..words.len().min(at + 2 + WORDS_BETWEEN_MAX)];
+        let is_told = |from: usize, to: usize| !echo.has_words(&words[from..=to].join(" "));
         // A load balancer without servers is no account without money.
         let is_load = before.last() == Some(&"load");
         // `based on your remaining balance` is a reason, and says nothing of the amount.
-        let says = |words: &[&str]| words.iter().any(|word| empty.contains(word));
-        let is_none = !is_rate && before.iter().rev().take(2).any(|word| NONE.contains(word));
-        !is_load && (says(before) || says(after) || is_none)
+        let is_none = |word: &str, before: usize| !is_rate && before <= 2 && NONE.contains(&word);
+        let says_before = before.iter().enumerate().any(|(i, word)| {
+            let i = from + i;
+            (empty.contains(word) || is_none(word, at - i)) && is_told(i, at)
+        });
+        let says_after = after
+            .iter()
+            .enumerate()
+            .any(|(i, word)| empty.contains(word) && is_told(at, at + 1 + i));
+        !is_load && (says_before || says_after)
     })
 }
 
-fn is_empty_zh(text: &str) -> bool {
+fn is_empty_zh(text: &str, echo: &Echo<'_>) -> bool {
     let pairs = PURSES_ZH.iter().flat_map(|purse| EMPTY_ZH.iter().map(move |empty| (purse, empty)));
     let mut near = pairs.flat_map(|(purse, empty)| {
-        let behind = text.split(purse).skip(1).map(move |rest| (rest, *empty));
-        let before = text.split(empty).skip(1).map(move |rest| (rest, *purse));
+        let behind = text.split(purse).skip(1).map(move |rest| (*purse, rest, *empty));
+        let before = text.split(empty).skip(1).map(move |rest| (*empty, rest, *purse));
         behind.chain(before)
     });
-    near.any(|(rest, wanted)| {
+    near.any(|(first, rest, wanted)| {
         rest.find(wanted).is_some_and(|at| {
             let between = &rest[..at];
-            between.chars().count() <= CHARS_BETWEEN_MAX && !between.contains(['。', ';', '；'])
+            between.chars().count() <= CHARS_BETWEEN_MAX
+                && !between.contains(['。', ';', '；'])
+                && !echo.has(&format!("{first}{between}{wanted}"))
         })
     })
 }
@@ -291,7 +307,7 @@ pub(crate) fn normal(text: &str) -> String {
 }
 
 /// Returns true if words stand in a normal text, as whole words.
-fn has_words(normal: &str, phrase: &str) -> bool {
+pub(super) fn has_words(normal: &str, phrase: &str) -> bool {
     normal.match_indices(phrase).any(|(at, found)| {
         let ends = |c: Option<char>| c.is_none_or(|c| c == ' ');
         ends(normal[..at].chars().next_back()) && ends(normal[at + found.len()..].chars().next())

@@ -1,10 +1,13 @@
 //! An error reply: where in it the error stands, and what it says.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::refusal;
 use crate::answer::{Answer, Cause, Failure, FailureClass, MESSAGE_CHARS_MAX, Refusal};
 use crate::provider::failure::credit;
+use crate::provider::failure::echo::Echo;
 use crate::provider::failure::page::plain;
 use crate::provider::failure::retry_after::wait;
 use crate::provider::reply::HttpReply;
@@ -36,21 +39,28 @@ pub(crate) fn beginning(text: &str) -> String {
 }
 
 /// All that an error says, without what it repeats of the question.
-pub(crate) struct ErrorTexts {
+pub(crate) struct ErrorTexts<'a> {
     /// The body as JSON in lower case, or its text.
     pub(crate) json: String,
     /// Every text in it, and those in JSON that stands in a text.
     pub(crate) texts: Vec<String>,
     /// Some code in it stands for an empty account.
     pub(crate) has_money_code: bool,
+    /// What was asked.
+    pub(crate) echo: Echo<'a>,
 }
 
 /// How deep JSON may stand in the texts of JSON: a service behind a gateway behind a proxy.
 const NESTED_MAX: usize = 4;
 
-impl ErrorTexts {
-    fn of(body: Option<&Value>, text: &str) -> ErrorTexts {
-        let mut said = ErrorTexts { json: String::new(), texts: Vec::new(), has_money_code: false };
+impl<'a> ErrorTexts<'a> {
+    fn of(body: Option<&Value>, text: &str, sent: &'a [Arc<str>]) -> ErrorTexts<'a> {
+        let mut said = ErrorTexts {
+            json: String::new(),
+            texts: Vec::new(),
+            has_money_code: false,
+            echo: Echo::of(sent),
+        };
         match body {
             Some(body) => {
                 let body = without_echo(body.clone());
@@ -69,7 +79,8 @@ impl ErrorTexts {
     fn collect(&mut self, value: &Value, nested_max: usize) {
         match value {
             Value::String(text) => {
-                self.texts.push(text.clone());
+                let text = before_answer(text);
+                self.texts.push(text.to_owned());
                 let inside = text.find('{').zip(text.rfind('}'));
                 let inside =
                     inside.and_then(|(from, to)| text.get(from..=to)).filter(|_| nested_max > 0);
@@ -189,7 +200,7 @@ pub(crate) fn read(reply: &HttpReply, body: Option<&Value>) -> Failure {
         Some(error) => message_of(error),
         None => plain(&text),
     };
-    let said = ErrorTexts::of(parsed.as_ref(), &text);
+    let said = ErrorTexts::of(parsed.as_ref(), &text, &reply.sent);
     let classify = |status| (status, refusal::classify(reply, status, error, &message, &said));
     let (status, (class, cause)) = match effective_status(reply.status, error) {
         Some(status) => classify(status),
@@ -254,7 +265,8 @@ fn without_query(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or_default()
 }
 
-/// Leaves out where FastAPI repeats what it was sent: the words of a question are no reason.
+/// Leaves out where FastAPI and OpenRouter repeat what they were sent and Groq what the model wrote: the words
+/// of a question or an answer are no reason.
 fn without_echo(mut error: Value) -> Value {
     match &mut error {
         Value::Array(items) => {
@@ -262,7 +274,8 @@ fn without_echo(mut error: Value) -> Value {
         }
         Value::Object(map) => {
             map.retain(|name, value| match &**name {
-                "input" | "ctx" | "messages" | "prompt" | "request_body" => false,
+                "input" | "ctx" | "messages" | "prompt" | "request_body" | "flagged_input"
+                | "failed_generation" => false,
                 // Of a proxy, it may be what the provider said behind it.
                 "body" => value.get("error").is_some(),
                 _ => true,
@@ -272,6 +285,13 @@ fn without_echo(mut error: Value) -> Value {
         _ => {}
     }
     error
+}
+
+/// Behind this llama.cpp puts what the model wrote.
+const ANSWER_FOLLOWS: &str = "Failed to parse input at pos";
+
+fn before_answer(message: &str) -> &str {
+    message.find(ANSWER_FOLLOWS).map_or(message, |at| &message[..at + ANSWER_FOLLOWS.len()])
 }
 
 /// The statuses of errors that are named by a word alone, as Anthropic's are in a stream. Words
@@ -342,7 +362,7 @@ fn effective_status(status: u16, error: Option<&Value>) -> Option<u16> {
 }
 
 /// Returns true if an error of which the status is not known is about a limit for a time.
-fn is_rate(said: &ErrorTexts) -> bool {
+fn is_rate(said: &ErrorTexts<'_>) -> bool {
     RATE.iter().any(|words| said.json.contains(words))
 }
 

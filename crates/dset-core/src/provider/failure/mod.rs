@@ -2,6 +2,7 @@
 
 pub(crate) mod credit;
 pub(crate) mod duration;
+pub(crate) mod echo;
 pub(crate) mod error;
 pub(crate) mod other_apis;
 pub(crate) mod page;

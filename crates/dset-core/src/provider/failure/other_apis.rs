@@ -208,7 +208,7 @@ mod tests {
     use crate::provider::response::read::parse_reply;
 
     fn whole(body: &str) -> Failure {
-        match parse_reply(&HttpReply { status: 200, headers: Vec::new(), body: body.into() }) {
+        match parse_reply(&HttpReply::new(200, Vec::new(), body.into())) {
             ParsedReply::Failure(failure) => failure,
             ParsedReply::Answer(answer) => panic!("{body}: {answer:?}"),
         }
@@ -216,7 +216,7 @@ mod tests {
 
     fn streamed(events: &str) -> Failure {
         let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
-        match parse_reply(&HttpReply { status: 200, headers, body: events.into() }) {
+        match parse_reply(&HttpReply::new(200, headers, events.into())) {
             ParsedReply::Failure(failure) => failure,
             ParsedReply::Answer(answer) => panic!("{events}: {answer:?}"),
         }
@@ -322,7 +322,7 @@ mod tests {
             let events = format!(
                 "data: {beside}\n\ndata: {{\"choices\":[{{\"delta\":{{\"content\":\"4\"}}}}]}}\n\ndata: {beside}\n\ndata: [DONE]\n\n"
             );
-            let reply = HttpReply { status: 200, headers: Vec::new(), body: events.into() };
+            let reply = HttpReply::new(200, Vec::new(), events.into());
             let ParsedReply::Answer(answer) = parse_reply(&reply) else { panic!("{beside}") };
             assert_eq!(answer.content, "4");
         }

@@ -22,8 +22,11 @@ pub(crate) mod repetition;
 pub(crate) mod sse;
 pub(crate) mod text_accumulator;
 
+use std::sync::Arc;
+
 use jiff::fmt::rfc2822::DateTimePrinter;
 
+use crate::item::content::Content;
 use crate::provider::failure::error;
 use crate::provider::reply::{HttpReply, REPLY_BYTES_MAX};
 use crate::provider::response::answer_builder::AnswerBuilder;
@@ -113,7 +116,7 @@ impl StreamParser {
     #[must_use]
     pub fn new(status: u16, headers: Vec<(String, String)>) -> StreamParser {
         StreamParser {
-            head: HttpReply { status, headers, body: Vec::new() },
+            head: HttpReply::new(status, headers, Vec::new()),
             form: if is_good(status) { Form::Unknown } else { Form::Whole },
             sse: Sse::default(),
             draft: AnswerBuilder::default(),
@@ -128,6 +131,13 @@ impl StreamParser {
             limit: None,
             needs_reason: false,
         }
+    }
+
+    /// Says what was sent: what an error repeats of it says nothing of the service.
+    #[must_use]
+    pub fn in_reply_to(mut self, content: &Content, system: Option<&Arc<str>>) -> StreamParser {
+        self.head.sent = content.shared_texts().chain(system).cloned().collect();
+        self
     }
 
     /// Says how many tokens the answer may have.

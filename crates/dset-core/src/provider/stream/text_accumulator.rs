@@ -37,6 +37,11 @@ impl Texts {
         self.of_content.is_torn || self.of_reasoning.is_torn
     }
 
+    /// What comes now is of another answer.
+    pub(crate) fn tear(&mut self) {
+        self.of_content.is_torn = true;
+    }
+
     /// Adds a message, or a piece of one; `ends` where the model said with it why it stopped.
     ///
     /// A message after pieces says once more what they said, and fills only what they left empty.

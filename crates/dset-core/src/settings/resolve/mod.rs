@@ -29,7 +29,7 @@ use crate::template::{DEFAULT_TEMPLATE, has_code};
 const TIMEOUT: Duration = Duration::from_secs(20 * 60);
 /// How long a stream may bring nothing of its answer: services keep it alive with comments for ever,
 /// and pauses of more than a minute have been seen while a model thinks.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// The outputs where nobody says: the original script's.
 const FORMATS: [&str; 3] = ["csv", "json", "txt"];

@@ -41,6 +41,9 @@ const MODERATION: [&str; 24] = [
     "违规内容",
 ];
 
+/// Words of a gateway's own filter: LiteLLM's.
+const GUARDRAIL: [&str; 3] = ["guardrail", "keyword banned", "content blocked"];
+
 /// Words of refusals that every question would get.
 const SETTINGS: [&str; 25] = [
     "supported api model names",
@@ -168,16 +171,17 @@ pub(crate) fn classify(
     status: u16,
     error: Option<&Value>,
     message: &str,
-    said: &ErrorTexts,
+    said: &ErrorTexts<'_>,
 ) -> (FailureClass, Cause) {
     use FailureClass::{Forbidden, KeyRefused, OutOfMoney, Refused, Throttled, Transient};
-    let says = |list: &[&str]| list.iter().any(|word| said.json.contains(word));
+    let says =
+        |list: &[&str]| list.iter().any(|word| said.json.contains(word) && !said.echo.has(word));
     let asked_wait = wait(reply, said, true);
     let width = width_named(message);
     let throttled = |cause| (Throttled { wait: asked_wait, width }, cause);
     let should_retry = reply.header("x-should-retry");
     let in_flight = said.json.contains("in_flight_budget");
-    let money = match money(&said.texts) {
+    let money = match money(&said.texts, &said.echo) {
         // DeepSeek allows fewer at once where little is left.
         _ if width.is_some() || in_flight => Money::Unsaid,
         _ if said.has_money_code => Money::Gone,
@@ -188,6 +192,10 @@ pub(crate) fn classify(
     let is_page = reply.body.trim_ascii_start().starts_with(b"<");
     match status {
         300..=399 => (Refused(Refusal::Settings), Cause::Redirect),
+        // Whose words stand beside it, the question's or the filter's, is not known.
+        400..=499 if says(&GUARDRAIL) || error.is_some_and(has_moderation_reasons) => {
+            (Refused(Refusal::Moderation), Cause::ContentFilter)
+        }
         400..=599 if money != Money::Unsaid => (OutOfMoney, Cause::OutOfMoney),
         401 => (KeyRefused, Cause::KeyRefused),
         402 if in_flight => throttled(Cause::BudgetInFlight),
@@ -216,9 +224,6 @@ pub(crate) fn classify(
         400..=499 if says(&MODERATION) => (Refused(Refusal::Moderation), Cause::ContentFilter),
         // The code of a service in a reply with a good status; a real 451 is about a country.
         451 if reply.status != 451 => (Refused(Refusal::Moderation), Cause::ContentFilter),
-        403 if error.is_some_and(has_moderation_reasons) => {
-            (Refused(Refusal::Moderation), Cause::ContentFilter)
-        }
         // GitHub's secondary rate limit, and gateways that have no other status.
         403 if is_rate || asked_wait.is_some() => throttled(Cause::RateLimited),
         403 => (Forbidden, Cause::Forbidden),
@@ -249,7 +254,7 @@ pub(crate) fn classify(
     }
 }
 
-/// OpenRouter's moderation comes as a 403 with the reasons in its metadata.
+/// OpenRouter's moderation comes with the reasons in its metadata.
 fn has_moderation_reasons(error: &Value) -> bool {
     error.get("metadata").is_some_and(|metadata| metadata.get("reasons").is_some())
 }

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use crate::answer::{Failure, FailureClass, ParsedReply, Refusal};
+use crate::item::content::Content;
 use crate::provider::StreamParser;
 
 /// 2026-11-22 12:00:00 UTC.
@@ -13,6 +14,82 @@ fn failure(status: u16, headers: &[(&str, &str)], body: &str) -> Failure {
     match reply.finish() {
         ParsedReply::Failure(failure) => failure,
         ParsedReply::Answer(answer) => panic!("an answer: {answer:?}"),
+    }
+}
+
+/// What a refusal of this question comes to.
+fn class_of(question: &str, status: u16, body: &str) -> FailureClass {
+    let content = Content::Text(question.into());
+    let mut reply = StreamParser::new(status, Vec::new()).in_reply_to(&content, None);
+    reply.push(body.as_bytes());
+    let ParsedReply::Failure(failure) = reply.finish() else { panic!("an answer") };
+    failure.class
+}
+
+#[test]
+fn what_an_error_repeats_of_the_question_or_the_answer_is_no_reason() {
+    use FailureClass::{KeyRefused, OutOfMoney, Refused, Throttled, Transient};
+    let bill = "Why is my bill unpaid, and my balance insufficient? 余额不足";
+    let flagged = |words: &str| {
+        format!(
+            r#"{{"error":{{"code":403,"message":"m requires moderation. Your input was flagged for \"harassment\". No credits were charged.","metadata":{{"reasons":["harassment"],"flagged_input":"{words}","provider_name":"p"}}}}}}"#
+        )
+    };
+    for words in ["your bill is unpaid", "you", "incorrect api key"] {
+        let refused = class_of("anything else", 403, &flagged(words));
+        assert_eq!(refused, Refused(Refusal::Moderation), "{words}");
+    }
+    let echoed = r#"{"message":"[{'msg': 'bad', 'input': [{'content': 'Why is my bill unpaid, and my balance insufficient? 余额不足'}]}]","code":400}"#;
+    assert_eq!(class_of(bill, 400, echoed), Refused(Refusal::Request));
+    assert_eq!(class_of("anything else", 400, echoed), OutOfMoney);
+    let key = r#"{"error":{"message":"bad template near 'incorrect api key'"}}"#;
+    assert_eq!(class_of("It says: Incorrect API key!", 400, key), Refused(Refusal::Request));
+    assert_eq!(class_of(bill, 400, key), KeyRefused);
+    for (status, body, class) in [
+        (
+            400,
+            r#"{"error":{"message":"Tool choice is none, but model called a tool","code":"tool_use_failed","failed_generation":"The invoice is unpaid."}}"#,
+            Refused(Refusal::Request),
+        ),
+        (
+            500,
+            r#"{"error":{"code":500,"message":"Failed to parse input at pos 12: <|channel|>The invoice is unpaid."}}"#,
+            Transient,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"{'error': 'Keyword banned. Keyword=unpaid'}"}}"#,
+            Refused(Refusal::Moderation),
+        ),
+        (
+            400,
+            r#"{"error":{"message":"{'error': 'Violated guardrail policy', 'bedrock_guardrail_response': 'No word of past due bills'}"}}"#,
+            Refused(Refusal::Moderation),
+        ),
+        // The same words are one where the question has them in another place.
+        (403, r#"{"error":{"message":"Insufficient account balance"}}"#, OutOfMoney),
+        (402, r#"{"error":{"message":"unpaid"}}"#, OutOfMoney),
+        (429, r#"{"error":{"message":"unpaid"}}"#, Throttled { wait: None, width: None }),
+    ] {
+        assert_eq!(class_of(bill, status, body), class, "{body}");
+    }
+}
+
+#[test]
+fn advice_to_pay_for_a_higher_rate_is_a_rate_and_alone_an_empty_account() {
+    let limit = |words: &str| {
+        format!(
+            r#"{{"error":{{"message":"Rate limit reached for m in organization o on requests per min. Limit: 3 / min. {words} your account to increase your rate limit.","type":"requests","code":"rate_limit_exceeded"}}}}"#
+        )
+    };
+    for words in ["Please add a payment method to", "You can enable billing of"] {
+        let told = class(429, &limit(&format!("Please try again in 20s. {words}")));
+        assert!(matches!(told, FailureClass::Throttled { wait: Some(_), .. }), "{words}");
+        assert!(matches!(class(429, &limit(words)), FailureClass::Throttled { .. }), "{words}");
+    }
+    for words in ["Please add a payment method", "This model requires billing"] {
+        let body = format!(r#"{{"error":{{"message":"{words}"}}}}"#);
+        assert_eq!(class(403, &body), FailureClass::OutOfMoney, "{words}");
     }
 }
 

@@ -13,7 +13,7 @@ fn parse(fixture: &[u8]) -> HttpReply {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
         .collect();
-    HttpReply { status, headers, body: fixture[end + 4..].to_vec() }
+    HttpReply::new(status, headers, fixture[end + 4..].to_vec())
 }
 
 #[allow(clippy::disallowed_methods, reason = "fixtures are files; the code under test is not")]
@@ -128,7 +128,7 @@ fn every_reply_on_file_is_read_as_it_must_be() {
 }
 
 fn reply(status: u16, body: &str) -> HttpReply {
-    HttpReply { status, headers: Vec::new(), body: body.into() }
+    HttpReply::new(status, Vec::new(), body.into())
 }
 
 fn class(status: u16, body: &str) -> FailureClass {
@@ -464,7 +464,7 @@ proptest! {
     ) {
         for body in [body, json.into_bytes()] {
             let headers = vec![("retry-after".to_owned(), header.clone())];
-            if let ParsedReply::Failure(failure) = parse_reply(&HttpReply { status, headers, body }) {
+            if let ParsedReply::Failure(failure) = parse_reply(&HttpReply::new(status, headers, body)) {
                 prop_assert!(failure.message.chars().count() <= MESSAGE_CHARS_MAX);
                 prop_assert!(!failure.message.contains(char::is_control));
             }
@@ -515,7 +515,7 @@ fn a_server_error_may_ask_to_be_left_alone_as_well() {
     for status in [408, 500, 502, 504, 520] {
         let headers = vec![("retry-after".to_owned(), "5".to_owned())];
         let ParsedReply::Failure(failure) =
-            parse_reply(&HttpReply { status, headers, body: Vec::new() })
+            parse_reply(&HttpReply::new(status, headers, Vec::new()))
         else {
             panic!("{status} is a failure");
         };

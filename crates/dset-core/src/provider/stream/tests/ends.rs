@@ -197,6 +197,23 @@ fn the_last_reason_to_stop_counts_and_none_that_more_text_comes_after() {
 }
 
 #[test]
+fn an_answer_that_another_model_begins_anew_in_the_middle_is_none() {
+    let piece = |id: &str, model: &str, text: &str| {
+        let choices = json!([{"index":0,"delta":{"role":"assistant","content":text}}]);
+        json!({"id": id, "model": model, "choices": choices}).to_string()
+    };
+    let stop = stopped("stop");
+    let read = |second: &str| finished(&events(&[&piece("1", "m", "Half of an"), second, &stop]));
+    let fallen_back = failure(read(&piece("2", "other", "Paris")));
+    assert_eq!(fallen_back.class, FailureClass::Transient);
+    assert!(fallen_back.partial.is_some(), "it was paid for");
+    for (id, model) in [("1", "other"), ("2", "m"), ("", "other"), ("2", "")] {
+        let same = answer(read(&piece(id, model, "other")));
+        assert_eq!(same.content, "Half of another", "{id} {model}");
+    }
+}
+
+#[test]
 fn what_a_broken_stream_had_written_is_kept_and_after_its_end_nothing_is_broken() {
     let broken = [
         (TransportError::Cut("reset".into()), "reply cut off"),

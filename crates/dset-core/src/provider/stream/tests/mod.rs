@@ -319,7 +319,7 @@ fn what_a_tool_gave_back_is_no_part_of_the_answer() {
     let text = json!({"type": "text", "text": "Paris"});
     let whole =
         json!({"type": "message", "content": [result, summary, text], "stop_reason": "end_turn"});
-    let head = HttpReply { status: 200, headers: Vec::new(), body: whole.to_string().into_bytes() };
+    let head = HttpReply::new(200, Vec::new(), whole.to_string().into_bytes());
     assert_eq!(answer(parse_reply(&head)).content, "Paris");
     let block =
         |block: &serde_json::Value| json!({"type": "content_block_start", "content_block": block});
@@ -572,7 +572,7 @@ proptest! {
         size in 1usize..200,
     ) {
         for (whole, streamed) in shapes(&reasoning, &said) {
-            let reply = |body: String| HttpReply { status: 200, headers: Vec::new(), body: body.into() };
+            let reply = |body: String| HttpReply::new(200, Vec::new(), body.into());
             let (whole, streamed) = (reply(whole), reply(streamed));
             let pieces = std::iter::repeat_n(size, streamed.body.len() / size);
             let (one, other) = (parse_reply(&whole), in_pieces(&streamed, pieces));
@@ -588,7 +588,7 @@ proptest! {
         kind in prop::sample::select(vec![EVENTS, "application/json", ""]),
     ) {
         let headers = vec![("content-type".to_owned(), kind.to_owned())];
-        let reply = HttpReply { status: 200, headers, body: body.into_bytes() };
+        let reply = HttpReply::new(200, headers, body.into_bytes());
         let whole = parse_reply(&reply);
         prop_assert_eq!(in_pieces(&reply, sizes.iter().copied()), whole);
         let mut stream = StreamParser::new(reply.status, reply.headers.clone());
