@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Dispatch;
 use super::on_response::ReturnedAsk;
 use super::router::EndpointIndex;
+use super::systemic_failure::Proof;
 use crate::answer::{Cause, Failure, FailureClass, Refusal};
 use crate::item::question::Question;
 use crate::plan::ledger::Fault;
@@ -22,6 +23,7 @@ const MISDIRECTED_MAX: u32 = 5;
 
 impl Dispatch {
     pub(crate) fn on_failure(&mut self, cx: &mut Context<'_>, back: ReturnedAsk, failure: Failure) {
+        let failure = blame_own_fields(&back.question, failure);
         cx.record(JournalRecord::Failed {
             question: Arc::clone(&back.question),
             ask: back.ask,
@@ -57,6 +59,12 @@ impl Dispatch {
             FailureClass::OutOfMoney => {
                 self.make_ready(cx.now, back.index);
                 cx.shutdown.stop(EndReason::OutOfMoney(Box::new(failure)));
+            }
+            // Others were answered with these settings: it may be one server, or what this question holds.
+            FailureClass::Refused(Refusal::Settings)
+                if self.proof() == Proof::Now && !cx.is_ending() =>
+            {
+                self.on_refused(cx, back, failure);
             }
             FailureClass::Refused(Refusal::Settings) => {
                 self.make_ready(cx.now, back.index);
@@ -395,7 +403,51 @@ impl Dispatch {
     }
 }
 
+/// Where a row has fields of its own for its request, they may be what a service takes for wrong settings.
+fn blame_own_fields(question: &Question, failure: Failure) -> Failure {
+    let is_about_settings = matches!(failure.cause, Cause::WrongSettings | Cause::ModelNotServed);
+    if question.params.is_none() || !is_about_settings {
+        return failure;
+    }
+    Failure { class: FailureClass::Refused(Refusal::Request), cause: Cause::Refused, ..failure }
+}
+
 fn has_text(failure: &Failure) -> bool {
     let partial = failure.partial.as_deref();
     partial.is_some_and(|answer| !answer.content.is_empty() || !answer.reasoning.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item::params::Params;
+    use crate::item::question::{Key, QuestionId};
+
+    #[test]
+    fn wrong_settings_are_the_rows_own_where_it_has_fields_of_its_own() {
+        let id = QuestionId { text_hash: 0, ordinal: 0 };
+        let plain = Question::new(0, 2, "q".into(), Key([0; 16]), id);
+        let fields = serde_json::json!({ "top_p": 3 }).as_object().unwrap().clone();
+        let own = Arc::new(Params::new(fields).unwrap());
+        let with_fields = Question { params: Some(own), ..plain.clone() };
+        let settings = FailureClass::Refused(Refusal::Settings);
+        let refused = FailureClass::Refused(Refusal::Request);
+        for (question, cause, class) in [
+            (&plain, Cause::WrongSettings, settings),
+            (&with_fields, Cause::WrongSettings, refused),
+            (&with_fields, Cause::ModelNotServed, refused),
+            (&with_fields, Cause::Redirect, settings),
+        ] {
+            let failure = Failure {
+                class: settings,
+                cause,
+                status: Some(400),
+                wait: None,
+                message: String::new(),
+                request_id: None,
+                partial: None,
+            };
+            assert_eq!(blame_own_fields(question, failure).class, class, "{cause:?}");
+        }
+    }
 }

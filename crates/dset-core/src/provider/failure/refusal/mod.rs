@@ -44,8 +44,19 @@ const MODERATION: [&str; 24] = [
 /// Words of a gateway's own filter: LiteLLM's.
 const GUARDRAIL: [&str; 3] = ["guardrail", "keyword banned", "content blocked"];
 
-/// Words of refusals that every question would get.
-const SETTINGS: [&str; 25] = [
+/// Words of an account that may ask nothing any more, whatever it was for.
+const ACCOUNT: [&str; 4] = [
+    "resource has been temporarily blocked",
+    "account was flagged",
+    "account has been flagged",
+    "account has been suspended",
+];
+
+/// Words about a field of the request, whose name may be any word.
+const PARAMETER: [&str; 4] =
+    ["unknown parameter", "unknown_parameter", "unsupported parameter", "unsupported_parameter"];
+/// Words of other refusals that every question would get.
+const SETTINGS: [&str; 21] = [
     "supported api model names",
     "model not exist",
     "model_not_found",
@@ -58,12 +69,8 @@ const SETTINGS: [&str; 25] = [
     "decommissioned",
     "no models loaded",
     "invalid max_tokens",
-    "unsupported parameter",
-    "unsupported_parameter",
     "unsupported value",
     "unsupported_value",
-    "unknown parameter",
-    "unknown_parameter",
     "unrecognized request argument",
     "extra_forbidden",
     "stream_options",
@@ -221,6 +228,8 @@ pub(crate) fn classify(
         }
         407 => (Refused(Refusal::Address), Cause::ProxyLogin),
         511 => (Refused(Refusal::Address), Cause::NetworkLogin),
+        400..=499 if says(&ACCOUNT) => (Forbidden, Cause::Forbidden),
+        400 | 404 | 422 if says(&PARAMETER) => (Refused(Refusal::Settings), Cause::WrongSettings),
         400..=499 if says(&MODERATION) => (Refused(Refusal::Moderation), Cause::ContentFilter),
         // The code of a service in a reply with a good status; a real 451 is about a country.
         451 if reply.status != 451 => (Refused(Refusal::Moderation), Cause::ContentFilter),

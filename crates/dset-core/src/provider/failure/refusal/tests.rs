@@ -76,6 +76,27 @@ fn what_an_error_repeats_of_the_question_or_the_answer_is_no_reason() {
 }
 
 #[test]
+fn a_word_of_a_filter_is_none_where_an_account_or_a_field_is_meant() {
+    for (status, message, expected) in [
+        (
+            403,
+            "Your resource has been temporarily blocked from using this API because we detected behavior that may violate our content policy.",
+            FailureClass::Forbidden,
+        ),
+        (
+            400,
+            "Your account was flagged for repeated violations of our usage policies.",
+            FailureClass::Forbidden,
+        ),
+        (400, "Unknown parameter: 'moderation'.", FailureClass::Refused(Refusal::Settings)),
+        (400, "Your input was flagged.", FailureClass::Refused(Refusal::Moderation)),
+    ] {
+        let body = format!(r#"{{"error":{{"message":"{message}"}}}}"#);
+        assert_eq!(class(status, &body), expected, "{message}");
+    }
+}
+
+#[test]
 fn advice_to_pay_for_a_higher_rate_is_a_rate_and_alone_an_empty_account() {
     let limit = |words: &str| {
         format!(
