@@ -76,6 +76,13 @@ fn describe_tls_error(error: &rustls::Error) -> String {
         InvalidCertificate(
             Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
         ) => "TLS: the certificate is for another host".to_owned(),
+        // webpki has no variant of it in rustls.
+        InvalidCertificate(Certificate::Other(other))
+            if format!("{other:?}").contains("CaUsedAsEndEntity") =>
+        {
+            "TLS: the certificate is one for signing others (CA:TRUE), which a server may not show as its own"
+                .to_owned()
+        }
         InvalidMessage(_) => "TLS: what answers there does not speak it".to_owned(),
         other => format!("TLS: {other}"),
     }

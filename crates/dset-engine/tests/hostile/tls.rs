@@ -63,6 +63,12 @@ async fn inside() {
         let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
         speaking_tls(params.self_signed(&key).unwrap().der().clone(), &key)
     };
+    let of_an_authority = {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        speaking_tls(params.self_signed(&key).unwrap().der().clone(), &key)
+    };
     let now = [2020, 4000];
     // The control: where all is well the key is sent, and the answer comes.
     let Service { url, seen } = signed("127.0.0.1", now);
@@ -72,6 +78,7 @@ async fn inside() {
 
     for (name, service, timeout, cause, words) in [
         ("signed by nobody", unsigned, LONG, "connection failed", "certificate"),
+        ("an authority's", of_an_authority, LONG, "connection failed", "signing others"),
         ("for another host", signed("a.example", now), LONG, "connection failed", "another host"),
         ("expired", signed("127.0.0.1", [2000, 2001]), LONG, "connection failed", "expired"),
         (

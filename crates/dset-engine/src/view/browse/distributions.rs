@@ -88,7 +88,8 @@ fn spread(name: &'static str, mut all: Vec<f64>) -> Option<Distribution> {
     if most <= 0.0 {
         return None;
     }
-    let at = |part: f64| all[((all.len() - 1) as f64 * part) as usize];
+    // The least that so large a part does not exceed.
+    let at = |part: f64| all[((all.len() as f64 * part).ceil() as usize).saturating_sub(1)];
     // From the smallest that is more than nothing, in equal steps of the logarithm.
     let from = all.iter().copied().find(|number| *number > 0.0).unwrap_or(most);
     let ratio = (most / from).powf(1.0 / BINS as f64).max(1.0);
@@ -119,6 +120,10 @@ mod tests {
         let spread = spread("seconds", vec![0.0, 0.1, 1.0, 10.0, 1000.0]).unwrap();
         assert_eq!(spread.counts.iter().sum::<u64>(), 5);
         assert_eq!((spread.least, spread.median, spread.most), (0.0, 1.0, 1000.0));
+        let few = super::spread("bytes", vec![19.0, 19.0, 311.0]).unwrap();
+        assert_eq!((few.median, few.p95), (19.0, 311.0));
+        let hundred = super::spread("bytes", (1..=100).map(f64::from).collect()).unwrap();
+        assert_eq!((hundred.median, hundred.p95), (50.0, 95.0));
         let same = super::spread("seconds", vec![2.0; 7]).unwrap();
         assert_eq!(same.counts.iter().sum::<u64>(), 7);
         assert!(super::spread("cost", vec![0.0]).is_none());
