@@ -46,6 +46,10 @@ impl Preset {
             return self.moved_to(base_url, failure);
         }
         if matches!(failure.cause, Cause::WrongProtocol | Cause::NotHttp) {
+            // TLS was spoken before that was seen.
+            if (base_url.scheme(), failure.cause) == ("https", Cause::NotHttp) {
+                return None;
+            }
             let other = if base_url.scheme() == "https" { "http" } else { "https" };
             return meant.set_scheme(other).is_ok().then_some(meant);
         }
@@ -143,6 +147,8 @@ mod tests {
                 Some("https://api.openai.com/v1"),
             ),
             (any, "http://h/v1", Cause::WrongProtocol, "", Some("https://h/v1")),
+            (any, "http://h/v1", Cause::NotHttp, "", Some("https://h/v1")),
+            (any, "https://h/v1", Cause::NotHttp, "", None),
             (any, "https://h:8000/v1", Cause::WrongProtocol, "", Some("http://h:8000/v1")),
             (
                 any,
