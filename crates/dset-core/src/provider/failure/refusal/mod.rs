@@ -172,6 +172,13 @@ const UPSTREAM_LOST: [&str; 7] = [
     "peer closed connection",
 ];
 
+/// Envoy's reasons of a 503 for a request that was on its way upstream.
+const ENVOY_LOST: [&str; 3] = [
+    "reset reason: connection termination",
+    "reset reason: remote reset",
+    "reset reason: protocol error",
+];
+
 /// Reads a refusal: its class and its cause.
 pub(crate) fn classify(
     reply: &HttpReply,
@@ -217,6 +224,7 @@ pub(crate) fn classify(
         429 => throttled(Cause::RateLimited),
         500..=599 if should_retry == Some("false") => (Refused(Refusal::Request), Cause::Refused),
         529 => throttled(Cause::Overloaded),
+        503 if says(&ENVOY_LOST) => (Transient, Cause::ConnectionLost),
         503 if asked_wait.is_some() => throttled(Cause::Overloaded),
         500..=599 if is_rate => throttled(Cause::RateLimited),
         503 => (Transient, Cause::Overloaded),

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::answer::{Failure, FailureClass, ParsedReply, Refusal};
+use crate::answer::{Cause, Failure, FailureClass, ParsedReply, Refusal};
 use crate::item::content::Content;
 use crate::provider::StreamParser;
 
@@ -72,6 +72,22 @@ fn what_an_error_repeats_of_the_question_or_the_answer_is_no_reason() {
         (429, r#"{"error":{"message":"unpaid"}}"#, Throttled { wait: None, width: None }),
     ] {
         assert_eq!(class_of(bill, status, body), class, "{body}");
+    }
+}
+
+#[test]
+fn what_a_gateway_lost_on_its_way_upstream_may_be_billed_and_what_it_did_not_send_is_not() {
+    for (reason, cause) in [
+        ("connection termination", Cause::ConnectionLost),
+        ("remote reset", Cause::ConnectionLost),
+        ("connection failure", Cause::Overloaded),
+        ("overflow", Cause::Overloaded),
+    ] {
+        let body = format!(
+            "upstream connect error or disconnect/reset before headers. reset reason: {reason}"
+        );
+        let failure = failure(503, &[], &body);
+        assert_eq!((failure.class, failure.cause), (FailureClass::Transient, cause), "{reason}");
     }
 }
 
