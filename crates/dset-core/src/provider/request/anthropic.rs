@@ -27,7 +27,7 @@ struct Body<'a> {
 }
 
 /// Writes it. How much a model thinks it decides itself (`adaptive`): a budget of tokens is refused
-/// since Claude 4.7.
+/// since Claude 4.7, which also leaves what it thought out of the reply unless it is asked for.
 pub(crate) fn body(
     preset: &Preset,
     request: &Request<'_>,
@@ -35,10 +35,13 @@ pub(crate) fn body(
     temperature: Option<f64>,
 ) -> Vec<u8> {
     let settings = request.settings;
-    let thinking = settings.reasoning.map(|on| if on { "adaptive" } else { "disabled" });
+    let thinking = settings.reasoning.map(|on| match on {
+        true => json!({ "type": "adaptive", "display": "summarized" }),
+        false => json!({ "type": "disabled" }),
+    });
     let effort = settings.reasoning_effort.as_deref();
     let mut rest = Map::new();
-    rest.extend(thinking.map(|kind| ("thinking".to_owned(), json!({ "type": kind }))));
+    rest.extend(thinking.map(|thinking| ("thinking".to_owned(), thinking)));
     rest.extend(effort.map(|effort| ("output_config".to_owned(), json!({ "effort": effort }))));
     request.add_fields(&mut rest);
     let system = request.whole_system();

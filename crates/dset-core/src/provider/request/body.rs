@@ -353,7 +353,7 @@ mod tests {
             ),
             (
                 "anthropic",
-                json!({"thinking":{"type":"adaptive"}}),
+                json!({"thinking":{"type":"adaptive","display":"summarized"}}),
                 json!({"thinking":{"type":"disabled"}}),
                 json!({"output_config":{"effort":"low"}}),
             ),

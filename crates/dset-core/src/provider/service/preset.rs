@@ -108,7 +108,7 @@ pub enum ReasoningSwitch {
     Effort,
     /// `thinking: {"type": "enabled" | "disabled"}`, and `reasoning_effort`.
     ThinkingType,
-    /// `thinking: {"type": "adaptive" | "disabled"}`, and `output_config.effort`.
+    /// `thinking: {"type": "adaptive", "display": "summarized"}` or `{"type": "disabled"}`, and `output_config.effort`.
     Adaptive,
     /// `reasoning: {"enabled": …, "effort": …}`.
     ReasoningObject,

@@ -214,7 +214,9 @@ pub(crate) fn classify(
         401 => (KeyRefused, Cause::KeyRefused),
         402 if in_flight => throttled(Cause::BudgetInFlight),
         402 => (OutOfMoney, Cause::OutOfMoney),
-        429 if says(&TOO_LARGE) => (Refused(Refusal::Question), Cause::TooLongForModel),
+        429 if says(&TOO_LARGE) || is_beyond_a_minute(reply, message) => {
+            (Refused(Refusal::Question), Cause::TooLongForModel)
+        }
         // OpenRouter's, of a key; with a 429 it would be one of a minute.
         403 if says(&["key limit exceeded"]) => (OutOfMoney, Cause::OutOfMoney),
         // A limit that no waiting lifts must be lifted by the account's owner.
@@ -274,6 +276,17 @@ pub(crate) fn classify(
 /// OpenRouter's moderation comes with the reasons in its metadata.
 fn has_moderation_reasons(error: &Value) -> bool {
     error.get("metadata").is_some_and(|metadata| metadata.get("reasons").is_some())
+}
+
+/// More bytes of a text are not in one token on average, whatever its language.
+const BYTES_A_TOKEN_MAX: usize = 6;
+
+/// Anthropic's `… rate limit of 30,000 input tokens per minute …`, for what is longer than that by itself.
+fn is_beyond_a_minute(reply: &HttpReply, message: &str) -> bool {
+    let Some((before, _)) = message.split_once(" input tokens per minute") else { return false };
+    let number = before.rsplit(' ').next().unwrap_or_default().replace(',', "");
+    let sent: usize = reply.sent.iter().map(|text| text.len()).sum();
+    number.parse().is_ok_and(|limit: usize| sent / BYTES_A_TOKEN_MAX > limit)
 }
 
 /// `… exceeds your concurrency limit of 39 …`

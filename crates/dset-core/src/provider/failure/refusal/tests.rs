@@ -92,6 +92,15 @@ fn what_a_gateway_lost_on_its_way_upstream_may_be_billed_and_what_it_did_not_sen
 }
 
 #[test]
+fn what_is_longer_than_a_minute_allows_is_not_waited_for() {
+    let body = r#"{"type":"error","error":{"type":"rate_limit_error","message":"This request would exceed your organization's rate limit of 10,000 input tokens per minute."}}"#;
+    let long = class_of(&"word ".repeat(20_000), 429, body);
+    assert_eq!(long, FailureClass::Refused(Refusal::Question));
+    let short = class_of(&"word ".repeat(2_000), 429, body);
+    assert!(matches!(short, FailureClass::Throttled { .. }));
+}
+
+#[test]
 fn a_word_of_a_filter_is_none_where_an_account_or_a_field_is_meant() {
     for (status, message, expected) in [
         (
