@@ -57,7 +57,7 @@ pub(crate) use id_set::IdSet;
 #[cfg(feature = "postgres")]
 pub(crate) use merge::PAID_TWICE;
 #[cfg(feature = "postgres")]
-pub(crate) use mirrored::AnswerMark;
+pub(crate) use mirrored::{AnswerMark, AttemptMark};
 pub(crate) use mirrored::{LifeRow, SettingsRow};
 #[cfg(feature = "postgres")]
 pub(crate) use mirrored::{SENT, UNSENT};

@@ -1,55 +1,19 @@
-//! Brings a folder's store and the server to the same answers: before a shard is asked, and for an export.
+//! From the server into the store.
 
 use std::collections::{HashMap, HashSet};
 
 use dset_core::money::Amount;
+use serde::de::DeserializeOwned;
 
-use super::connection::Server;
-use super::records::{self, Records, Session};
-use crate::store::entry::{NewAnswer, NewAttempt, NewEnded};
+use super::{Brought, IS_UNJUDGED, PART, lacking, mark};
+use crate::store::Store;
+use crate::store::entry::{NewAnswer, NewAttempt};
+use crate::store::postgres::connection::Server;
 use crate::store::roles::Write;
 use crate::store::server_fault::ServerFault;
-use crate::store::sqlite::{AnswerMark, LifeRow, NewVerdicts, PAID_TWICE, SettingsRow};
-use crate::store::{Store, StoreError};
-
-/// The token of runs that had no lease, or of which this is not known.
-pub(super) const NO_LEASE: i64 = -1;
-/// Records that are moved at once.
-const PART: usize = 2_000;
-
-/// Of what alias `a` of `answer` says: the server does not know what programs say of it.
-const IS_UNJUDGED: &str = r#"strpos(a.entry, '"unknown"') > 0
-    AND NOT EXISTS (SELECT 1 FROM verdict v WHERE v.identity = a.identity AND v.try = a.try
-                    AND v.shard = a.shard AND v.key = a.key AND strpos(v.entry, '"unknown"') = 0)"#;
-
-/// What was brought here.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Brought {
-    /// Answers that the store lacked.
-    pub answers: u64,
-    /// Answers that it had.
-    pub known: u64,
-    /// Answers that came although there was one.
-    pub paid_twice: u64,
-    /// Answers of which the server does not know what programs say.
-    pub unjudged: u64,
-}
-
-/// What was brought to the server.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Pushed {
-    /// Answers that it lacked, those among them that came although it had one.
-    pub answers: u64,
-    /// Answers that stay here alone, because their texts are damaged.
-    pub damaged: u64,
-}
-
-impl std::ops::AddAssign for Pushed {
-    fn add_assign(&mut self, other: Pushed) {
-        self.answers += other.answers;
-        self.damaged += other.damaged;
-    }
-}
+use crate::store::sqlite::{
+    AnswerMark, AttemptMark, LifeRow, NewVerdicts, PAID_TWICE, SettingsRow,
+};
 
 /// The numbers that settings and runs of the server have in the store here.
 struct Numbers {
@@ -72,7 +36,7 @@ fn damaged(error: &serde_json::Error) -> ServerFault {
 }
 
 /// Takes what the server has of one shard, or of all, and the store lacks.
-pub(super) fn pull(
+pub(in super::super) fn pull(
     server: &mut Server,
     store: &mut Store,
     shard: Option<u32>,
@@ -90,84 +54,131 @@ pub(super) fn pull(
     let mut brought = pull_answers(server, store, wanted, &numbers)?;
     brought.known = there.len() as u64 - brought.answers;
     let own = store.answer_marks()?;
-    // Under these keys and tries there is another answer here.
-    let others: HashSet<([u8; 16], u32)> =
-        there.difference(&own).map(|(key, number, _)| (*key, *number)).collect();
-    let is_here = |key: &[u8], number: i32| {
-        <[u8; 16]>::try_from(key).is_ok_and(|key| !others.contains(&(key, number as u32)))
-    };
+    let others = Others(there.difference(&own).map(|(key, number, _)| (*key, *number)).collect());
+    pull_verdicts(server, store, &of, &others)?;
+    brought.unjudged = unjudged(server, shard)?;
+    pull_aside(server, store, &of, &others)?;
+    let mut marks = store.attempt_marks()?;
+    pull_attempts(server, store, &of, &numbers, &mut marks)?;
+    brought.paid_twice += pull_paid_twice(server, store, &of, &numbers, &own, &mut marks)?;
+    pull_ended(server, store, &of)?;
+    Ok(brought)
+}
+
+/// The keys and tries under which there is another answer here.
+struct Others(HashSet<([u8; 16], u32)>);
+
+impl Others {
+    fn is_here(&self, key: &[u8], number: i32) -> bool {
+        <[u8; 16]>::try_from(key).is_ok_and(|key| !self.0.contains(&(key, number as u32)))
+    }
+}
+
+fn pull_verdicts(
+    server: &mut Server,
+    store: &mut Store,
+    of: &str,
+    others: &Others,
+) -> Result<(), ServerFault> {
     let sql = format!(
         "SELECT DISTINCT ON (key, try) key, try, entry FROM verdict {of} ORDER BY key, try, number DESC"
     );
     pull_rows(server, &sql, |rows| {
         let mut verdicts = Vec::new();
         for row in rows {
-            let (key, number, entry): (Vec<u8>, i32, String) = (row.get(0), row.get(1), row.get(2));
-            let said: NewVerdicts = serde_json::from_str(&entry).map_err(|e| damaged(&e))?;
-            if is_here(&key, number) {
+            let (key, number): (Vec<u8>, i32) = (row.get(0), row.get(1));
+            let said: NewVerdicts = entry(row, 2)?;
+            if others.is_here(&key, number) {
                 verdicts.push((key, number as u32, said));
             }
         }
         Ok(store.take_verdicts(&verdicts)?)
-    })?;
-    let sql = match shard {
-        Some(shard) => {
-            format!("SELECT count(*) FROM answer a WHERE a.shard = {shard} AND {IS_UNJUDGED}")
-        }
-        None => format!("SELECT count(*) FROM answer a WHERE {IS_UNJUDGED}"),
-    };
-    let unjudged = server.part(async |to| to.query_anew(&sql).await)?;
-    brought.unjudged = unjudged[0].get::<_, i64>(0) as u64;
+    })
+}
+
+fn unjudged(server: &mut Server, shard: Option<u32>) -> Result<u64, ServerFault> {
+    let of = shard.map_or_else(String::new, |shard| format!("a.shard = {shard} AND "));
+    let sql = format!("SELECT count(*) FROM answer a WHERE {of}{IS_UNJUDGED}");
+    let counted = server.part(async |to| to.query_anew(&sql).await)?;
+    Ok(counted[0].get::<_, i64>(0) as u64)
+}
+
+fn pull_aside(
+    server: &mut Server,
+    store: &mut Store,
+    of: &str,
+    others: &Others,
+) -> Result<(), ServerFault> {
     pull_rows(server, &format!("SELECT key, try FROM aside {of}"), |rows| {
-        for row in rows.iter().filter(|row| is_here(row.get(0), row.get(1))) {
+        for row in rows.iter().filter(|row| others.is_here(row.get(0), row.get(1))) {
             store.take_aside(row.get(0), row.get::<_, i32>(1) as u32)?;
         }
         Ok(())
-    })?;
-    let mut marks = store.attempt_marks()?;
+    })
+}
+
+fn pull_attempts(
+    server: &mut Server,
+    store: &mut Store,
+    of: &str,
+    numbers: &Numbers,
+    marks: &mut HashSet<AttemptMark>,
+) -> Result<(), ServerFault> {
     let sql = format!("SELECT life, entry FROM attempt {of} ORDER BY at, attempt");
     pull_rows(server, &sql, |rows| {
         let mut writes = Vec::new();
         for row in rows {
-            let entry: String = row.get(1);
-            let mut new: NewAttempt = serde_json::from_str(&entry).map_err(|e| damaged(&e))?;
+            let mut new: NewAttempt = entry(row, 1)?;
             new.life = numbers.life(row.get(0)).unwrap_or(0);
             if marks.insert((new.key, new.at, new.attempt, new.cause.clone())) {
                 writes.push(Write::Attempted(new));
             }
         }
         Ok(store.commit(&writes).map(drop)?)
-    })?;
+    })
+}
+
+/// Takes the answers that came although there was one; returns how many there are.
+fn pull_paid_twice(
+    server: &mut Server,
+    store: &mut Store,
+    of: &str,
+    numbers: &Numbers,
+    own: &HashSet<AnswerMark>,
+    marks: &mut HashSet<AttemptMark>,
+) -> Result<u64, ServerFault> {
+    let mut count = 0;
     let sql = format!("SELECT life, entry FROM paid_twice {of} ORDER BY at");
     pull_rows(server, &sql, |rows| {
         let mut writes = Vec::new();
         for row in rows {
-            let entry: String = row.get(1);
-            let answer: NewAnswer = serde_json::from_str(&entry).map_err(|e| damaged(&e))?;
+            count += 1;
+            let answer: NewAnswer = entry(row, 1)?;
             // Here it is the one that counts.
-            let mark = (answer.key, answer.try_number, answer.answered_at);
-            if own.contains(&mark) {
-                brought.paid_twice += 1;
+            if own.contains(&(answer.key, answer.try_number, answer.answered_at)) {
                 continue;
             }
-            let new = paid_twice(answer, &entry, numbers.life(row.get(0)).unwrap_or(0));
-            brought.paid_twice += 1;
+            let new = paid_twice(answer, row.get(1), numbers.life(row.get(0)).unwrap_or(0));
             if marks.insert((new.key, new.at, new.attempt, new.cause.clone())) {
                 writes.push(Write::Attempted(new));
             }
         }
         Ok(store.commit(&writes).map(drop)?)
     })?;
+    Ok(count)
+}
+
+fn pull_ended(server: &mut Server, store: &mut Store, of: &str) -> Result<(), ServerFault> {
     pull_rows(server, &format!("SELECT entry FROM ended {of}"), |rows| {
-        let mut writes = Vec::new();
-        for row in rows {
-            let entry: String = row.get(0);
-            let new: NewEnded = serde_json::from_str(&entry).map_err(|e| damaged(&e))?;
-            writes.push(Write::Ended(new));
-        }
+        let writes = rows.iter().map(|row| Ok(Write::Ended(entry(row, 0)?)));
+        let writes = writes.collect::<Result<Vec<_>, ServerFault>>()?;
         Ok(store.commit(&writes).map(drop)?)
-    })?;
-    Ok(brought)
+    })
+}
+
+/// Reads an entry in JSON.
+fn entry<T: DeserializeOwned>(row: &tokio_postgres::Row, at: usize) -> Result<T, ServerFault> {
+    serde_json::from_str(row.get(at)).map_err(|error| damaged(&error))
 }
 
 fn of_shard(shard: Option<u32>) -> String {
@@ -250,13 +261,6 @@ fn pull_bounds(
         }
     }
     Ok(())
-}
-
-/// Returns what is there and not here. An answer that has another try here than there is the same one.
-fn lacking(there: &HashSet<AnswerMark>, here: &HashSet<AnswerMark>) -> Vec<AnswerMark> {
-    let came = |(key, _, at): &AnswerMark| (*key, *at);
-    let elsewhere: HashSet<_> = here.difference(there).map(came).collect();
-    there.difference(here).filter(|mark| !elsewhere.contains(&came(mark))).copied().collect()
 }
 
 /// Takes these answers of these shards. One that has passed every check comes behind those that are here under its key,
@@ -355,145 +359,4 @@ fn paid_twice(answer: NewAnswer, entry: &str, life: i64) -> NewAttempt {
         written: answer.written,
         body: Some(entry.as_bytes().to_vec()),
     }
-}
-
-/// Brings to the server what programs say of the answers of a shard of which it does not know that.
-pub(super) fn push_verdicts(
-    server: &mut Server,
-    store: &Store,
-    shard: u32,
-) -> Result<(), ServerFault> {
-    let shard = shard as i32;
-    let open = server.part(async |to| {
-        to.query(
-            &format!(
-                "SELECT a.key, a.try, a.at FROM answer a WHERE a.shard = $1 AND {IS_UNJUDGED}"
-            ),
-            &[&shard],
-        )
-        .await
-    })?;
-    let open = marks(&open);
-    let settings = settings_of(store)?;
-    let mut verdicts = Vec::new();
-    store.for_each_answer(
-        |mark| open.contains(mark),
-        |new| {
-            let is_known = |it: &NewVerdicts| !it.are_unknown();
-            if new.verdicts.as_ref().is_some_and(is_known) {
-                verdicts.extend(records::verdict(&new, &settings));
-            }
-            Ok::<(), StoreError>(())
-        },
-    )?;
-    for part in verdicts.chunks(PART) {
-        server.transact(async |to| records::insert_verdicts(to, shard, part).await)?;
-    }
-    Ok(())
-}
-
-fn settings_of(store: &Store) -> Result<HashMap<i64, SettingsRow>, StoreError> {
-    Ok(store.all_settings()?.into_iter().map(|row| (row.id, row)).collect())
-}
-
-/// Reads keys, tries and times.
-fn marks(rows: &[tokio_postgres::Row]) -> HashSet<AnswerMark> {
-    rows.iter().filter_map(mark).collect()
-}
-
-fn mark(row: &tokio_postgres::Row) -> Option<AnswerMark> {
-    let key = <[u8; 16]>::try_from(row.get::<_, &[u8]>(0)).ok()?;
-    Some((key, row.get::<_, i32>(1) as u32, row.get(2)))
-}
-
-/// Brings to the server what this store has of a shard and the server lacks. An answer that came in the place of
-/// another one that is there was paid for too.
-pub(super) fn push(
-    server: &mut Server,
-    store: &Store,
-    shard: u32,
-    token: i64,
-    holder: &str,
-) -> Result<Pushed, ServerFault> {
-    let [answers, twice] = ["answer", "paid_twice"].map(|table| {
-        let sql = format!("SELECT key, try, at FROM {table} WHERE shard = $1");
-        server.part(async |to| to.query(&sql, &[&(shard as i32)]).await)
-    });
-    let (answers, twice) = (marks(&answers?), marks(&twice?));
-    let own = store.answer_marks()?;
-    let lacking: HashSet<AnswerMark> = lacking(&own, &answers).into_iter().collect();
-    let settings = settings_of(store)?;
-    let mut lives: HashMap<Option<i64>, (Session, Records)> = HashMap::new();
-    let of_life = |life: LifeRow| {
-        let settings = settings.clone();
-        let session = Session { shard, token, holder: holder.to_owned(), life, settings };
-        (session, Records::default())
-    };
-    for life in store.all_lives()? {
-        lives.insert(Some(life.id), of_life(life));
-    }
-    let nobody = LifeRow {
-        id: 0,
-        started_at: 0,
-        ended_at: Some(0),
-        ending: None,
-        dropped: false,
-        version: String::new(),
-        settings: 0,
-        endpoint: String::new(),
-        identity: None,
-        places: None,
-    };
-    let mut pushed = Pushed::default();
-    pushed.damaged = store.for_each_answer(
-        |mark| lacking.contains(mark) && !twice.contains(mark),
-        |new| {
-            let of = new.life.filter(|life| lives.contains_key(&Some(*life)));
-            let (session, records) = lives.entry(of).or_insert_with(|| of_life(nobody.clone()));
-            records.add_answer(&new, session);
-            pushed.answers += 1;
-            Ok::<(), StoreError>(())
-        },
-    )?;
-    for attempt in store.all_attempts()?.into_iter().filter(|one| one.cause != PAID_TWICE) {
-        let of = Some(attempt.life).filter(|life| lives.contains_key(&Some(*life)));
-        let (_, records) = lives.entry(of).or_insert_with(|| of_life(nobody.clone()));
-        records.attempts.push(attempt);
-    }
-    let last = store.all_lives()?.last().map(|life| life.id);
-    if let Some((_, records)) = lives.get_mut(&last) {
-        records.ended = store.all_ended()?;
-    }
-    for (life, cost) in store.bounds()? {
-        if let Some((_, records)) = lives.get_mut(&Some(life)).filter(|_| cost.has_ended) {
-            records.billed = Some(cost.bound);
-        }
-    }
-    for (session, mut records) in lives.into_values() {
-        loop {
-            let answers = records.answers.split_off(records.answers.len().min(PART));
-            let attempts = records.attempts.split_off(records.attempts.len().min(PART));
-            if records.is_empty() {
-                break;
-            }
-            server.transact(async |to| {
-                let number = records::begin_life(to, &session, NO_LEASE).await?;
-                records::insert(to, &session, number, &records).await
-            })?;
-            records = Records { answers, attempts, ..Records::default() };
-        }
-    }
-    // Where the server has another answer, it is not that one which counts no more.
-    let others: HashSet<([u8; 16], u32)> =
-        answers.difference(&own).map(|(key, number, _)| (*key, *number)).collect();
-    let aside = store.all_aside()?.into_iter();
-    let aside = aside.filter(|(key, number, _)| !others.contains(&(*key, *number)));
-    let (keys, tries): (Vec<Vec<u8>>, Vec<i32>) =
-        aside.map(|(key, number, _)| (key.to_vec(), number as i32)).unzip();
-    if !keys.is_empty() {
-        let sql = "INSERT INTO aside (key, try, shard) SELECT key, try, $1::integer
-                   FROM unnest($2::bytea[], $3::integer[]) AS new (key, try) ON CONFLICT DO NOTHING";
-        server.transact(async |to| to.query(sql, &[&(shard as i32), &keys, &tries]).await)?;
-    }
-    Ok(pushed)
 }
