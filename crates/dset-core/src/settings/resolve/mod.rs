@@ -1,27 +1,28 @@
 //! From layers to what holds.
 
-use std::sync::Arc;
+mod error;
+mod model;
+
 use std::time::Duration;
 
-use thiserror::Error;
 use url::Url;
 
+pub use self::error::{SettingsError, Warning};
+use self::model::{Shared, resolve_model};
 use super::job_spec::{Checks, JobSpec, Model};
-use super::key_text::{begins_like_a_key, is_variable};
-use super::layer::{Layer, NO_KEY};
-use super::reading::{Choice, LastTurn, Reading};
+use super::key_text::begins_like_a_key;
+use super::layer::Layer;
+use super::reading::{Choice, Reading};
 use super::run_options::{CostLimits, RunOptions};
 use super::schema_source::SchemaSource;
 use super::values::{Dollars, Span, Switch};
 use crate::acceptance::SCHEMA;
 use crate::check::{Declaration, OnFail};
-use crate::item::params::Billing;
 use crate::item::params::Params;
 use crate::key::RequestSettings;
-use crate::provider::{Ambiguous, Continuing, Preset, Providers};
+use crate::provider::Providers;
 use crate::rate::outage::OutageBackoff;
 use crate::rate::sliding_window::MinuteLimits;
-use crate::schema::Schema;
 use crate::template::{DEFAULT_TEMPLATE, has_code};
 
 /// How long one ask may take: a service may queue for 10 minutes and think for 10, and an ask that
@@ -43,123 +44,6 @@ pub struct Resolved {
     pub options: RunOptions,
     /// What is worth saying about them.
     pub warnings: Vec<Warning>,
-}
-
-/// What is wrong with a setting.
-#[derive(Debug, Error, PartialEq)]
-pub enum SettingsError {
-    /// A base URL that is none.
-    #[error("`{given}` is not a URL: {detail}")]
-    BaseUrl {
-        /// What was said.
-        given: String,
-        /// What is wrong with it.
-        detail: String,
-    },
-    /// A key itself where the name of its variable belongs.
-    #[error("--key takes the name of a variable, not the key itself")]
-    KeyItself,
-    /// A key where the name of a model belongs.
-    #[error("--model takes the name of a model, and this looks like a key")]
-    KeyForModel,
-    /// No name where that of a model belongs.
-    #[error("--model is empty")]
-    EmptyModel,
-    /// A model of one name at two services: answers are told apart by the name alone.
-    #[error("{} and {} are asked for `{model}`: a run asks a model at one service", services[0], services[1])]
-    ModelTwice {
-        /// The model, as both call it.
-        model: String,
-        /// Their names in settings.
-        services: [String; 2],
-    },
-    /// A number out of range.
-    #[error("{name} must be {bounds}, not {given}")]
-    OutOfRange {
-        /// The setting.
-        name: &'static str,
-        /// What it may be.
-        bounds: &'static str,
-        /// What was said.
-        given: String,
-    },
-    /// A service that has no base URL of its own.
-    #[error("{provider} is asked at a URL of your own, and none is named")]
-    NoBaseUrl {
-        /// The service, as people call it.
-        provider: String,
-    },
-    /// A service without a model.
-    #[error("--model names {provider} and no model of it")]
-    NoModel {
-        /// The service's name in settings.
-        provider: String,
-    },
-    /// A model that several services have.
-    #[error("several services have the model `{model}`: {}", providers.join(", "))]
-    SeveralServices {
-        /// The model.
-        model: String,
-        /// Their names in settings.
-        providers: Vec<String>,
-    },
-    /// A service of which it is not known how it goes on with an answer.
-    #[error("--last continue: how {provider} goes on with an answer that has begun is not known")]
-    CannotContinue {
-        /// The service, as people call it.
-        provider: String,
-    },
-    /// Two settings that exclude each other.
-    #[error("{one} and {other} say the same thing twice")]
-    Both {
-        /// One.
-        one: &'static str,
-        /// The other.
-        other: &'static str,
-    },
-}
-
-/// Something worth saying about settings that work.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Warning {
-    /// The model is gone; another is asked in its place.
-    RetiredModel {
-        /// What was said.
-        given: String,
-        /// Since when it is gone, `YYYY-MM-DD`.
-        since: String,
-        /// What is asked.
-        used: String,
-        /// With reasoning or without.
-        reasoning: bool,
-    },
-    /// The temperature is not sent: the service takes none while the model reasons.
-    TemperatureLeftOut {
-        /// The service, as people call it.
-        provider: String,
-    },
-    /// Answers are not streamed: the service streams none that are to fit a schema.
-    NotStreamed {
-        /// The service, as people call it.
-        provider: String,
-    },
-    /// A field of the request makes calls cost something else than what prices are counted by.
-    OtherPrice {
-        /// The field.
-        field: &'static str,
-        /// The model.
-        model: String,
-    },
-    /// A field of the request makes calls cost something that is in no count of tokens.
-    BilledApart {
-        /// The field.
-        field: &'static str,
-    },
-    /// The key will cross a network unencrypted.
-    KeyInClear {
-        /// To this host.
-        host: String,
-    },
 }
 
 /// Resolves a layer into what holds, among the known services alone. `system_text` is what the
@@ -310,168 +194,6 @@ fn checks(
         checks.extend(on_fail.map(Declaration::schema));
     }
     checks
-}
-
-/// What all models have in common.
-struct Shared<'a> {
-    providers: &'a Providers,
-    /// But for the model's name.
-    request: RequestSettings,
-    base_urls: Vec<String>,
-    key: Option<String>,
-    stream: Option<bool>,
-    schema: Option<&'a Schema>,
-    last: LastTurn,
-}
-
-fn resolve_model(
-    name: Option<&str>,
-    shared: &Shared<'_>,
-    warnings: &mut Vec<Warning>,
-) -> Result<Model, SettingsError> {
-    let first = shared.base_urls.first().map(String::as_str);
-    let Service { preset, base_url: first, mut model } = service(name, first, shared.providers)?;
-    let mut base_urls = vec![first];
-    for given in shared.base_urls.iter().skip(1) {
-        let url = base_url(given)?;
-        if !base_urls.contains(&url) {
-            base_urls.push(url);
-        }
-    }
-    if shared.last == LastTurn::Continue {
-        if preset.continuing == Continuing::No {
-            return Err(SettingsError::CannotContinue { provider: preset.name.clone() });
-        }
-        if shared.base_urls.is_empty() && !preset.continuing_base_url.is_empty() {
-            base_urls = vec![base_url(&preset.continuing_base_url)?];
-        }
-    }
-    let at_home = base_urls.iter().all(|url| preset.is_official_host(url));
-    let mut reasoning = shared.request.reasoning;
-    // Other hosts may still serve a model under the name that its own no longer knows.
-    if let Some(retired) = preset.retired(&model).filter(|_| at_home) {
-        let thinks = *reasoning.get_or_insert(retired.reasoning);
-        let given = std::mem::replace(&mut model, retired.used.clone());
-        warnings.push(Warning::RetiredModel {
-            given,
-            since: retired.since.clone(),
-            used: model.clone(),
-            reasoning: thinks,
-        });
-    }
-    let key_variable = match &shared.key {
-        Some(name) if name.eq_ignore_ascii_case(NO_KEY) => None,
-        Some(name) if !is_variable(name) => return Err(SettingsError::KeyItself),
-        Some(name) => Some(name.clone()),
-        None if preset.keyless => None,
-        None => Some(preset.key_variable().to_owned()),
-    };
-    let in_clear = |url: &&Url| url.scheme() == "http" && !is_loopback(url);
-    if let Some(url) = base_urls.iter().find(in_clear).filter(|_| key_variable.is_some()) {
-        warnings.push(Warning::KeyInClear { host: host(url) });
-    }
-    let request = RequestSettings { model, reasoning, ..shared.request.clone() };
-    if preset.leaves_out_temperature(&request, at_home) {
-        let provider = preset.name.clone();
-        warnings.push(Warning::TemperatureLeftOut { provider });
-    }
-    match request.params.billed_otherwise() {
-        Some((field, Billing::OtherPrice)) => {
-            warnings.push(Warning::OtherPrice { field, model: request.model.clone() });
-        }
-        Some((field, Billing::Apart)) => warnings.push(Warning::BilledApart { field }),
-        None => {}
-    }
-    let conveyed = shared.schema.map(|schema| Arc::new(preset.convey(schema, &request.model)));
-    let may_stream = conveyed.as_ref().is_none_or(|conveyed| conveyed.may_stream);
-    if shared.stream == Some(true) && !may_stream {
-        warnings.push(Warning::NotStreamed { provider: preset.name.clone() });
-    }
-    let stream = may_stream && shared.stream.unwrap_or(preset.stream && at_home);
-    let payee = |url| shared.providers.payee_of(&preset.id, url).map(|payee| payee.id.clone());
-    let payees = base_urls.iter().map(payee).collect();
-    Ok(Model { request, preset, base_urls, payees, key_variable, stream, conveyed })
-}
-
-/// Whose wire is spoken where, and of which model.
-struct Service {
-    preset: Arc<Preset>,
-    base_url: Url,
-    model: String,
-}
-
-/// Chooses the service. Where a base URL is named, the model's name is the service's own and left
-/// whole, slashes and all, and the host tells the service, or the end of the path whose messages are
-/// spoken; else the name tells it.
-fn service(
-    model: Option<&str>,
-    url: Option<&str>,
-    providers: &Providers,
-) -> Result<Service, SettingsError> {
-    let deepseek = providers.preset("deepseek").expect("the table has DeepSeek");
-    let Some(url) = url else {
-        let given = model.unwrap_or(&deepseek.default_model);
-        let found = providers.by_model(given).map_err(|Ambiguous { providers }| {
-            SettingsError::SeveralServices { model: given.to_owned(), providers }
-        })?;
-        let (preset, model) = found.unwrap_or((deepseek, given));
-        if preset.base_url.is_empty() {
-            return Err(SettingsError::NoBaseUrl { provider: preset.name.clone() });
-        }
-        let model = if model.is_empty() { &preset.default_model } else { model };
-        if model.is_empty() {
-            return Err(SettingsError::NoModel { provider: preset.id.clone() });
-        }
-        let (base_url, model) = (base_url(&preset.base_url)?, model.to_owned());
-        return Ok(Service { preset: Arc::clone(preset), base_url, model });
-    };
-    let base_url = base_url(url)?;
-    let mut model = model.unwrap_or(&deepseek.default_model);
-    let any = providers
-        .preset("openai-compatible")
-        .expect("the table has a preset for any other service");
-    let messages =
-        providers.preset("anthropic-compatible").expect("the table has one for Anthropic's wire");
-    let preset = match providers.by_url(&base_url) {
-        Some(preset) => preset,
-        None if base_url.path().trim_end_matches('/').ends_with(&messages.path) => messages,
-        None if deepseek.serves(model) => deepseek,
-        None => any,
-    };
-    // The deployments of Azure have no slash in their names, and no base URL but the user's.
-    if let Some((id, rest)) = model.split_once('/').filter(|_| preset.base_url.is_empty())
-        && id == preset.id
-    {
-        model = rest;
-    }
-    Ok(Service { preset: Arc::clone(preset), base_url, model: model.to_owned() })
-}
-
-fn base_url(given: &str) -> Result<Url, SettingsError> {
-    let wrong = |detail: String| SettingsError::BaseUrl { given: without_secrets(given), detail };
-    let url = Url::parse(given.trim()).map_err(|error| wrong(error.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(wrong("it must begin with http:// or https:// and name a host".into()));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong("it must not hold a user name or a password".into()));
-    }
-    Ok(url)
-}
-
-/// Leaves out of an address what may be secret.
-fn without_secrets(given: &str) -> String {
-    let mut shown = without_password(given);
-    if let Some(query) = shown.find('?') {
-        shown.replace_range(query.., "?…");
-    }
-    shown
-}
-
-fn without_password(given: &str) -> String {
-    let Some(at) = given.rfind('@') else { return given.to_owned() };
-    let scheme = given.find("://").map(|at| at + 3).filter(|end| *end < at);
-    format!("{}…{}", &given[..scheme.unwrap_or(0)], &given[at..])
 }
 
 fn in_range(

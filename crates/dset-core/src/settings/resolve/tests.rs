@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::provider::preset;
+use crate::settings::LastTurn;
 
 fn holds(layer: Layer) -> (JobSpec, Vec<Warning>) {
     let Resolved { spec, warnings, .. } = resolve(layer, None).unwrap();
