@@ -5,13 +5,15 @@
 //! never changed; a shard's folder is a folder like that of any other run.
 
 mod contents;
+mod error;
 mod job_file;
 pub mod merge;
 mod rows;
 mod split;
 
 pub use contents::Difference;
-pub use job_file::{JobFile, JobFileError, JobInput, JobShard, shard_folder};
+pub use error::JobFileError;
+pub use job_file::{JobFile, JobInput, JobShard, shard_folder};
 pub use rows::ShardRows;
 pub use split::{SplitInput, split};
 
