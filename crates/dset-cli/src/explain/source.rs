@@ -180,6 +180,12 @@ fn words(error: SourceError, diagnosis: &Diagnosis) -> UserError {
                 same_command_with(flag.trim_start_matches('-'))
             ))
         }
+        SourceError::OfNoUse { setting, .. } => user
+            .cause(match setting {
+                "split-on" => "it says what stands between the questions of a text",
+                _ => "it chooses a part of a dataset, which is a folder",
+            })
+            .hint("Leave it out"),
         SourceError::Card { .. } => user.hint("Mend the front matter of its README.md, or name the files"),
         SourceError::Condition { .. } => user
             .hint("It is an expression over the columns, like `--where \"level > 2 and topic == 'art'\"`"),

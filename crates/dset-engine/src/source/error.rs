@@ -138,6 +138,14 @@ pub enum SourceError {
         /// What there are.
         found: Vec<String>,
     },
+    /// A setting says how another kind of input is read.
+    #[error("--{setting} is of no use for `{}`", path.display())]
+    OfNoUse {
+        /// What was to be read.
+        path: PathBuf,
+        /// `config`, `split` or `split-on`.
+        setting: &'static str,
+    },
     /// The card of a dataset cannot be read.
     #[error("the card of `{}` cannot be read: {detail}", path.display())]
     Card {

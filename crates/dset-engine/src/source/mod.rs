@@ -40,7 +40,7 @@ pub(crate) use file::{layout_error, open_file, records_error};
 pub use files::is_there;
 #[cfg(feature = "postgres")]
 pub(crate) use files::{below, partition_of, split_pattern};
-use kind::choose;
+use kind::choose_for;
 pub use kind::{Likelihood, OpenSource, SOURCES, SourceKind};
 pub use options::SourceOptions;
 
@@ -144,7 +144,7 @@ fn open_among(
     let several = files::of(kinds, path, &options.reading, options.outputs.as_deref())?;
     match several {
         Some(found) => files::Files::open(kinds, path, found, options),
-        None => (choose(kinds, path, options).open)(path, options),
+        None => (choose_for(kinds, path, options)?.open)(path, options),
     }
 }
 

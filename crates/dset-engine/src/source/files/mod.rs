@@ -16,7 +16,8 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::bad_row::{BadRows, RowProblem};
-use super::{Cursor, Source, SourceError, SourceKind, SourceOptions, choose};
+use super::{Cursor, Source, SourceError, SourceKind, SourceOptions};
+use crate::source::kind::{choose, choose_for};
 
 pub use find::is_there;
 pub(crate) use find::would_read;
@@ -67,7 +68,7 @@ impl Files {
         options: &SourceOptions,
     ) -> Result<Box<dyn Source>, SourceError> {
         let (first, others) = paths.split_first().expect("there is a file");
-        let kind = *choose(kinds, first, options);
+        let kind = *choose_for(kinds, first, options)?;
         for path in others {
             let other = choose(kinds, path, options);
             if other.name != kind.name {

@@ -168,6 +168,25 @@ fn what_names_of_folders_say_are_fields_of_the_rows_in_them() {
 }
 
 #[test]
+fn what_is_said_of_another_kind_of_input_is_an_error() {
+    let folder = folder(&[("q.jsonl", &row("a")), ("b/q.jsonl", &row("b")), ("c.txt", "a\nb\n")]);
+    let refused = |input: &str, reading: Reading| match with(&folder, input, reading) {
+        Err(SourceError::OfNoUse { setting, .. }) => setting,
+        other => panic!("{input}: {other:?}"),
+    };
+    let name = || Some("train".to_owned());
+    for input in ["q.jsonl", "*.jsonl"] {
+        assert_eq!(refused(input, Reading { split: name(), ..Reading::default() }), "split");
+        assert_eq!(refused(input, Reading { config: name(), ..Reading::default() }), "config");
+    }
+    let split_on = || Reading { split_on: Some("---".to_owned()), ..Reading::default() };
+    for input in ["q.jsonl", "b"] {
+        assert_eq!(refused(input, split_on()), "split-on");
+    }
+    assert_eq!(with(&folder, "c.txt", split_on()).unwrap(), ["a\nb"]);
+}
+
+#[test]
 fn a_configuration_may_be_a_folder_and_one_that_is_not_there_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     for file in ["math/train.jsonl", "math/test.jsonl", "art/a.jsonl", "b.jsonl"] {
