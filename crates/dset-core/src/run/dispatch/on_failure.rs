@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::Dispatch;
 use super::on_response::ReturnedAsk;
 use super::router::EndpointIndex;
-use super::systemic_failure::Proof;
 use crate::answer::{Cause, Failure, FailureClass, Refusal};
 use crate::item::question::Question;
 use crate::plan::ledger::Fault;
@@ -59,12 +58,6 @@ impl Dispatch {
             FailureClass::OutOfMoney => {
                 self.make_ready(cx.now, back.index);
                 cx.shutdown.stop(EndReason::OutOfMoney(Box::new(failure)));
-            }
-            // Others were answered with these settings: it may be one server, or what this question holds.
-            FailureClass::Refused(Refusal::Settings)
-                if self.proof() == Proof::Now && !cx.is_ending() =>
-            {
-                self.on_refused(cx, back, failure);
             }
             FailureClass::Refused(Refusal::Settings) => {
                 self.make_ready(cx.now, back.index);

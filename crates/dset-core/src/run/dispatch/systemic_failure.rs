@@ -243,11 +243,8 @@ impl Dispatch {
     pub(crate) fn refute_systemic_failure(&mut self, cx: &mut Context<'_>, sent_at: Time) {
         let has_answered = self.systemic_failure.since.is_some();
         let is_odd = |suspect: &Suspect| {
-            matches!(
-                suspect.failure.class,
-                FailureClass::Forbidden
-                    | FailureClass::Refused(Refusal::Address | Refusal::Settings)
-            )
+            let is_of_key = suspect.failure.class == FailureClass::Forbidden;
+            is_of_key || suspect.failure.class == FailureClass::Refused(Refusal::Address)
         };
         let refuted = self.systemic_failure.answered(sent_at).into_iter();
         let (odd, refused) = refuted.partition(|suspect| has_answered && is_odd(suspect));

@@ -31,28 +31,6 @@ fn refusals_in_different_words_or_after_a_success_are_the_questions_own() {
 }
 
 #[test]
-fn what_one_question_is_told_of_the_settings_after_answers_is_asked_once_more_and_then_its_own() {
-    let mut bench = Bench::new(rules(1), 9);
-    let settings = || failure(FailureClass::Refused(Refusal::Settings));
-    bench.reply(0, answer());
-    bench.reply(1, settings());
-    for question in [2, 1, 3, 4, 5, 6, 7, 8] {
-        let reading = if question == 1 { settings() } else { answer() };
-        bench.reply(question, reading);
-    }
-    assert!(matches!(bench.why(), EndReason::Complete), "{:?}", bench.why());
-    assert_eq!(bench.marked_rows(), [3]);
-}
-
-#[test]
-fn before_any_answer_wrong_settings_end_the_run() {
-    let mut bench = Bench::new(rules(1), 3);
-    bench.reply(0, failure(FailureClass::Refused(Refusal::Settings)));
-    assert!(matches!(bench.why(), EndReason::WrongSettings(_)));
-    assert!(bench.marked.is_empty());
-}
-
-#[test]
 fn a_short_file_that_is_refused_is_marked() {
     let mut bench = Bench::new(rules(8), 4);
     for question in 0..4 {

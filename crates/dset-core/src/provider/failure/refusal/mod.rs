@@ -80,6 +80,10 @@ const SETTINGS: [&str; 21] = [
     "deprecated for this model",
 ];
 
+/// Words of OpenRouter where no host of the model takes what this question holds.
+const NO_HOST: [&str; 3] =
+    ["that support image input", "that support file input", "that support audio input"];
+
 /// What a 404 or 410 is about that no question can mend, and what it says of it.
 const SERVED: [&str; 3] = ["model", "deployment", "endpoints"];
 const NOT_SERVED: [&str; 7] =
@@ -260,6 +264,7 @@ pub(crate) fn classify(
         400 | 404 | 405 | 422 if says(&SETTINGS) => {
             (Refused(Refusal::Settings), Cause::WrongSettings)
         }
+        404 if says(&NO_HOST) => (Refused(Refusal::Request), Cause::Refused),
         404 | 410 if says(&SERVED) && says(&NOT_SERVED) => {
             (Refused(Refusal::Settings), Cause::ModelNotServed)
         }

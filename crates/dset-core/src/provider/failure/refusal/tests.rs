@@ -101,7 +101,7 @@ fn what_is_longer_than_a_minute_allows_is_not_waited_for() {
 }
 
 #[test]
-fn a_word_of_a_filter_is_none_where_an_account_or_a_field_is_meant() {
+fn words_that_sound_like_a_filter_or_a_setting_are_told_from_what_they_mean() {
     for (status, message, expected) in [
         (
             403,
@@ -115,6 +115,12 @@ fn a_word_of_a_filter_is_none_where_an_account_or_a_field_is_meant() {
         ),
         (400, "Unknown parameter: 'moderation'.", FailureClass::Refused(Refusal::Settings)),
         (400, "Your input was flagged.", FailureClass::Refused(Refusal::Moderation)),
+        (
+            404,
+            "No endpoints found that support image input",
+            FailureClass::Refused(Refusal::Request),
+        ),
+        (404, "No endpoints found for m/n.", FailureClass::Refused(Refusal::Settings)),
     ] {
         let body = format!(r#"{{"error":{{"message":"{message}"}}}}"#);
         assert_eq!(class(status, &body), expected, "{message}");
