@@ -21,6 +21,10 @@ use crate::os::files;
 
 /// The name of the file, beside the store.
 const RESCUE: &str = "dset.rescue";
+/// Room on the disk for that file, for the case that there is no other.
+const RESERVE: &str = "dset.reserve";
+/// So many bytes, or so many where there is no room for more.
+const RESERVE_BYTES: [usize; 2] = [4 << 20, 1 << 20];
 /// How an earlier version called it: loaders of datasets take it for data.
 const OLD_RESCUE: &str = "rescue.jsonl";
 /// The name of one with lines that could not be read.
@@ -51,12 +55,36 @@ pub(super) fn write(folder: &Path, real: &Path, entries: &[Entry]) -> io::Result
     let mut first = None;
     let now = fs::canonicalize(folder).unwrap_or_else(|_| real.to_owned());
     for path in [folder.join(RESCUE), now.join(RESCUE), elsewhere(&now, "")] {
-        match append(&path, entries) {
+        let written = append(&path, entries);
+        match written.or_else(|error| match release(files::folder_of(&path)) {
+            true => append(&path, entries),
+            false => Err(error),
+        }) {
             Ok(()) => return Ok(path),
             Err(error) => first = first.or(Some(error)),
         }
     }
     Err(first.expect("there are three places"))
+}
+
+/// Keeps room in a folder, where there is some.
+pub(super) fn reserve(folder: &Path) {
+    let path = folder.join(RESERVE);
+    for bytes in RESERVE_BYTES {
+        // What can be compressed would keep no room on some file systems.
+        let words =
+            (0..bytes as u64 / 8).map(|word| xxhash_rust::xxh3::xxh3_64(&word.to_le_bytes()));
+        let filling: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
+        if fs::write(&path, filling).is_ok() {
+            return;
+        }
+        let _ = fs::remove_file(&path);
+    }
+}
+
+/// Gives the room that was kept back to the disk; true where there was some.
+pub(super) fn release(folder: &Path) -> bool {
+    fs::remove_file(folder.join(RESERVE)).is_ok()
 }
 
 /// The file in the system's temporary folder that belongs to a folder of ours, given from the root.

@@ -225,3 +225,15 @@ fn what_is_paid_for_when_the_folder_is_gone_lies_in_the_temporary_folder_for_the
     assert_eq!(rescued, Some(Rescued { answers: 1, unread: 0 }));
     assert!(!path.exists());
 }
+
+#[test]
+fn room_is_kept_once_and_given_back() {
+    let folder = tempfile::tempdir().unwrap();
+    reserve(folder.path());
+    reserve(folder.path());
+    let kept = fs::metadata(folder.path().join(RESERVE)).unwrap().len();
+    assert_eq!(kept, RESERVE_BYTES[0] as u64);
+    assert!(release(folder.path()));
+    assert!(!release(folder.path()));
+    reserve(&folder.path().join("gone"));
+}

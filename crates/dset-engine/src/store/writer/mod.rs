@@ -22,7 +22,7 @@ use dset_core::schema::Schema;
 use dset_core::schema::dialect::AskedFor;
 
 use super::error::StoreError;
-use super::rescue::Origin;
+use super::rescue::{self, Origin};
 use super::roles::Journal;
 pub(crate) use message::tail_of;
 pub use message::{Checkpoint, OutputOrder, Placed, ToStore};
@@ -99,6 +99,7 @@ impl Writer {
         listener: impl WriterListener,
     ) -> std::io::Result<Writer> {
         let (sender, receiver) = sync_channel(settings.queue);
+        rescue::reserve(&settings.folder);
         let mut thread = Thread::new(journal, settings, listener);
         let thread = std::thread::Builder::new()
             .name("store".into())

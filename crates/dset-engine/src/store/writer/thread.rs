@@ -70,7 +70,9 @@ impl<J: Journal, T: WriterListener> Thread<J, T> {
 
     /// Writes what comes, until every sender is gone.
     pub(super) fn work(&mut self, receiver: &Receiver<ToStore>) -> Result<(), StoreError> {
-        match catch_panic(|| self.run(receiver)) {
+        let ran = catch_panic(|| self.run(receiver));
+        rescue::release(&self.settings.folder);
+        match ran {
             Ok(()) => self.journal.as_mut().map_or(Ok(()), Journal::close),
             Err(died) => {
                 self.listener.failed(Seq(u64::MAX), &died.to_string(), None, 0);
