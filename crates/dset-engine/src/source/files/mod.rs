@@ -60,16 +60,17 @@ pub(super) struct Found {
 }
 
 impl Files {
-    /// Opens files as one input. Fails where they are not all of one kind, or one lacks the question.
+    /// Opens files as one input, without those that hold nothing: programs that write in parts leave such. Fails
+    /// where they are not all of one kind, or one lacks the question.
     pub(super) fn open(
         kinds: &[SourceKind],
         input: &Path,
-        Found { read: paths, unread }: Found,
+        Found { read: found, unread }: Found,
         options: &SourceOptions,
     ) -> Result<Box<dyn Source>, SourceError> {
-        let (first, others) = paths.split_first().expect("there is a file");
+        let first = found.first().expect("there is a file");
         let kind = *choose_for(kinds, first, options)?;
-        for path in others {
+        for path in &found {
             let other = choose(kinds, path, options);
             if other.name != kind.name {
                 let (first, second) = (first.clone(), path.clone());
@@ -77,10 +78,20 @@ impl Files {
                 return Err(SourceError::MixedKinds { first, second, names });
             }
         }
-        let open = (kind.open)(first, &partitioned(input, first, options))?;
-        let mut shape = Shape { marks: None, ..open.shape().clone() };
-        for path in others {
-            let other = (kind.open)(path, &partitioned(input, path, options))?;
+        let open_one = |path: &Path| (kind.open)(path, &partitioned(input, path, options));
+        let mut paths = Vec::with_capacity(found.len());
+        let mut begun: Option<(Box<dyn Source>, Shape)> = None;
+        for path in &found {
+            let other = match open_one(path) {
+                Err(SourceError::Empty { .. }) => continue,
+                other => other?,
+            };
+            paths.push(path.clone());
+            let Some((_, shape)) = &mut begun else {
+                let shape = Shape { marks: None, ..other.shape().clone() };
+                begun = Some((other, shape));
+                continue;
+            };
             let other = other.shape();
             for name in &other.fields {
                 if !shape.fields.contains(name) {
@@ -97,6 +108,9 @@ impl Files {
                 });
             }
         }
+        let Some((open, shape)) = begun else {
+            return Err(SourceError::Empty { path: first.clone() });
+        };
         Ok(Box::new(Files {
             input: input.to_owned(),
             paths,

@@ -168,6 +168,22 @@ fn what_names_of_folders_say_are_fields_of_the_rows_in_them() {
 }
 
 #[test]
+fn parts_that_hold_nothing_are_no_part_of_the_input() {
+    let both = row("a") + &row("b");
+    let files = [
+        ("set/train-0.jsonl", ""),
+        ("set/train-1.jsonl", &*both),
+        ("set/train-2.jsonl", "\n"),
+        ("set/train-3.jsonl", &*row("c")),
+        ("none/a.jsonl", ""),
+        ("none/b.jsonl", "\n"),
+    ];
+    let folder = folder(&files);
+    assert_eq!(questions(&folder, "set").unwrap(), ["a", "b", "c"]);
+    assert!(matches!(questions(&folder, "none"), Err(SourceError::Empty { .. })));
+}
+
+#[test]
 fn what_is_said_of_another_kind_of_input_is_an_error() {
     let folder = folder(&[("q.jsonl", &row("a")), ("b/q.jsonl", &row("b")), ("c.txt", "a\nb\n")]);
     let refused = |input: &str, reading: Reading| match with(&folder, input, reading) {
