@@ -379,10 +379,30 @@ pub(super) fn archive(user: UserError, path: &Path) -> UserError {
                 one_line(&to)
             ))
         }
-        _ => user
-            .cause("it looks like a workbook, or another archive")
-            .hint("Save it as CSV in UTF-8 in the program that it is of"),
+        _ => match unpacking(&name) {
+            Some(command) => user
+                .cause("it is packed in a way that is not read; .gz and .zst are")
+                .hint(format!("Unpack it: `{command} {}`", quoted(&name))),
+            None => user
+                .cause("it looks like a workbook, or another archive")
+                .hint("Save it as CSV in UTF-8 in the program that it is of"),
+        },
     }
+}
+
+/// The command that unpacks a file of this name, where the name tells how it is packed.
+fn unpacking(name: &str) -> Option<&'static str> {
+    let name = name.to_lowercase();
+    [
+        (".tar", "tar -xf"),
+        (".tgz", "tar -xf"),
+        (".bz2", "bunzip2 -k"),
+        (".xz", "xz -dk"),
+        (".zip", "unzip"),
+    ]
+    .into_iter()
+    .find(|(ending, _)| name.contains(ending))
+    .map(|(_, command)| command)
 }
 
 fn records(path: &Path, error: RecordsError, diagnosis: &Diagnosis) -> UserError {

@@ -84,6 +84,7 @@ fn errors_of_files_of_questions() {
         ("input-windows-1252", "q.csv", b"question\nA caf\xe9?\n", &["run"]),
         ("input-utf-16", "q.csv", &wide, &["run"]),
         ("input-workbook", "q.csv", b"PK\x03\x04\x14\x00\x06\x00", &["run"]),
+        ("input-packed", "q.csv.bz2", b"BZh91AY&SY\xd8\x72\x01\x2f", &["run", "q.csv.bz2"]),
         ("input-backslash", "q.csv", b"question\n\"Say \\\"stop\\\"\"\n", &["run"]),
         ("input-two-columns", "q.csv", b"instruction,input\nTranslate.,good\n", &["run"]),
         ("input-chats", "q.csv", b"id,messages\n1,\"[]\"\n", &["run"]),

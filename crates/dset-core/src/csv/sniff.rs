@@ -44,6 +44,9 @@ const ARCHIVES: [&[u8]; 11] = [
     b"SQLite format 3",
 ];
 
+/// Where a tar archive says that it is one.
+const TAR_AT: usize = 257;
+
 impl DetectedEncoding {
     /// Looks at the beginning of a file; `None` where that may well be of one byte a character, or
     /// UTF-8.
@@ -58,7 +61,8 @@ impl DetectedEncoding {
         if head.starts_with(b"\xfe\xff") {
             return Some(DetectedEncoding::Utf16Be);
         }
-        if ARCHIVES.iter().any(|archive| head.starts_with(archive)) {
+        let is_tar = head.get(TAR_AT..).is_some_and(|head| head.starts_with(b"ustar"));
+        if is_tar || ARCHIVES.iter().any(|archive| head.starts_with(archive)) {
             return Some(DetectedEncoding::Archive);
         }
         let zeros = |from: usize, step: usize| {
@@ -279,6 +283,7 @@ mod tests {
             ),
             (b"\xff\xfe\0\0q\0\0\0".to_vec(), Some(DetectedEncoding::Utf32)),
             (b"\x1f\x8b\x08".to_vec(), Some(DetectedEncoding::Archive)),
+            ([&[b'a'; 257][..], b"ustar"].concat(), Some(DetectedEncoding::Archive)),
         ] {
             assert_eq!(DetectedEncoding::detect(&bytes), expected, "{bytes:?}");
         }
