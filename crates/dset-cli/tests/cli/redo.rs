@@ -267,6 +267,23 @@ fn a_row_asked_again_with_other_settings_stands_in_the_outputs_once() {
 }
 
 #[test]
+fn an_answer_of_before_that_a_redo_leaves_is_accepted_by_check_as_well() {
+    let (folder, answers) = arithmetic(3);
+    let gold = ["--gold", "gold"];
+    let right = service(answers.clone(), 0.0);
+    right.run(&folder, &[&gold[..], &["-s", "Be brief."]].concat()).exits(0);
+    right.run(&folder, &[&gold[..], &["--continue"]].concat()).exits(0);
+    ask(&service(answers, 1.0), &folder, &["redo", "1"], &gold).exits(3);
+    assert_eq!(status(&folder)["answered"], 3);
+    for more in [&[][..], &["--apply"], &[]] {
+        let told = folder.dset(&[&["check", "--json"], &gold[..], more].concat()).exits(0).json();
+        assert_eq!((&told["answers"], &told["accepted"]), (&4.into(), &3.into()));
+        assert_eq!((&told["newly_failed"]["count"], &told["to_ask"]), (&0.into(), &0.into()));
+        assert_eq!(status(&folder)["answered"], 3);
+    }
+}
+
+#[test]
 fn rows_that_are_not_asked_keep_their_marks() {
     let folder = with_schema("question\nHow many?\nHow much?\n");
     let service = Service::with(&["many=no-schema*1", "much=no-schema*0"]);

@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 use crate::common::until;
+use crate::checks::{arithmetic, service};
 use crate::common::{Folder, Service, questions};
 use dset_mock::MockSettings;
 
@@ -55,6 +56,53 @@ fn continue_keeps_the_answer_that_was_accepted_and_no_other_try() {
     service.run(&folder, &[&strict[..], &["--continue"]].concat()).exits(0);
     assert_eq!(service.stats().asked, 2);
     assert_eq!(accepted(&folder), [false, true]);
+}
+
+/// Three rows that two settings have answered: the first rightly, those of the last run wrongly.
+fn right_before_and_wrong_now() -> (Folder, Service) {
+    let (folder, answers) = arithmetic(3);
+    let right = service(answers.clone(), 0.0);
+    let none = ["--check", "matches=never"];
+    right.run(&folder, &[&none[..], &["-s", "Be brief."]].concat()).exits(3);
+    let wrong = service(answers, 1.0);
+    wrong.run(&folder, &[&none[..], &["--continue"]].concat()).exits(3);
+    assert_eq!(stored(&folder), 6);
+    (folder, wrong)
+}
+
+fn answered(folder: &Folder) -> serde_json::Value {
+    folder.dset(&["status", "--json"]).exits(0).json()["ledger"]["answered"].clone()
+}
+
+#[test]
+fn check_judges_the_answers_of_all_settings_and_says_what_apply_and_a_run_make_of_them() {
+    let (folder, service) = right_before_and_wrong_now();
+    let gold = ["check", "--gold", "gold", "--json"];
+    let told = folder.dset(&gold).exits(0).json();
+    let counts = |of: &serde_json::Value| {
+        let rows = ["newly_accepted", "newly_failed", "not_accepted", "in_outputs"];
+        let [accepted, to_ask] = ["accepted", "to_ask"].map(|name| of[name].as_u64().unwrap());
+        (accepted, to_ask, rows.map(|rows| of[rows]["count"].as_u64().unwrap()))
+    };
+    assert_eq!(told["answers"], 6);
+    assert_eq!(counts(&told), (3, 0, [3, 0, 0, 0]));
+    let told = folder.dset(&[&gold[..], &["--apply"]].concat()).exits(0).json();
+    assert_eq!(counts(&told), (3, 0, [3, 0, 0, 0]));
+    assert_eq!((answered(&folder), folder.agreed().len()), (3.into(), 3));
+    assert_eq!(counts(&folder.dset(&gold).exits(0).json()), (3, 0, [0, 0, 0, 0]));
+    let before = service.stats().asked;
+    service.run(&folder, &["--gold", "gold", "--on-fail", "retry"]).exits(0);
+    assert_eq!(service.stats().asked, before);
+    folder.dset(&["verify"]).exits(0);
+}
+
+#[test]
+fn an_answer_of_other_settings_that_nobody_has_judged_is_judged_before_it_counts() {
+    let (folder, service) = right_before_and_wrong_now();
+    let before = service.stats().asked;
+    service.run(&folder, &["--check", "matches=neither"]).exits(3);
+    assert_eq!((answered(&folder), service.stats().asked), (0.into(), before));
+    assert!(folder.rows().is_empty());
 }
 
 fn accepted_count(folder: &Folder) -> serde_json::Value {
@@ -141,7 +189,6 @@ fn with_a_slow_judge(rows: usize) -> Folder {
     folder
 }
 
-#[cfg(unix)]
 fn stored(folder: &Folder) -> i64 {
     folder.count("SELECT count(*) FROM answers")
 }

@@ -7,20 +7,71 @@ use crate::item::question::{Key, QuestionId, QuestionIndex};
 use crate::plan::classify::Evidence;
 use crate::plan::fanout::Fanout;
 use crate::plan::tally::Tally;
-use crate::plan::{FoundBy, Provenance, StoreFacts, Stored, Unwanted};
+use crate::plan::{AnswerId, FoundBy, Provenance, StoreFacts, Stored, Unwanted};
 
 /// A question, a model and a sample: what one answer is wanted for.
 type EntryKey = ([u8; 16], u16, u32);
+
+/// Answers of other settings, by what they are to.
+#[derive(Debug)]
+struct Others<K> {
+    /// Of each the one that counts.
+    best: HashMap<K, Stored>,
+    /// Accepted ones that it comes before.
+    behind: HashMap<K, Vec<AnswerId>>,
+}
+
+impl<K> Default for Others<K> {
+    fn default() -> Others<K> {
+        Others { best: HashMap::new(), behind: HashMap::new() }
+    }
+}
+
+impl<K: Copy + Eq + std::hash::Hash> Others<K> {
+    /// Of two answers to a wanted one, the accepted one counts, and of two such the one in the outputs; the place
+    /// there is that of the wanted one, whichever has it.
+    fn add(&mut self, at: K, answer: Stored) {
+        let rank = |one: &Stored| (one.standing == Standing::Accepted, one.placed, one.id);
+        let Some(known) = self.best.get_mut(&at) else {
+            self.best.insert(at, answer);
+            return;
+        };
+        let is_better = rank(&answer) > rank(known);
+        let (best, other) = if is_better { (answer, *known) } else { (*known, answer) };
+        if other.standing == Standing::Accepted {
+            self.behind.entry(at).or_default().push(other.id);
+        }
+        *known = Stored {
+            placed: best.placed || other.placed,
+            is_outdated: best.is_outdated || other.placed && !best.placed,
+            ..best
+        };
+    }
+
+    fn get(&self, at: &K) -> Option<OtherSettings<'_>> {
+        let behind = self.behind.get(at).map_or(&[][..], Vec::as_slice);
+        self.best.get(at).map(|best| OtherSettings { best, behind })
+    }
+}
+
+/// The answers of other settings to a wanted one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OtherSettings<'a> {
+    /// The one that counts.
+    pub(super) best: &'a Stored,
+    /// Accepted ones that it comes before.
+    pub(super) behind: &'a [AnswerId],
+}
 
 /// The stored answers, as far as they are not simply under the key of a wanted one.
 #[derive(Debug, Default)]
 pub(super) struct Beside {
     /// Answers of other settings to wanted ones whose requests are the same but for these.
-    former: HashMap<QuestionIndex, Stored>,
+    former: Others<QuestionIndex>,
     /// Answers of other settings or of the script.
-    others: HashMap<EntryKey, Stored>,
+    others: Others<EntryKey>,
     /// Answers of other settings that belong to their questions only where these are alone in their words.
-    of_lone: HashMap<EntryKey, Stored>,
+    of_lone: Vec<(EntryKey, Stored)>,
     /// The questions of all such.
     lone: HashSet<[u8; 16]>,
     /// What is answered under the settings of this run, where there are others: a question of both
@@ -68,11 +119,11 @@ pub(super) fn merge(
             _ if own.is_some() => {}
             (_, FoundBy::FormerKey) => {
                 if let Some(at) = facts.former_keys.get(&answer.key) {
-                    keep_better(&mut beside.former, *at, answer);
+                    beside.former.add(*at, answer);
                 }
             }
-            (_, FoundBy::LoneQuestion) => keep_better(&mut beside.of_lone, slot, answer),
-            (_, FoundBy::Question) => keep_better(&mut beside.others, slot, answer),
+            (_, FoundBy::LoneQuestion) => beside.of_lone.push((slot, answer)),
+            (_, FoundBy::Question) => beside.others.add(slot, answer),
         }
         if let Some(at) = own {
             tally.entry(at, &Evidence { own: Some(answer), ..Evidence::default() });
@@ -84,23 +135,6 @@ pub(super) fn merge(
         beside.unwanted[*at].counts = true;
     }
     beside
-}
-
-/// Of two answers of other settings to a wanted one, the accepted one counts, and of two such the one in the
-/// outputs; the place there is that of the wanted one, whichever has it.
-fn keep_better<K: Eq + std::hash::Hash>(all: &mut HashMap<K, Stored>, at: K, answer: Stored) {
-    let rank = |one: &Stored| (one.standing == Standing::Accepted, one.placed, one.id);
-    all.entry(at)
-        .and_modify(|known| {
-            let is_better = rank(&answer) > rank(known);
-            let (best, other) = if is_better { (answer, *known) } else { (*known, answer) };
-            *known = Stored {
-                placed: best.placed || other.placed,
-                is_outdated: best.is_outdated || other.placed && !best.placed,
-                ..best
-            };
-        })
-        .or_insert(answer);
 }
 
 impl Beside {
@@ -136,33 +170,46 @@ impl Beside {
         let here: HashSet<_> = questions.iter().filter(is_lone).map(|id| id.hash()).collect();
         for (slot, answer) in std::mem::take(&mut self.of_lone) {
             if here.contains(&slot.0) {
-                keep_better(&mut self.others, slot, answer);
+                self.others.add(slot, answer);
             }
         }
     }
 
     /// Tells whether any of it may concern an entry that is not under its key.
     pub(super) fn may_settle(&self) -> bool {
-        !self.former.is_empty() || !self.others.is_empty() || !self.unasked.is_empty()
+        !self.former.best.is_empty() || !self.others.best.is_empty() || !self.unasked.is_empty()
     }
 
-    /// Returns the answer that other settings bought to an entry that has answers of its own.
+    /// Returns what other settings bought to an entry that has answers of its own.
     pub(super) fn beside_own(
         &self,
         id: QuestionId,
         at: QuestionIndex,
         wanted: &Fanout,
-    ) -> Option<&Stored> {
+    ) -> Option<OtherSettings<'_>> {
         let slot = || (id.hash(), wanted.model(at), wanted.sample(at));
         self.former.get(&at).or_else(|| self.others.get(&slot()))
     }
 
+    /// Returns what other settings bought to an entry without answers of its own.
+    pub(super) fn in_place_of_own(
+        &self,
+        id: QuestionId,
+        at: QuestionIndex,
+        wanted: &Fanout,
+    ) -> Option<OtherSettings<'_>> {
+        let slot = (id.hash(), wanted.model(at), wanted.sample(at));
+        let others = || self.others.get(&slot).filter(|_| !self.current.contains(&slot));
+        self.former.get(&at).or_else(others)
+    }
+
     /// Collects what is known of an entry of this question that is not under its key; its endings are under
-    /// another id.
+    /// another id; `other` is what other settings bought to it.
     pub(super) fn evidence(
         &self,
         (id, failure): (QuestionId, QuestionId),
         at: QuestionIndex,
+        other: Option<OtherSettings<'_>>,
         facts: &StoreFacts,
         wanted: &Fanout,
     ) -> Evidence {
@@ -173,11 +220,7 @@ impl Beside {
         let is_first = at.is_multiple_of(wanted.per_row());
         Evidence {
             own: None,
-            other: self
-                .former
-                .get(&at)
-                .or_else(|| self.others.get(&slot).filter(|_| !self.current.contains(&slot)))
-                .copied(),
+            other: other.map(|other| *other.best),
             is_presumed: is_first && facts.presumed.contains(&hash),
             is_truncated: !facts.truncated.is_empty() && is_truncated().is_some(),
             is_under_other_key: self.unasked.contains(&slot),

@@ -91,6 +91,15 @@ pub struct NotAccepted {
     pub placed: bool,
 }
 
+/// What an accepted answer is to the wanted one that it is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It counts.
+    Counts,
+    /// It would count without the one that does.
+    Behind,
+}
+
 /// An answer of a further sample or another model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unwanted {

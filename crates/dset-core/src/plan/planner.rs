@@ -8,7 +8,7 @@ use crate::plan::fanout::Fanout;
 use crate::plan::key_index::KeyFinder;
 use crate::plan::merge::merge;
 use crate::plan::tally::Tally;
-use crate::plan::{AnswerId, FormerRequests, Plan, Redo, StoreFacts, Stored, failure_id};
+use crate::plan::{AnswerId, FormerRequests, Plan, Redo, Role, StoreFacts, Stored, failure_id};
 
 /// Collects the questions of the input.
 #[derive(Debug, Default)]
@@ -175,16 +175,17 @@ impl Planner {
         stored: impl IntoIterator<Item = Stored>,
         facts: &StoreFacts,
     ) -> Plan {
-        self.plan_and_note(generation, stored, facts, |_, _| {})
+        self.plan_and_note(generation, stored, facts, |_, _, _| {})
     }
 
-    /// Does the same, and calls `answered` for each answered entry with the answer that counts.
+    /// Does the same, and calls `answered` for each answered entry with the answer that counts, and with those
+    /// that would count without it, each of other settings.
     pub fn plan_and_note(
         &self,
         generation: u32,
         stored: impl IntoIterator<Item = Stored>,
         facts: &StoreFacts,
-        mut answered: impl FnMut(QuestionIndex, AnswerId),
+        mut answered: impl FnMut(QuestionIndex, AnswerId, Role),
     ) -> Plan {
         assert_eq!(self.prints.len(), self.texts.len() * self.wanted.models(), "each row is whole");
         let wanted = self.wanted.clone().with_primary_model(facts.primary_model);
@@ -212,9 +213,12 @@ impl Planner {
                 if tally.is_open(at) {
                     let print = self.prints[row * wanted.models()].short();
                     let failure = failure_id(self.prompts_are_questions, id, print, ordinals[row]);
-                    tally.entry(at, &beside.evidence((id, failure), at, facts, &wanted));
+                    let other = beside.in_place_of_own(id, at, &wanted);
+                    tally.entry(at, &beside.evidence((id, failure), at, other, facts, &wanted));
+                    tally.behind(at, other.map_or(&[], |other| other.behind));
                 } else if let Some(other) = beside.beside_own(id, at, &wanted) {
-                    tally.beside_own(at, other);
+                    tally.beside_own(at, other.best);
+                    tally.behind(at, other.behind);
                 }
             }
             if let Some(enough) = facts.enough {

@@ -8,14 +8,14 @@ use crate::item::error_marks::InputMarks;
 use crate::item::question::{QuestionId, QuestionIndex};
 use crate::plan::classify::{Evidence, classify};
 use crate::plan::fanout::Fanout;
-use crate::plan::{AnswerId, NotAccepted, Provenance, Stored, Tries};
+use crate::plan::{AnswerId, NotAccepted, Provenance, Role, Stored, Tries};
 use crate::run::Planned;
 
 /// Counts entries and rows while they are planned.
 pub(super) struct Tally<'a> {
     wanted: &'a Fanout,
-    /// Is called for each answered entry with the answer that counts.
-    answered: &'a mut dyn FnMut(QuestionIndex, AnswerId),
+    /// Is called for each answered entry with the answer that counts, and with those behind it.
+    answered: &'a mut dyn FnMut(QuestionIndex, AnswerId, Role),
     totals: Totals,
     /// Entries with answers of their own that are asked for again: nothing else settles them.
     tried: HashSet<QuestionIndex>,
@@ -49,7 +49,7 @@ impl<'a> Tally<'a> {
     pub(super) fn new(
         wanted: &'a Fanout,
         rows: usize,
-        answered: &'a mut dyn FnMut(QuestionIndex, AnswerId),
+        answered: &'a mut dyn FnMut(QuestionIndex, AnswerId, Role),
     ) -> Tally<'a> {
         let totals = Totals {
             states: vec![Planned::Pending; rows * wanted.per_row() as usize],
@@ -103,13 +103,17 @@ impl<'a> Tally<'a> {
         if evidence.own.is_none() && answer.provenance == Provenance::OtherSettings {
             self.totals.with_other_settings[usize::from(self.wanted.model(at))] += 1;
         }
-        (self.answered)(at, answer.id);
+        (self.answered)(at, answer.id, Role::Counts);
     }
 
     /// Takes an answer that other settings bought to an entry that has answers of its own: it counts where
     /// none of these is accepted, and its place in the outputs is that of the entry.
     pub(super) fn beside_own(&mut self, at: QuestionIndex, other: &Stored) {
         let state = self.totals.states[at as usize];
+        let is_own_accepted = matches!(state, Planned::Placed | Planned::Unplaced);
+        if is_own_accepted && other.standing == Standing::Accepted {
+            self.behind(at, &[other.id]);
+        }
         match (state, other.standing) {
             (Planned::Unplaced, _) if other.placed => {
                 self.totals.states[at as usize] = Planned::Placed;
@@ -131,6 +135,11 @@ impl<'a> Tally<'a> {
             }
             _ => {}
         }
+    }
+
+    /// Takes accepted answers that would count for an entry without the one that does.
+    pub(super) fn behind(&mut self, at: QuestionIndex, answers: &[AnswerId]) {
+        answers.iter().for_each(|answer| (self.answered)(at, *answer, Role::Behind));
     }
 
     /// Leaves out what of these entries has no accepted answer, of every model with enough of them.

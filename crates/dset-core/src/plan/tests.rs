@@ -376,8 +376,9 @@ fn a_row_of_other_settings_keeps_its_place_and_its_answer_until_one_of_these_is_
         (new[0].id, new[0].placed) = (2, false);
         all.extend(new);
         let mut counts = None;
-        let plan =
-            planner(&["one"]).plan_and_note(0, all, &known, |_, answer| counts = Some(answer));
+        let plan = planner(&["one"]).plan_and_note(0, all, &known, |_, answer, role| {
+            counts = counts.or(Some(answer).filter(|_| role == Role::Counts));
+        });
         (plan, counts)
     };
     let (replaced, counts) = plan(Standing::Accepted, Standing::Accepted);
@@ -417,22 +418,58 @@ fn of_two_answers_of_other_settings_the_accepted_one_counts_and_the_place_is_kep
         let key = Key([id as u8; 16]);
         Stored { id, key, standing, placed, found_by: FoundBy::FormerKey, ..other }
     };
+    let (first, second, behind) = ((1, Role::Counts), (2, Role::Counts), (2, Role::Behind));
     for (one, other, state, counts, outdated) in [
-        ((Standing::Accepted, true), (Standing::Accepted, false), Placed, 1, 0),
-        ((Standing::Accepted, false), (Standing::Failed, true), Placed, 1, 1),
-        ((Standing::Failed, false), (Standing::Accepted, false), Unplaced, 2, 0),
+        ((Standing::Accepted, true), (Standing::Accepted, false), Placed, &[first, behind][..], 0),
+        ((Standing::Accepted, false), (Standing::Failed, true), Placed, &[first], 1),
+        ((Standing::Failed, false), (Standing::Accepted, false), Unplaced, &[second], 0),
     ] {
         let both = [answer(1, one.0, one.1), answer(2, other.0, other.1)];
         let former_keys = both.iter().map(|one| (one.key, 0)).collect();
         let known = StoreFacts { has_other_provenance: true, former_keys, ..StoreFacts::default() };
         for order in [[0, 1], [1, 0]] {
             let mut answered = Vec::new();
-            let planned =
-                planner(&["one"]).plan_and_note(0, order.map(|at| both[at]), &known, |at, id| {
-                    answered.push((at, id));
-                });
-            assert_eq!((&*planned.states, &*answered), (&[state][..], &[(0, counts)][..]));
+            let planned = planner(&["one"]).plan_and_note(
+                0,
+                order.map(|at| both[at]),
+                &known,
+                |_, id, role| answered.push((id, role)),
+            );
+            assert_eq!((&*planned.states, &*answered), (&[state][..], counts));
             assert_eq!(planned.outdated, outdated);
+        }
+    }
+}
+
+#[test]
+fn every_answer_that_may_count_is_told_whatever_bought_it() {
+    let known = StoreFacts { has_other_provenance: true, ..StoreFacts::default() };
+    let mut all: Vec<_> = ["b", "c"]
+        .iter()
+        .flat_map(|model| stored(model, Provenance::OtherSettings, &["one", "two"]))
+        .chain(stored("a", Provenance::Current, &["one"]))
+        .collect();
+    all.iter_mut().zip(1..).for_each(|(answer, id)| answer.id = id);
+    let texts = ["one", "two"];
+    for is_reversed in [false, true] {
+        if is_reversed {
+            all.reverse();
+        }
+        let mut told: HashMap<_, Vec<_>> = HashMap::new();
+        planner(&texts).plan_and_note(0, all.iter().copied(), &known, |at, id, role| {
+            let of_it = told.entry(at).or_default();
+            assert_eq!(role == Role::Counts, of_it.is_empty(), "it is told first");
+            of_it.push(id);
+        });
+        for (at, text) in (0..).zip(texts) {
+            let question =
+                QuestionId { text_hash: QuestionId::hash_text(text), ordinal: 0 }.hash();
+            let of_it = all.iter().filter(|one| one.question == question).map(|one| one.id);
+            let mut of_it: Vec<_> = of_it.collect();
+            let told = told.get_mut(&at).unwrap();
+            told.sort_unstable();
+            of_it.sort_unstable();
+            assert_eq!(*told, of_it);
         }
     }
 }
@@ -473,7 +510,7 @@ fn an_answer_to_the_request_of_a_row_is_that_rows_and_no_others() {
             0,
             before,
             &known,
-            |at, answer| counts.push((at, answer)),
+            |at, answer, _| counts.push((at, answer)),
         );
         assert_eq!((&*plan.states, plan.orphaned), (&[Pending, Placed, Placed][..], 0));
         counts.sort_unstable();

@@ -100,11 +100,10 @@ impl Accepting {
         }
         let is_new = |answer: &AnswerId| unjudged.answers.has(*answer) && !just_judged.has(*answer);
         let mut wanted: HashMap<QuestionIndex, Vec<AnswerId>> = HashMap::new();
-        let plan = RunPlan::with_answers(input, store, generation, None, |at, answer| {
-            let all = unjudged.tries.of(answer).filter(|one| depends_on_rows || is_new(one));
-            let all: Vec<AnswerId> = all.collect();
-            if !all.is_empty() {
-                wanted.insert(at, all);
+        let plan = RunPlan::with_all_answers(input, store, generation, |at, answer| {
+            let tries = unjudged.tries.of(answer).filter(|one| depends_on_rows || is_new(one));
+            for one in tries {
+                wanted.entry(at).or_default().push(one);
             }
         })?;
         let mut writes = Vec::new();

@@ -231,8 +231,8 @@ pub(crate) fn redo(
     Ok(RedoPlan { plan: run_plan, replaced, open, continued })
 }
 
-/// Takes every answer to these but the new ones as if it were not there, and returns them. Behind one of the
-/// settings of now there may be others, which would count in its place.
+/// Takes every answer to these but the new ones as if it were not there, those of other settings among them, and
+/// returns them.
 fn set_aside(
     anew: &HashSet<QuestionIndex>,
     input: &mut ScannedInput,
@@ -242,24 +242,12 @@ fn set_aside(
 ) -> Result<HashMap<QuestionIndex, Vec<AnswerId>>, JobError> {
     let tries = store.tries_by_answer(Some(generation))?;
     let mut all: HashMap<QuestionIndex, Vec<AnswerId>> = HashMap::new();
-    loop {
-        let mut found = Vec::new();
-        RunPlan::with_answers(input, store, generation, None, |at, answer| {
-            if anew.contains(&at) {
-                found.push((at, answer));
-            }
-        })?;
-        let before = input.anew.answers.len();
-        for (at, answer) in found {
-            let of_it = all.entry(at).or_default();
-            let new: Vec<AnswerId> = tries.of(answer).filter(|one| !of_it.contains(one)).collect();
-            of_it.extend(&new);
-            input.anew.answers.extend(new);
+    RunPlan::with_all_answers(input, store, generation, |at, answer| {
+        if anew.contains(&at) {
+            let of_it = tries.of(answer).filter(|one| !is_new(*one));
+            all.entry(at).or_default().extend(of_it);
         }
-        if input.anew.answers.len() == before {
-            input.anew.answers.retain(|answer| !is_new(*answer));
-            all.values_mut().for_each(|answers| answers.retain(|answer| !is_new(*answer)));
-            return Ok(all);
-        }
-    }
+    })?;
+    input.anew.answers.extend(all.values().flatten());
+    Ok(all)
 }

@@ -5,7 +5,7 @@ use dset_core::acceptance::Terms;
 use dset_core::item::error_marks::MarksColumn;
 use dset_core::item::question::QuestionIndex;
 use dset_core::key::RequestSettings;
-use dset_core::plan::{AnswerId, Former, Plan, StoreFacts};
+use dset_core::plan::{AnswerId, Former, Plan, Role, StoreFacts};
 use dset_core::run::Planned;
 use dset_core::settings::JobSpec;
 use dset_core::template::Prompts;
@@ -153,7 +153,32 @@ impl RunPlan {
         store: &Store,
         generation: u32,
         terms: Option<&Terms>,
-        answered: impl FnMut(QuestionIndex, AnswerId),
+        mut answered: impl FnMut(QuestionIndex, AnswerId),
+    ) -> Result<RunPlan, JobError> {
+        RunPlan::held_against(input, store, generation, terms, |at, answer, role| {
+            if role == Role::Counts {
+                answered(at, answer);
+            }
+        })
+    }
+
+    /// Plans as if every answer were accepted, and calls `answered` for each entry with one answer under every
+    /// key whose answers may count for it, on whichever terms.
+    pub(crate) fn with_all_answers(
+        input: &ScannedInput,
+        store: &Store,
+        generation: u32,
+        mut answered: impl FnMut(QuestionIndex, AnswerId),
+    ) -> Result<RunPlan, JobError> {
+        RunPlan::held_against(input, store, generation, None, |at, answer, _| answered(at, answer))
+    }
+
+    fn held_against(
+        input: &ScannedInput,
+        store: &Store,
+        generation: u32,
+        terms: Option<&Terms>,
+        answered: impl FnMut(QuestionIndex, AnswerId, Role),
     ) -> Result<RunPlan, JobError> {
         let requests = &input.requests;
         let settings_ids = requests.iter().map(|request| store.settings(request, generation));

@@ -1,9 +1,10 @@
 //! Every kept answer held against what is asked of answers now, and what that changes. Nothing is asked
 //! of a service, and nothing is written.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use dset_core::acceptance::{Acceptance, Consequence, Outcome, Standing, Verdict};
+use dset_core::acceptance::{Acceptance, Outcome, Verdict};
 use dset_core::item::question::QuestionIndex;
 use dset_core::key::RequestSettings;
 use dset_core::plan::AnswerId;
@@ -14,7 +15,7 @@ use crate::error::JobError;
 use crate::run::accepting::Accepting;
 use crate::run::plan_input::{for_each_planned, try_for_each_planned};
 use crate::run::run_plan::{RunPlan, ScannedInput};
-use crate::store::{Invocation, Store, open_readonly};
+use crate::store::{Invocation, NewVerdicts, Rejudged, Store, open_readonly};
 use crate::view::status::Rows;
 
 /// What is thought of the kept answers.
@@ -109,86 +110,77 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn read(&self, input: &mut ScannedInput, spec: JobSpec) -> Result<CheckReport, JobError> {
-        let before =
-            RunPlan::new(input, self.store, self.generation, self.store.terms()?.as_ref())?;
+        let before = self.store.terms()?;
+        let before = RunPlan::new(input, self.store, self.generation, before.as_ref())?.plan;
         let mut report = CheckReport::new(spec);
-        let standings = self.judge(input, &mut report)?;
-        let (samples, enough) = (before.plan.wanted().samples(), self.accepting.terms.enough);
-        let is_accepted = |at: &QuestionIndex| standings[*at as usize] == Some(Standing::Accepted);
+        input.rejudged = self.judge(input, &mut report)?;
+        let terms = Some(&self.accepting.terms);
+        let now = RunPlan::new(input, self.store, self.generation, terms)?.plan;
         let ScannedInput { source, prompts, requests, .. } = input;
-        for_each_planned(&mut **source, prompts, &requests[0], &before.plan, |seen| {
-            for from in seen.entries.clone().step_by(samples as usize) {
-                let of_model = from..from + samples;
-                let accepted = of_model.clone().filter(|at| is_accepted(at)).count() as u64;
-                let has_enough = enough.is_some_and(|enough| accepted >= u64::from(enough));
-                for at in of_model.filter(|at| !has_enough || is_accepted(at)) {
-                    let was = before.plan.states[at as usize];
-                    match standings[at as usize] {
-                        Some(standing) => report.settle(seen.row_number(), standing, was),
-                        None if was == Planned::Presumed => {}
-                        None => report.unanswered += 1,
+        for_each_planned(&mut **source, prompts, &requests[0], &now, |seen| {
+            let is_left_out = now.lacks_what_was_left_out(now.wanted().row(seen.entries.start));
+            for at in seen.entries.clone() {
+                let was = before.states[at as usize];
+                let has_answer = now.not_accepted(at).is_some();
+                match now.states[at as usize] {
+                    state @ (Planned::Placed | Planned::Unplaced) => {
+                        report.settle(seen.row_number(), state, was);
                     }
+                    state @ (Planned::Pending | Planned::Failed) if has_answer => {
+                        report.settle(seen.row_number(), state, was);
+                    }
+                    Planned::Pending | Planned::Failed => report.unanswered += 1,
+                    Planned::LeftOut if is_left_out && has_answer && is_accepted(was) => {
+                        report.settle(seen.row_number(), Planned::LeftOut, was);
+                    }
+                    Planned::LeftOut | Planned::Presumed => {}
                 }
             }
         })?;
+        let acceptance = self.accepting.terms.fingerprint;
+        let rejudged = std::mem::take(&mut input.rejudged).into_iter();
+        let mut verdicts: Vec<_> =
+            rejudged.map(|(answer, verdicts)| (answer, verdicts.list)).collect();
+        verdicts.sort_unstable_by_key(|(answer, _)| *answer);
+        report.answers = verdicts.len() as u64;
+        report.judged = Arc::new(JudgedAnswers { acceptance, verdicts });
         Ok(report)
     }
 
-    /// Judges all answers to each wanted one, and returns where each stands that has any.
+    /// Judges all answers that may count for a wanted one, whatever settings bought them.
     fn judge(
         &self,
         input: &mut ScannedInput,
         report: &mut CheckReport,
-    ) -> Result<Vec<Option<Standing>>, JobError> {
+    ) -> Result<Rejudged, JobError> {
         let Accepting { judge, terms } = &self.accepting;
         let tries = self.store.tries_by_answer(Some(self.generation))?;
-        let (kept, aside) = (self.store.kept(Some(terms))?, self.store.set_aside()?);
-        let mut counting: Vec<Option<AnswerId>> =
-            vec![None; input.scanned.planner.answers() as usize];
-        let plan =
-            RunPlan::with_answers(input, self.store, self.generation, None, |at, answer| {
-                counting[at as usize] = Some(answer);
-            })?;
-        let mut standings = vec![None; counting.len()];
-        let mut verdicts = Vec::with_capacity(counting.iter().flatten().count());
+        let aside = self.store.set_aside()?;
+        let mut answers: HashMap<QuestionIndex, Vec<AnswerId>> = HashMap::new();
+        let plan = RunPlan::with_all_answers(input, self.store, self.generation, |at, answer| {
+            let counting = tries.of(answer).filter(|answer| !aside.has(*answer));
+            answers.entry(at).or_default().extend(counting);
+        })?;
+        let mut rejudged = Rejudged::default();
         let ScannedInput { source, prompts, requests, .. } = input;
         let archive = self.store.as_reader();
         try_for_each_planned(&mut **source, prompts, &requests[0], &plan.plan, |seen| {
-            for at in seen.entries {
-                let Some(counting) = counting[at as usize] else { continue };
-                let answers: Vec<_> =
-                    tries.of(counting).filter(|answer| !aside.has(*answer)).collect();
-                let count = u32::try_from(answers.len()).unwrap_or(u32::MAX);
-                let (mut standing, mut is_accepted) = (Standing::Failed, false);
-                for answer in answers {
-                    let row = archive.row(answer)?;
-                    let judged = judge.judge(row.received(), seen.item);
-                    let consequence = match kept.has(answer) {
-                        true => Consequence::Accept,
-                        false => judged.consequence(),
-                    };
-                    is_accepted |= consequence == Consequence::Accept;
-                    standing = terms.standing(consequence, count);
-                    judged
-                        .list
-                        .iter()
-                        .enumerate()
-                        .for_each(|(at, verdict)| report.count(at, verdict));
-                    let passed =
-                        judged.list.iter().all(|verdict| verdict.outcome == Outcome::Passed);
-                    verdicts.push((answer, (!passed).then_some(judged.list)));
-                }
-                standings[at as usize] =
-                    Some(if is_accepted { Standing::Accepted } else { standing });
+            for answer in seen.entries.filter_map(|at| answers.remove(&at)).flatten() {
+                let row = archive.row(answer)?;
+                let judged = judge.judge(row.received(), seen.item);
+                judged.list.iter().enumerate().for_each(|(at, verdict)| report.count(at, verdict));
+                let list = (!judged.are_passed()).then_some(judged.list);
+                let acceptance = terms.fingerprint;
+                rejudged.insert(answer, NewVerdicts { acceptance, list });
             }
             Ok::<_, JobError>(())
         })?;
-        verdicts.sort_by_key(|(answer, _)| *answer);
-        report.answers = verdicts.len() as u64;
-        let acceptance = self.accepting.terms.fingerprint;
-        report.judged = Arc::new(JudgedAnswers { acceptance, verdicts });
-        Ok(standings)
+        Ok(rejudged)
     }
+}
+
+fn is_accepted(state: Planned) -> bool {
+    matches!(state, Planned::Placed | Planned::Unplaced)
 }
 
 impl CheckReport {
@@ -223,9 +215,9 @@ impl CheckReport {
         }
     }
 
-    fn settle(&mut self, row: u64, now: Standing, before: Planned) {
-        let was_accepted = matches!(before, Planned::Placed | Planned::Unplaced);
-        if now == Standing::Accepted {
+    fn settle(&mut self, row: u64, now: Planned, before: Planned) {
+        let was_accepted = is_accepted(before);
+        if is_accepted(now) {
             self.accepted += 1;
             if !was_accepted {
                 self.newly_accepted.add(row);
@@ -233,7 +225,7 @@ impl CheckReport {
             return;
         }
         self.not_accepted.add(row);
-        self.to_ask += u64::from(now == Standing::Another);
+        self.to_ask += u64::from(now == Planned::Pending);
         if was_accepted {
             self.newly_failed.add(row);
         }

@@ -6,7 +6,9 @@ use std::collections::{HashMap, HashSet};
 use dset_core::acceptance::Terms;
 use dset_core::item::question::{Key, QuestionIndex};
 use dset_core::key::RequestSettings;
-use dset_core::plan::{AnswerId, Former, FoundBy, Plan, Planner, Provenance, StoreFacts, Stored};
+use dset_core::plan::{
+    AnswerId, Former, FoundBy, Plan, Planner, Provenance, Role, StoreFacts, Stored,
+};
 use rusqlite::{OptionalExtension, params};
 
 use super::id_set::IdSet;
@@ -39,15 +41,15 @@ pub(crate) struct Wanted<'a> {
 
 impl Store {
     /// Holds the questions against what is stored of this generation, as each model is asked and as these
-    /// terms accept it, and calls
-    /// `answered` for each answered entry with the answer that counts.
+    /// terms accept it, and calls `answered` for each answered entry with the answer that counts and those
+    /// behind it.
     pub(crate) fn plan(
         &self,
         wanted: &Wanted<'_>,
         generation: u32,
         requests: &[RequestSettings],
         terms: Option<&Terms>,
-        answered: impl FnMut(QuestionIndex, AnswerId),
+        answered: impl FnMut(QuestionIndex, AnswerId, Role),
     ) -> Result<Plan, StoreError> {
         let Wanted { planner, former, anew, rejudged, known: known_settings } = *wanted;
         let purchases = self.purchases(generation, requests, known_settings)?;
