@@ -86,11 +86,7 @@ impl Dispatch {
             self.let_go(at);
             cx.custody.leave_out(at);
         }
-        // Those that failed before are not missed.
-        for at in siblings {
-            if !self.active.contains_key(&at) && cx.custody.has_failed_question(at) {
-                cx.custody.leave_out(at);
-            }
-        }
+        // Those that failed before are not missed, nor those that are not read so far, or not in this run.
+        siblings.filter(|at| !self.active.contains_key(at)).for_each(|at| cx.custody.leave_out(at));
     }
 }

@@ -302,3 +302,20 @@ fn where_a_sample_cannot_be_judged_spare_ones_are_left_to_a_later_run() {
     assert_eq!(bench.sent, 2);
     assert!(matches!(bench.why(), EndReason::Complete), "{:?}", bench.why());
 }
+
+#[test]
+fn where_the_last_answer_that_may_be_asked_for_makes_enough_the_row_is_whole() {
+    let enough = Some(Enough { accepted: 1, samples: 3 });
+    for limit in [1, 2] {
+        let mut bench = Bench::idle(Rules { enough, limit: Some(limit), ..rules(4) }, 6);
+        bench.start(3, InputMarks::default());
+        let mut whole = 0;
+        while let Some(&at) = bench.on_their_way().first() {
+            bench.reply(at, answer());
+            whole += 1;
+        }
+        let ledger = bench.ending.as_ref().unwrap().ledger;
+        assert_eq!((u64::from(bench.sent), whole), (limit, limit));
+        assert_eq!((ledger.answered, ledger.pending), (limit, 3 * (2 - limit)), "{ledger:?}");
+    }
+}
