@@ -189,7 +189,9 @@ export function record(main) {
   /** The answers that checks say something of: those that are not accepted, and why. */
   function tries(answer, open) {
     const all = (answer.tries ?? []).filter(one => !one.accepted || one.verdicts.some(verdict => verdict.outcome !== 'passed'));
-    return all.map(one => h('details', { open: open && one === all.at(-1) }, h('summary', {}, (one.accepted ? 'Accepted though a check fails' : 'Answer ' + one.try + ', not accepted') + ': ' + one.verdicts.filter(verdict => verdict.outcome !== 'passed').map(verdict => verdict.check).join(', ')),
+    // An unknown verdict ends its question, unless a program is still to say it.
+    const isUnjudged = one => answer.state === 'pending' && one.verdicts.some(verdict => verdict.outcome === 'unknown');
+    return all.map(one => h('details', { open: open && one === all.at(-1) }, h('summary', {}, (one.accepted ? 'Accepted though a check fails' : 'Answer ' + one.try + (isUnjudged(one) ? ', not judged yet' : ', not accepted')) + ': ' + one.verdicts.filter(verdict => verdict.outcome !== 'passed').map(verdict => verdict.check).join(', ')),
       h('div', { class: 'inside' }, one.verdicts.flatMap(verdict => verdict.reasons ?? []).map(reason => h('p', { class: 'bad-words' }, visible(words(reason)))),
         !one.accepted && (isRaw() ? raw(one.answer) : rendered(one.answer)))));
   }

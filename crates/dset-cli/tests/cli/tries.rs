@@ -1,10 +1,12 @@
 //! Rows that were asked several times: which of their answers counts when checks change.
 
+use crate::checks::{arithmetic, service};
 #[cfg(unix)]
 use crate::common::until;
-use crate::checks::{arithmetic, service};
 use crate::common::{Folder, Service, questions};
 use dset_mock::MockSettings;
+#[cfg(unix)]
+use serde_json::json;
 
 const SCHEMA: &str = r#"{"type": "object", "properties": {"n": {"type": "integer"}},
     "required": ["n"], "additionalProperties": false}"#;
@@ -193,6 +195,21 @@ fn stored(folder: &Folder) -> i64 {
     folder.count("SELECT count(*) FROM answers")
 }
 
+/// Four of six questions have answers that nobody has judged, and none has failed.
+#[cfg(unix)]
+fn nothing_has_failed(folder: &Folder) {
+    let status = folder.dset(&["status", "--json"]).exits(0).json();
+    let ledger = &status["ledger"];
+    assert_eq!((&ledger["pending"], &ledger["rejected"]), (&6.into(), &0.into()));
+    assert_eq!((&status["failed"], &status["failed_checks"]), (&json!([]), &json!({})));
+    let page = folder.dset(&["status"]).exits(0).tells("4 answered, and not judged so far");
+    assert!(!page.out.contains("redo"), "{}", page.out);
+    folder.dset(&["show", "1"]).exits(0).tells("not answered yet").tells("not judged yet");
+    folder.dset(&["show", "--failed"]).exits(0).tells("no question");
+    let stats = folder.dset(&["stats", "--json"]).exits(0).json();
+    assert_eq!(stats["failed"], json!({}));
+}
+
 #[cfg(unix)]
 #[test]
 fn an_answer_that_came_is_durable_before_it_is_judged_and_is_not_bought_again() {
@@ -202,8 +219,10 @@ fn an_answer_that_came_is_durable_before_it_is_judged_and_is_not_bought_again() 
     until("the store", || folder.path("dset_generator/output.csv").exists());
     until("four answers", || stored(&folder) == 4);
     assert_eq!(service.stats().asked, 4, "asks and what is being judged are four at most");
+    nothing_has_failed(&folder);
     going.kill();
     assert!(folder.rows().is_empty(), "a row is written once it is judged");
+    nothing_has_failed(&folder);
     folder.write("go", "");
     service.run(&folder, &["-c", "4"]).exits(0);
     assert_eq!(service.stats().asked, 6);
@@ -228,6 +247,7 @@ fn a_run_that_is_stopped_at_once_waits_for_no_judge_and_marks_nothing() {
     });
     ended.end().exits(130);
     assert!(!folder.read("q.csv").contains("ERROR"));
+    nothing_has_failed(&folder);
     folder.write("go", "");
     service.run(&folder, &["-c", "4"]).exits(0);
     assert_eq!((service.stats().asked, folder.agreed().len()), (6, 6));

@@ -358,6 +358,13 @@ impl Verdict {
         self.check == WHOLE && self.outcome == Outcome::Failed
     }
 
+    /// Tells whether there is none so far: its program is still to judge.
+    #[must_use]
+    pub fn is_outstanding(&self) -> bool {
+        self.outcome == Outcome::Unknown
+            && self.reasons.iter().any(|reason| Command::is_outstanding(&reason.sentence))
+    }
+
     fn new(check: String, place: String, judgement: Judgement) -> Verdict {
         let (outcome, sentence) = match judgement {
             Judgement::Passed => (Outcome::Passed, None),

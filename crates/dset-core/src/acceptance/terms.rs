@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Acceptance, Consequence, RetryWith, Verdict, consequence};
+use super::{Acceptance, Consequence, Outcome, RetryWith, Verdict, consequence};
 use crate::check::OnFail;
 use crate::settings::Checks;
 
@@ -78,6 +78,17 @@ impl Terms {
     #[must_use]
     pub fn consequence(&self, verdicts: Option<&[Verdict]>) -> Consequence {
         verdicts.map_or(Consequence::Accept, |verdicts| consequence(verdicts, &self.on_fail))
+    }
+
+    /// Tells whether an answer with these verdicts is not accepted only because programs are still to judge it:
+    /// the next run has them do so, and asks for no other before.
+    #[must_use]
+    pub fn waits(&self, verdicts: &[Verdict]) -> bool {
+        let of_those = verdicts.iter().zip(&self.on_fail);
+        let mut in_the_way = of_those
+            .filter(|(one, on_fail)| one.outcome != Outcome::Passed && **on_fail != OnFail::Keep)
+            .peekable();
+        in_the_way.peek().is_some() && in_the_way.all(|(one, _)| one.is_outstanding())
     }
 
     /// Says what becomes of the verdicts that a stored answer gets; `before` are those that it has, if any.

@@ -76,9 +76,28 @@ impl CommandReply {
     }
 }
 
+/// What is said of an answer before its program is asked. Stores are read for ever: it never changes,
+const NOT_ASKED: &str = "its program has not been asked";
+
+/// and neither does what is said where the program is stopped before it has judged.
+const STOPPED: &str = "the run was stopped";
+
+impl Command {
+    /// Returns what is said of an answer whose program was stopped before it has judged.
+    #[must_use]
+    pub fn stopped() -> Judgement {
+        Judgement::Unknown(STOPPED.into())
+    }
+
+    /// Tells whether this is said of an answer that the program is still to judge.
+    pub(crate) fn is_outstanding(sentence: &str) -> bool {
+        [NOT_ASKED, STOPPED].contains(&sentence)
+    }
+}
+
 impl Check for Command {
     fn judge(&self, _: &Judged<'_>) -> Judgement {
-        Judgement::Unknown("its program has not been asked".into())
+        Judgement::Unknown(NOT_ASKED.into())
     }
 
     fn command(&self) -> Option<&Command> {

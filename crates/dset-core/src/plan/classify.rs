@@ -67,13 +67,13 @@ mod tests {
                 placed,
                 is_outdated: false,
                 standing: Standing::Accepted,
-                is_cut: false,
+                waits: false,
                 tries: Tries { count: 1, aside: 0 },
             })
         };
         let (placed, unplaced) = (answer(true), answer(false));
         let failed = unplaced.map(|one| Stored { standing: Standing::Failed, ..one });
-        let cut = unplaced.map(|cut| Stored { standing: Standing::Failed, is_cut: true, ..cut });
+        let cut = unplaced.map(|cut| Stored { standing: Standing::Failed, ..cut });
         for (own, other, is_presumed, is_truncated, state) in [
             (None, None, false, false, Planned::Pending),
             (None, None, false, true, Planned::Failed),

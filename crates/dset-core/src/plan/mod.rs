@@ -50,8 +50,8 @@ pub struct Stored {
     pub is_outdated: bool,
     /// Whether it is accepted.
     pub standing: Standing,
-    /// The token limit cut it.
-    pub is_cut: bool,
+    /// It is not accepted only because a program is still to judge it.
+    pub waits: bool,
     /// How many answers there are under its key, itself among them: it is the one that counts, or the
     /// last.
     pub tries: Tries,
@@ -89,6 +89,8 @@ pub struct NotAccepted {
     pub tries: Tries,
     /// An earlier acceptance has placed one of them in the outputs.
     pub placed: bool,
+    /// It is so only because a program is still to judge the last.
+    pub waits: bool,
 }
 
 /// What an accepted answer is to the wanted one that it is of.
@@ -344,13 +346,37 @@ impl Plan {
         self.not_accepted.iter().filter(failed).count() as u64
     }
 
+    /// Takes what programs are still to judge as open, for whoever looks before a run has it judged.
+    pub fn open_unjudged(&mut self) {
+        for one in self.not_accepted.iter().filter(|one| one.waits) {
+            let state = &mut self.states[one.index as usize];
+            if *state == Planned::Failed {
+                *state = Planned::Pending;
+            }
+        }
+    }
+
+    /// Tells whether there is an answer to this that a program is still to judge.
+    #[must_use]
+    pub fn is_unjudged(&self, at: QuestionIndex) -> bool {
+        self.not_accepted(at).is_some_and(|one| one.waits)
+    }
+
+    /// Counts the answers that programs are still to judge.
+    #[must_use]
+    pub fn unjudged(&self) -> u64 {
+        let is_open = |at: QuestionIndex| self.states[at as usize] == Planned::Pending;
+        let waiting = self.not_accepted.iter().filter(|one| one.waits && is_open(one.index));
+        waiting.count() as u64
+    }
+
     /// Counts what is to be asked of each model.
     #[must_use]
     pub fn pending_by_model(&self) -> Vec<u64> {
         let mut pending = vec![0; self.wanted.models()];
-        for (at, state) in self.states.iter().enumerate() {
-            if *state == Planned::Pending {
-                pending[usize::from(self.wanted.model(at as QuestionIndex))] += 1;
+        for (at, state) in (0..).zip(&self.states) {
+            if *state == Planned::Pending && !self.is_unjudged(at) {
+                pending[usize::from(self.wanted.model(at))] += 1;
             }
         }
         pending

@@ -89,11 +89,12 @@ impl<'a> Tally<'a> {
         let Some(answer) = evidence.answer() else { return };
         if answer.standing != Standing::Accepted {
             let tries = if evidence.own.is_some() { answer.tries } else { Tries::default() };
-            let (answer, placed) = (answer.id, answer.placed);
+            let (answer, placed, waits) = (answer.id, answer.placed, answer.waits);
             if evidence.own.is_some() && placed {
                 self.own_placed.insert(at);
             }
-            self.totals.not_accepted.push(NotAccepted { index: at, answer, tries, placed });
+            let not_accepted = NotAccepted { index: at, answer, tries, placed, waits };
+            self.totals.not_accepted.push(not_accepted);
             return;
         }
         self.totals.outdated += u64::from(answer.is_outdated);

@@ -33,7 +33,7 @@ fn stored(model: &str, bought: Provenance, questions: &[&str]) -> Vec<Stored> {
             placed: true,
             is_outdated: false,
             standing: Standing::Accepted,
-            is_cut: false,
+            waits: false,
             tries: Tries { count: 1, aside: 0 },
         })
         .collect();
@@ -140,7 +140,7 @@ fn a_row_that_is_kept_and_not_asked_again_is_marked_where_it_does_not_say_error(
 #[test]
 fn a_cut_answer_that_is_to_be_asked_again_is_not_settled_by_its_earlier_end() {
     let mut before = stored("a", Provenance::Current, &["one"]);
-    (before[0].standing, before[0].is_cut, before[0].placed) = (Standing::Another, true, false);
+    (before[0].standing, before[0].placed) = (Standing::Another, false);
     let cut = [QuestionId { text_hash: QuestionId::hash_text("one"), ordinal: 0 }.hash()];
     let known = StoreFacts { truncated: cut.into(), ..StoreFacts::default() };
     let plan = planner(&["one"]).plan(0, before, &known);
@@ -254,7 +254,7 @@ fn stored_of_several(answers: &[(&str, &str, u32)], models: &[&str]) -> Vec<Stor
                 placed: true,
                 is_outdated: false,
                 standing: Standing::Accepted,
-                is_cut: false,
+                waits: false,
                 tries: Tries { count: 1, aside: 0 },
             }
         })
@@ -462,8 +462,7 @@ fn every_answer_that_may_count_is_told_whatever_bought_it() {
             of_it.push(id);
         });
         for (at, text) in (0..).zip(texts) {
-            let question =
-                QuestionId { text_hash: QuestionId::hash_text(text), ordinal: 0 }.hash();
+            let question = QuestionId { text_hash: QuestionId::hash_text(text), ordinal: 0 }.hash();
             let of_it = all.iter().filter(|one| one.question == question).map(|one| one.id);
             let mut of_it: Vec<_> = of_it.collect();
             let told = told.get_mut(&at).unwrap();
@@ -549,4 +548,18 @@ fn where_more_is_asked_than_the_question_an_ending_is_that_of_what_was_asked() {
     let moved = plan(&[("sum", "B"), ("sum", "A")]);
     let of = |ordinal| QuestionId { ordinal, ..id };
     assert_eq!([moved.has_failed(of(0), 0), moved.has_failed(of(1), 1)], [false, true]);
+}
+
+#[test]
+fn what_a_program_is_still_to_judge_is_open_for_whoever_looks_and_nothing_to_ask() {
+    let mut before = stored("a", Provenance::Current, &["one", "two"]);
+    for answer in &mut before {
+        (answer.standing, answer.placed, answer.waits) = (Standing::Failed, false, answer.id == 1);
+    }
+    let mut plan = planner(&["one", "two", "three"]).plan(0, before, &StoreFacts::default());
+    assert_eq!(plan.states, [Failed, Failed, Pending], "no run asks for it");
+    plan.open_unjudged();
+    assert_eq!(plan.states, [Pending, Failed, Pending]);
+    assert_eq!((plan.unjudged(), plan.pending_by_model()), (1, vec![1]));
+    assert_eq!([0, 1, 2].map(|at| plan.is_unjudged(at)), [true, false, false]);
 }

@@ -113,7 +113,7 @@ fn judge(
             let (wake, said) = channel();
             match &mut *lock(waker) {
                 Some(current) => *current = wake.clone(),
-                None => return stopped(),
+                None => return Command::stopped(),
             }
             match Process::start(command, complaints, (wake, said)) {
                 Ok(started) => *process = Some(started),
@@ -126,7 +126,7 @@ fn judge(
         match asked {
             Some(Ok(Said::Stop)) => {
                 *process = None;
-                return stopped();
+                return Command::stopped();
             }
             Some(Ok(Said::Line { is_last: false, .. })) => {
                 *process = None;
@@ -149,10 +149,6 @@ fn judge(
         }
     }
     Judgement::Unknown("the program ended without a word".into())
-}
-
-fn stopped() -> Judgement {
-    Judgement::Unknown("the run was stopped".into())
 }
 
 /// A running process, with a thread that writes to it and one that reads from it: either may have to

@@ -130,7 +130,8 @@ impl RunIndex {
     ) -> Result<RunIndex, JobError> {
         let mut answers = vec![None; input.scanned.planner.answers() as usize];
         let note = |at: QuestionIndex, id: AnswerId| answers[at as usize] = Some(id);
-        let plan = RunPlan::with_answers(&input, store, generation, terms.as_ref(), note)?.plan;
+        let mut plan = RunPlan::with_answers(&input, store, generation, terms.as_ref(), note)?.plan;
+        plan.open_unjudged();
         let ScannedInput { source, prompts, requests, scanned, .. } = input;
         let PlannedInput { empty, bad_rows, left_out, .. } = scanned;
         let found = IndexedInput { empty, bad_rows, left_out };
@@ -173,7 +174,7 @@ impl RunIndex {
     }
 
     /// Returns of each entry its answers that are not accepted, where it has any, in the order of their tries. What
-    /// is kept though it fails a check is accepted.
+    /// is kept though it fails a check is accepted, and of what is not judged so far nobody knows.
     pub(crate) fn rejected(
         &self,
         store: &Store,
@@ -190,7 +191,11 @@ impl RunIndex {
                 let verdicts = store.as_reader().verdicts(answer, &terms.fingerprint)?;
                 // Half an answer teaches nothing about the other.
                 let is_cut = verdicts.iter().flatten().any(Verdict::says_cut);
-                if !is_cut && terms.consequence(verdicts.as_deref()) != Consequence::Accept {
+                let waits = terms.waits(verdicts.as_deref().unwrap_or_default());
+                if !is_cut
+                    && !waits
+                    && terms.consequence(verdicts.as_deref()) != Consequence::Accept
+                {
                     rejected.entry(at).or_default().push(answer);
                 }
             }

@@ -52,6 +52,8 @@ pub struct RunStatus {
     /// Answers among those that failed which a run with these settings does not ask for again: they
     /// were cut by a token limit that is no higher now.
     pub kept: u64,
+    /// Pending ones that are answered, and whose answers programs are still to judge.
+    pub unjudged: u64,
     /// What the rows of the input say; `None` where that is never written.
     pub marks: Option<RowMarks>,
     /// The outputs.
@@ -109,7 +111,7 @@ impl RunStatus {
     /// Returns how many answers a run would ask for.
     #[must_use]
     pub fn left(&self) -> u64 {
-        (self.ledger.pending + self.ledger.failed()).saturating_sub(self.kept)
+        self.left_by_model.iter().sum()
     }
 
     /// Tells whether every question is to get more than one answer.
@@ -197,6 +199,7 @@ pub fn run_status(settings: &JobSpec) -> Result<RunStatus, JobError> {
             failed_checks: failed_checks(store, &view)?,
             judged_before: view.judged_before(store)?,
             kept: view.plan.count(Planned::Failed),
+            unjudged: view.plan.unjudged(),
             marks: view.source.shape().marks.is_some().then_some(marks),
             outputs: outputs(store, settings)?,
             placed: store.position(view.generation)?,
@@ -232,7 +235,8 @@ fn failed_checks(store: &Store, view: &RunIndex) -> Result<BTreeMap<String, u64>
     let Some(terms) = store.terms()? else { return Ok(failed) };
     let labels = labels(store, &terms)?;
     let is_wanted = |at: QuestionIndex| view.plan.states[at as usize] != Planned::LeftOut;
-    let wanted = view.plan.not_accepted.iter().filter(|one| is_wanted(one.index));
+    let judged = view.plan.not_accepted.iter().filter(|one| !one.waits);
+    let wanted = judged.filter(|one| is_wanted(one.index));
     for one in wanted.filter(|one| one.tries.count > 0) {
         let verdicts = store.as_reader().verdicts(one.answer, &terms.fingerprint)?;
         let verdicts = verdicts.unwrap_or_default().into_iter().zip(&terms.on_fail);
@@ -283,6 +287,7 @@ fn nothing_yet(settings: &JobSpec, running: Running) -> Result<RunStatus, JobErr
         failed_checks: BTreeMap::new(),
         judged_before: JudgedBefore::default(),
         kept: 0,
+        unjudged: 0,
         marks: input.source.shape().marks.is_some().then_some(marks),
         outputs: wanted.iter().map(not_begun).collect(),
         placed: 0,

@@ -13,7 +13,9 @@ use crate::display::text::{of, one_line};
 /// what they say.
 pub(super) fn tries(page: &Page, entry: &ShownSlot, is_full: bool) {
     for one in &entry.tries {
+        let waits = one.verdicts.iter().any(Verdict::is_outstanding);
         let (style, word) = match (one.is_accepted, one.verdicts.is_empty()) {
+            (false, false) if waits => (BOLD, "not judged yet"),
             (true, true) => (BOLD, "accepted"),
             (true, false) => (BOLD, "accepted, though"),
             (false, true) => (BOLD, "set aside"),

@@ -157,7 +157,11 @@ fn show(
     if let Some(words) = judged_before(&standing.judged_before) {
         page.pair("judged before", &words);
     }
-    term("pending", ledger.pending, "");
+    let unjudged = match standing.unjudged {
+        0 => String::new(),
+        unjudged => format!("{} answered, and not judged so far", count(unjudged)),
+    };
+    term("pending", ledger.pending, &unjudged);
     if standing.rescued > 0 {
         term("rescued", standing.rescued, "wait in dset.rescue: the next run takes them in first");
     }

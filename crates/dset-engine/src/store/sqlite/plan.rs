@@ -101,7 +101,7 @@ impl Store {
                 placed: counted.placed > 0,
                 is_outdated: counted.is_outdated,
                 standing: counted.standing,
-                is_cut: counted.is_cut,
+                waits: counted.waits,
                 tries: counted.tries,
             })
         })?;

@@ -54,8 +54,8 @@ pub(super) struct Counted {
     pub(super) tries: Tries,
     /// How many of them have a place in the outputs.
     pub(super) placed: u64,
-    /// It was cut by the token limit.
-    pub(super) is_cut: bool,
+    /// It is not accepted only because a program is still to judge it.
+    pub(super) waits: bool,
 }
 
 /// Of each key with several answers, those behind the first with what was thought of them.
@@ -96,7 +96,7 @@ pub(super) fn count(
         standing: Standing::Another,
         tries: counts,
         placed: 0,
-        is_cut: false,
+        waits: false,
     };
     let mut has_place = false;
     for (answer, list) in tries {
@@ -118,7 +118,7 @@ pub(super) fn count(
         let standing = terms.map_or(Standing::Accepted, |terms| {
             terms.standing(terms.consequence(list.as_deref()), counts.count)
         });
-        let is_cut = list.iter().flatten().any(Verdict::says_cut);
+        let waits = terms.zip(list.as_deref()).is_some_and(|(terms, list)| terms.waits(list));
         let was_accepted = counted.standing == Standing::Accepted;
         let is_better = match standing {
             Standing::Accepted => !was_accepted || is_placed && !has_place,
@@ -126,7 +126,7 @@ pub(super) fn count(
         };
         if is_better {
             (counted.answer, counted.standing, has_place) = (*answer, standing, is_placed);
-            counted.is_cut = is_cut;
+            counted.waits = waits;
         }
     }
     let is_accepted = counted.standing == Standing::Accepted;

@@ -86,7 +86,8 @@ impl Loaded {
                     ..Record::of(row, answer)
                 };
                 let last = plan.not_accepted(at).map(|one| one.answer);
-                if let Some(seen) = answers[at as usize].or(last) {
+                let judged = last.filter(|_| !plan.is_unjudged(at));
+                if let Some(seen) = answers[at as usize].or(judged) {
                     record.check = failed_checks.get(&seen).copied().unwrap_or(0);
                 }
                 if record.answer == 0 {

@@ -266,7 +266,8 @@ fn with_outcomes(
                 entries.push(ShownSlot { sample: wanted.sample(at), tries, ..entry });
                 continue;
             }
-            let is_tried = view.plan.not_accepted(at).is_some_and(|one| one.tries.count > 0);
+            let is_tried =
+                view.plan.not_accepted(at).is_some_and(|one| one.tries.count > 0 && !one.waits);
             let end = view.plan.find_failure(picked.id, at, |hash| ended.get(hash)).cloned();
             // An answer that a check of later does not accept ended nothing when it came.
             let failed_check = || (Fault::Rejected, Cause::FailedCheck.code().to_owned());
