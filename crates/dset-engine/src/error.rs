@@ -139,6 +139,15 @@ pub enum JobError {
         /// All questions.
         questions: u64,
     },
+    /// The store is gone, the answers of an output that is there are not read back, and nobody has said that all is
+    /// to be asked again.
+    #[error("`{file}` is in a folder without its store")]
+    UnreadOutput {
+        /// The folder with neither a store nor an output that is taken over.
+        folder: PathBuf,
+        /// The output.
+        file: &'static str,
+    },
     /// Nothing can be asked without a key.
     #[error("there is no key")]
     NoKey,

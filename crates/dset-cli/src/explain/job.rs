@@ -13,7 +13,9 @@ use super::{io_cause, mend};
 use crate::display::text::{clock, one_line, quoted, shortened};
 use crate::error::UserError;
 use crate::exit::Exit;
-use crate::same_command::{given_name, same_command_as, same_command_with, status_command};
+use crate::same_command::{
+    given_name, is_worker, same_command_as, same_command_with, status_command,
+};
 
 /// Explains why a run cannot begin.
 pub(crate) fn job(error: JobError) -> UserError {
@@ -96,6 +98,7 @@ fn words(error: JobError, is_there: bool) -> UserError {
         JobError::Bookmark { path, folder, row, before, questions } => {
             bookmark(&path, &folder, row, before, questions)
         }
+        JobError::UnreadOutput { folder, file } => unread_output(&folder, file),
         error @ JobError::TooMany { .. } => UserError::new(Exit::Usage, error.to_string())
             .hint("Ask for fewer samples or models, or split the file"),
         JobError::NoKey => UserError::new(Exit::Key, "there is no key")
@@ -226,6 +229,21 @@ fn bookmark(path: &Path, folder: &Path, row: u64, before: u64, questions: u64) -
          `{run} --from-bookmark`"
     ))
     .hint("Or put the folder with the answers beside the file, and run again")
+}
+
+fn unread_output(folder: &Path, file: &str) -> UserError {
+    let message = format!("`{file}` has answers, and `{}` has no store of them", folder.display());
+    let again = match is_worker() {
+        true => format!("Ask and pay for all of them again: move `{file}` out of the folder first"),
+        false => format!(
+            "Ask and pay for all of them again: `{} --again` moves the file to `.earlier/` first",
+            same_command_as("run", &["continue", "from_start", "from_bookmark"])
+        ),
+    };
+    UserError::new(Exit::Usage, message)
+        .cause("the answers in it are not read back, and all would be bought again")
+        .hint("Put a copy of `dset.db` back into the folder, if there is one, and run again")
+        .hint(again)
 }
 
 /// Returns the error of a folder that a run is using.

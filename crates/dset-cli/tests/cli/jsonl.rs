@@ -1,9 +1,12 @@
 //! `output.jsonl`: written as answers come, repaired, rebuilt and verified like the other outputs.
 #![cfg(unix)]
 
+use std::fs;
+
 use crate::common::{Folder, Service, questions, until};
 
 const JSONL: &str = "dset_generator/output.jsonl";
+const STORE: &str = "dset_generator/dset.db";
 const ALL: [&str; 2] = ["--formats", "csv,json,txt,jsonl"];
 const ALONE: [&str; 2] = ["--formats", "jsonl"];
 const KEYS: [&str; 17] = [
@@ -193,6 +196,50 @@ fn a_rebuild_writes_it_in_the_order_of_the_file_and_twice_the_same_bytes() {
     service.run(&folder, &ALL).exits(0).says("output.jsonl");
     assert_eq!(folder.read(JSONL), rebuilt);
     assert_eq!(service.stats().asked, 3);
+}
+
+#[test]
+fn alone_and_without_its_store_it_is_not_bought_again_in_silence() {
+    let folder = Folder::with(&questions(3));
+    let service = Service::friendly();
+    service.run(&folder, &ALONE).exits(0);
+    let (store, before) = (fs::read(folder.path(STORE)).unwrap(), folder.read(JSONL));
+    for left in [None, Some("")] {
+        fs::remove_file(folder.path(STORE)).unwrap();
+        left.into_iter().for_each(|store| folder.write(STORE, store));
+        for formats in [&ALONE[..], &[]] {
+            let ran = service.run(&folder, formats).exits(2);
+            ran.says("the answers in it are not read back, and all would be bought again")
+                .says("--again` moves the file to");
+            assert_eq!(folder.path(STORE).exists(), left.is_some());
+            assert_eq!(folder.read(JSONL), before);
+        }
+        folder.write(STORE, &store);
+        service.run(&folder, &ALONE).exits(0);
+    }
+    assert_eq!(service.stats().asked, 3);
+    // Said so, it is moved away whole; an unfinished run of these goes on without a word.
+    fs::remove_file(folder.path(STORE)).unwrap();
+    let again = [&ALONE[..], &["--again"]].concat();
+    service.run(&folder, &[&again[..], &["-n", "2"]].concat()).says("the earlier outputs are in");
+    service.run(&folder, &ALONE).exits(0);
+    assert_eq!(service.stats().asked, 6);
+    assert_eq!(asked(&folder).len(), 3);
+    let mut earlier = fs::read_dir(folder.path("dset_generator/.earlier")).unwrap();
+    let moved =
+        earlier.find_map(|one| fs::read_to_string(one.unwrap().path().join("output.jsonl")).ok());
+    assert_eq!(moved.as_deref(), Some(&*before));
+    folder.dset(&["verify"]).exits(0);
+}
+
+#[test]
+fn somebody_elses_file_of_its_name_is_moved_aside() {
+    let folder = Folder::with(&questions(2));
+    fs::create_dir(folder.path("dset_generator")).unwrap();
+    folder.write(JSONL, "{\"question\":\"q\",\"answer\":\"a\"}\n");
+    let service = Service::friendly();
+    service.run(&folder, &ALONE).exits(0).says("output.jsonl was not what dset had written");
+    assert_eq!(asked(&folder).len(), 2);
 }
 
 #[test]

@@ -24,7 +24,7 @@ use crate::os::clock::unix_ms;
 use crate::os::files;
 use crate::os::lock::Lock;
 use crate::output::folder::rename_old;
-use crate::output::live::{LiveFormat, Outputs, has_outputs, live_formats};
+use crate::output::live::{LiveFormat, Outputs, has_outputs, live_formats, unread_output};
 use crate::recover::moved::open_generation;
 use crate::recover::rebuild::wished;
 use crate::recover::{Recovered, Site, Traces, pending};
@@ -177,6 +177,8 @@ impl Job {
             folder.leave_out_damaged(which, &mut input, &settings, can_ask)?;
         }
         let was_blank = folder.recover(settings.models.len() > 1)?;
+        let has_nothing = folder.store.is_blank()?;
+        let unread = if has_nothing { unread_in(&settings.output, &decisions)? } else { None };
         if accepting.is_none() && folder.store.has_cut_answers()? {
             accepting = Some(Accepting::of_whole_answers(&settings)?);
         }
@@ -190,7 +192,7 @@ impl Job {
         }
         let terms = accepting.as_ref().map(|accepting| &accepting.terms);
         let mut plan = RunPlan::new(&input, &folder.store, generation, terms)?;
-        let asks_again = decisions.ask_again && !folder.store.is_blank()?;
+        let asks_again = decisions.ask_again && (!has_nothing || unread.is_some());
         let again_continued = asks_again && plan.is_unfinished_again();
         let opens_generation = asks_again && !again_continued;
         if opens_generation {
@@ -268,9 +270,22 @@ fn refuse_early(
         return Err(JobError::NoKey);
     }
     if is_new && !has_outputs(&settings.output) {
+        unread_in(&settings.output, decisions)?;
         bare_bookmark(&input.scanned, settings, decisions)?;
     }
     Ok(())
+}
+
+/// Returns an output whose answers are not read back, in a folder of which nothing is on record; fails where it was
+/// not said that all are to be asked again.
+fn unread_in(folder: &Path, decisions: &Decisions) -> Result<Option<&'static str>, JobError> {
+    let unread = unread_output(folder).map_err(|error| JobError::folder(folder, error))?;
+    match unread {
+        Some(file) if !decisions.ask_again => {
+            Err(JobError::UnreadOutput { folder: folder.to_owned(), file })
+        }
+        unread => Ok(unread),
+    }
 }
 
 /// The folder of a run: locked, with its store open.

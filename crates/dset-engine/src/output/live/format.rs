@@ -102,6 +102,12 @@ pub(crate) fn has_outputs(folder: &Path) -> bool {
     legacy::ALL.iter().any(|format| folder.join(format.file).is_file())
 }
 
+/// Returns an output of dset's in this folder whose rows are not read back where the store is gone.
+pub(crate) fn unread_output(folder: &Path) -> io::Result<Option<&'static str>> {
+    let path = folder.join(jsonl::FORMAT.file);
+    Ok(jsonl::begins_with_own_row(&path)?.then_some(jsonl::FORMAT.file))
+}
+
 /// A byte order mark, by which Excel knows that a file is UTF-8.
 pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
 /// So much of a file tells how it looks.

@@ -5,12 +5,21 @@
 //! begins with nulls is refused later, or its values are dropped. 0 and an empty text stand for
 //! what is not known.
 
-use dset_core::answer::row::{CompleteMetadata, Row};
+use std::collections::BTreeMap;
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::path::Path;
+
+use dset_core::answer::row::{CompleteMetadata, Metadata, Row};
 use dset_core::structured::Parsed;
 use dset_core::time::rfc3339;
+use fs_err::File;
 use serde::Serialize;
+use serde::de::IgnoredAny;
 
 use super::format::LiveFormat;
+
+/// More than any row has: a question and what is kept of a reply, with every character escaped.
+const FIRST_ROW_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
 pub(super) const FORMAT: LiveFormat = LiveFormat {
     name: "jsonl",
@@ -29,6 +38,33 @@ pub(super) const FORMAT: LiveFormat = LiveFormat {
     write,
     looks: None,
 };
+
+/// Tells whether the first row of this file has every column that dset writes. One that has no whole row is nobody's.
+pub(super) fn begins_with_own_row(path: &Path) -> io::Result<bool> {
+    if !path.is_file() {
+        return Ok(false);
+    }
+    let mut first = Vec::new();
+    BufReader::new(File::open(path)?.take(FIRST_ROW_BYTES_MAX)).read_until(b'\n', &mut first)?;
+    Ok(is_own(&first))
+}
+
+fn is_own(line: &[u8]) -> bool {
+    type Columns = BTreeMap<String, IgnoredAny>;
+    let Ok(found) = serde_json::from_slice::<Columns>(line) else { return false };
+    let empty = Row {
+        answered_at: 0,
+        question: String::new(),
+        reasoning: String::new(),
+        answer: String::new(),
+        metadata: Metadata::default(),
+        reading: None,
+    };
+    let mut own = Vec::new();
+    write_with(&empty, "", None, &mut own);
+    let own: Columns = serde_json::from_slice(&own).expect("written here");
+    own.keys().all(|column| found.contains_key(column))
+}
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -103,8 +139,6 @@ fn write_with(row: &Row, id: &str, value: Option<Value<'_>>, output: &mut Vec<u8
 
 #[cfg(test)]
 mod tests {
-    use dset_core::answer::row::Metadata;
-
     use super::*;
 
     #[test]
@@ -143,5 +177,16 @@ mod tests {
             line(Metadata::default()),
             "{\"id\":\"\",\"row\":0,\"question\":\"q\\n\\\"é\\\"\",\"reasoning\":\"\",\"answer\":\"=a\u{2028}\",\"parsed\":\"\",\"parsed_from\":\"\",\"model\":\"\",\"sample\":0,\"finish_reason\":\"\",\"input_tokens\":0,\"cached_tokens\":0,\"output_tokens\":0,\"reasoning_tokens\":0,\"seconds\":0.0,\"request_id\":\"\",\"time\":\"2026-11-22T11:49:24.005Z\"}\n"
         );
+    }
+    #[test]
+    fn a_row_of_any_shape_is_own_and_what_lacks_a_column_or_its_end_is_not() {
+        let own = br#"{"id":"","row":2,"question":"q","reasoning":"","answer":"a","model":"m","sample":0,"finish_reason":"stop","input_tokens":1,"cached_tokens":0,"output_tokens":1,"reasoning_tokens":0,"seconds":0.1,"request_id":"","time":"2026-11-22T11:49:24.005Z"}"#;
+        assert!(is_own(own));
+        let of_now = String::from_utf8_lossy(own).replace("\"model\"", "\"parsed\":\"\",\"model\"");
+        assert!(is_own(of_now.as_bytes()));
+        assert!(!is_own(&own[..own.len() - 1]), "torn");
+        for other in [&br#"{"question":"q","answer":"a"}"#[..], b"[]", b"", b"\0\0", b"question"] {
+            assert!(!is_own(other));
+        }
     }
 }

@@ -22,10 +22,10 @@ use thiserror::Error;
 pub(crate) use crate::output::live::file::Expected;
 use crate::output::live::file::Opening;
 pub use crate::output::live::file::Output;
-pub(crate) use crate::output::live::format::has_outputs;
 pub use crate::output::live::format::{
     Beside, LIVE_FORMATS, LiveFormat, Look, Looks, UnknownFormat, WriteRow, legacy, live_formats,
 };
+pub(crate) use crate::output::live::format::{has_outputs, unread_output};
 use crate::store::{
     Archive, CachedRow, Checkpoint, OutputOrder, Placed, StoreError, StoredCheckpoint,
 };
