@@ -173,7 +173,7 @@ impl World {
                 placed: self.store.is_placed(stored.id),
                 is_outdated: false,
                 standing: Standing::Accepted,
-                is_cut: false,
+                waits: false,
                 tries: Tries { count: 1, aside: 0 },
             }),
             &known,
