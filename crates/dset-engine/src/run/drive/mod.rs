@@ -83,6 +83,9 @@ pub async fn drive(
     sharing.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let plan = PlanSummary { answered_before, ..run.plan.summary() };
     run.machine.handle(run.clock.now(), Event::Started(plan), &mut effects);
+    for event in run.waits_of_others() {
+        run.machine.handle(run.clock.now(), event, &mut effects);
+    }
     loop {
         for effect in effects.drain(..) {
             if let Some(ending) = run.perform(effect, watcher) {

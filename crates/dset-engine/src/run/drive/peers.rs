@@ -38,6 +38,16 @@ impl Run {
         self.targets.iter().any(|asked| asked.peer_limits.is_some())
     }
 
+    /// Returns which places other runs were told to leave alone.
+    pub(super) fn waits_of_others(&self) -> Vec<Event> {
+        let now = self.clock.now();
+        let wait = |endpoint: usize| {
+            let wait = self.targets[endpoint].peer_limits.as_ref()?.requested_wait(now.unix_ms)?;
+            Some(Event::PeerThrottled { endpoint, until: now.after(wait) })
+        };
+        (0..self.targets.len()).filter_map(wait).collect()
+    }
+
     /// Tells those who share the work where the run stands, if they listen.
     pub(super) fn report_to_others(&mut self) {
         let Some(shared) = self.shared.as_mut().filter(|shared| shared.is_ready()) else { return };
