@@ -274,9 +274,11 @@ fn imported(import: &LegacyImport) -> Vec<String> {
         by(import.rows, "counts", "count"),
         import.copied_to
     )];
-    if import.ours {
-        lines.push("  what they cost counts, as far as output.json tells their tokens".to_owned());
-    }
+    let cost = match import.ours {
+        true => "what they cost counts, as far as output.json tells their tokens",
+        false => "what they cost is not known: it is in no sum, and no limit counts it",
+    };
+    lines.push(format!("  {cost}"));
     for (number, words) in [
         (import.torn, "torn at the end of a file and cut off"),
         (import.completed, "missing in one of the files and added"),
