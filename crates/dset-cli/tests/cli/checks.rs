@@ -254,6 +254,19 @@ fn a_program_judges_every_row_and_one_that_hangs_or_dies_never_passes_a_row() {
 }
 
 #[test]
+fn check_apply_keeps_to_the_outputs_that_the_folder_has() {
+    let (folder, answers) = arithmetic(3);
+    let service = service(answers, 0.0);
+    service.run(&folder, &["--formats", "csv"]).exits(0);
+    folder.dset(&["check", "--gold", "gold", "--apply"]).exits(0);
+    for other in ["output.json", "output.txt"] {
+        assert!(!folder.path("dset_generator").join(other).exists(), "{other}");
+    }
+    service.run(&folder, &["--formats", "csv", "--gold", "gold"]).exits(0);
+    folder.dset(&["verify"]).exits(0);
+}
+
+#[test]
 fn check_reads_everything_again_for_free_and_apply_places_what_passes_now() {
     let (folder, answers) = arithmetic(30);
     let service = service(answers, 0.4);

@@ -72,6 +72,8 @@ pub fn check(settings: &JobSpec) -> Result<Option<CheckReport>, JobError> {
         let generation = store.generation()?;
         let asked = store.last_requests(generation)?;
         let mut spec = as_asked(settings, asked.clone(), store.last_invocation()?.as_ref());
+        let formats = store.formats(&settings.formats)?;
+        spec.formats = formats.iter().map(|format| format.name.to_owned()).collect();
         let mut input = ScannedInput::to_look_at(&spec, store.marks_column()?, asked, None)?;
         let Some(mut accepting) = Accepting::new(&spec, &input)? else { return Ok(None) };
         let before = store.terms()?;
