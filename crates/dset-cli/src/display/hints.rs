@@ -16,7 +16,8 @@ pub(crate) fn advice<'a>(
     redo: &str,
     is_shard: bool,
 ) -> Vec<String> {
-    let (mut cut, mut repeats, mut checks, mut other) = (false, false, false, false);
+    let (mut cut, mut repeats, mut checks) = (false, false, false);
+    let (mut unjudged, mut other) = (false, false);
     let mut without = BTreeSet::new();
     for cause in causes {
         if nothing(cause).is_some() {
@@ -26,6 +27,7 @@ pub(crate) fn advice<'a>(
             Some(Cause::LengthLimit) => cut = true,
             Some(Cause::RepeatsItself) => repeats = true,
             Some(Cause::FailedCheck) => checks = true,
+            Some(Cause::NoVerdict) => unjudged = true,
             _ => other = true,
         }
     }
@@ -56,6 +58,13 @@ pub(crate) fn advice<'a>(
         hints.push(format!(
             "Answers that fail a check and have no tries left: more of them with `--tries N` where \
              the check retries, or anew with {redo}"
+        ));
+    }
+    if unjudged {
+        hints.push(format!(
+            "Answers on which a program gave no verdict: mend it, then {} judges what is there and asks for none of \
+             that again",
+            again(&[], "")
         ));
     }
     if other {

@@ -30,7 +30,8 @@ pub(super) fn first(opening: &RunContext<'_>, arrow: &str) -> String {
     for (number, words) in [
         (found.presumed, "taken as answered"),
         (found.kept, "cut by the token limit"),
-        (found.failed_checks, "failed a check"),
+        (found.failed_checks - found.without_verdict, "failed a check"),
+        (found.without_verdict, "without a verdict"),
         (found.empty, "empty and skipped"),
         (found.bad_rows.count, "skipped that cannot be asked"),
         (found.left_out.count(), "left out"),

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use dset_core::answer::FailureClass;
 use dset_core::item::question::Question;
 use dset_core::provider::Providers;
 use dset_core::run::{EndReason, Notice, Snapshot};
@@ -254,6 +255,9 @@ fn reason_words(reason: &EndReason) -> (&'static str, Option<String>) {
     match reason {
         EndReason::StoreFailed => ("the store failed", None),
         EndReason::OutputFailed => ("an output could not be written", None),
+        EndReason::WrongSettings(why) if why.class == FailureClass::FailedCheck => {
+            ("the program that judges answers gives no verdict", Some(one_line(&why.message)))
+        }
         EndReason::WrongSettings(why) => {
             ("the service refuses the settings", Some(one_line(&why.message)))
         }

@@ -253,6 +253,50 @@ fn a_program_judges_every_row_and_one_that_hangs_or_dies_never_passes_a_row() {
     assert!(complaints.contains("complaint"), "{complaints}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_program_that_dies_at_each_start_ends_the_run_and_once_mended_judges_what_is_there() {
+    let folder = Folder::with(&questions(30));
+    let service = Service::friendly();
+    let judge = |script: &str| folder.write("judge.sh", format!("#!/bin/sh\n{script}\n"));
+    judge("exit 1");
+    folder.shell("chmod +x judge.sh").exits(0);
+    folder.write("dset.toml", "[[check]]\nname = \"command\"\ncommand = [\"./judge.sh\"]\n");
+    let mend = "judges what is there and asks for none of that again";
+    let ran = service.run(&folder, &["-c", "1"]).exits(2);
+    ran.says("the program that judges answers gives no verdict").says(mend);
+    assert_eq!(service.stats().asked, 10, "it is not bought unjudged");
+    // Where all that is asked for is there, it says the same, and nowhere that it is to be bought anew.
+    service.run(&folder, &["-n", "3", "-c", "1"]).exits(3).says("left");
+    folder.write("q.csv", questions(13));
+    for _ in 0..2 {
+        let ran = service.run(&folder, &[]).exits(3).says(mend).says("without a verdict");
+        assert!(!ran.err.contains("redo"), "{}", ran.err);
+        for command in [&["status"][..], &["show", "--failed"]] {
+            let ran = folder.dset(command).exits(0).tells(mend).tells("no verdict");
+            assert!(!ran.out.contains("redo"), "{}", ran.out);
+        }
+    }
+    judge("while read -r line; do echo '{\"ok\": false}'; done");
+    let ran = service.run(&folder, &[]).exits(3).says("have no tries left");
+    assert!(!ran.err.contains(mend), "{}", ran.err);
+    folder.dset(&["status"]).exits(0).tells("13 failed check");
+    folder.dset(&["show", "--failed"]).exits(0).tells("failed check");
+    judge("while read -r line; do echo '{\"ok\": true}'; done");
+    folder.dset(&["check", "--apply"]).exits(0);
+    assert_eq!(folder.agreed().len(), 13);
+    assert_eq!(service.stats().asked, 13);
+}
+
+#[test]
+fn a_run_that_pauses_at_an_answer_without_tries_left_does_not_say_that_it_is_asked_again() {
+    let (folder, answers) = arithmetic(3);
+    let service = service(answers, 1.0);
+    let ran = service.run(&folder, &["--gold", "gold", "--on-error", "pause", "-c", "1"]).exits(3);
+    let ran = ran.says("redo").says("--failed").says("have no tries left");
+    assert!(!ran.err.contains("asks it again"), "{}", ran.err);
+}
+
 #[test]
 fn check_apply_keeps_to_the_outputs_that_the_folder_has() {
     let (folder, answers) = arithmetic(3);

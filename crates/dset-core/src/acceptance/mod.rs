@@ -13,8 +13,10 @@ use serde_json::json;
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::answer::Cause;
 use crate::check::{
-    Check, CheckError, Command, Declaration, Judged, Judgement, KINDS, OnFail, WHOLE, Whole,
+    COMMAND, Check, CheckError, Command, Declaration, Judged, Judgement, KINDS, OnFail, WHOLE,
+    Whole,
 };
 use crate::item::Item;
 use crate::schema::dialect::Restore;
@@ -365,6 +367,11 @@ impl Verdict {
             && self.reasons.iter().any(|reason| Command::is_outstanding(&reason.sentence))
     }
 
+    /// Tells whether it is that of a program that gave none.
+    fn lacks_program(&self) -> bool {
+        self.check == COMMAND && self.outcome == Outcome::Unknown
+    }
+
     fn new(check: String, place: String, judgement: Judgement) -> Verdict {
         let (outcome, sentence) = match judgement {
             Judgement::Passed => (Outcome::Passed, None),
@@ -392,6 +399,24 @@ pub fn consequence(list: &[Verdict], on_fail: &[OnFail]) -> Consequence {
     all.max().unwrap_or(Consequence::Accept)
 }
 
+/// Names why an answer is not accepted, by verdicts, each with what its failing asks for. Where nothing stands against
+/// it but that a program gave no verdict, no other answer is needed once that gives one.
+fn rejection(list: &[Verdict], on_fail: &[OnFail]) -> Cause {
+    match list.iter().any(Verdict::says_cut) {
+        true => Cause::LengthLimit,
+        false if against(list, on_fail).all(Verdict::lacks_program) => Cause::NoVerdict,
+        false => Cause::FailedCheck,
+    }
+}
+
+/// Returns the verdicts that stand against an answer.
+fn against<'v>(list: &'v [Verdict], on_fail: &'v [OnFail]) -> impl Iterator<Item = &'v Verdict> {
+    let all = list.iter().zip(on_fail);
+    let against =
+        all.filter(|(one, on_fail)| one.outcome != Outcome::Passed && **on_fail != OnFail::Keep);
+    against.map(|(verdict, _)| verdict)
+}
+
 /// Tells in one line what these verdicts say, each with its first reason.
 #[must_use]
 pub fn summary<'v>(verdicts: impl Iterator<Item = &'v Verdict>) -> String {
@@ -409,10 +434,16 @@ impl Verdicts {
         consequence(&self.list, &self.on_fail)
     }
 
-    /// Tells whether the token limit cut the answer.
+    /// Names why the answer is not accepted.
     #[must_use]
-    pub(crate) fn are_of_a_cut_answer(&self) -> bool {
-        self.list.iter().any(Verdict::says_cut)
+    pub(crate) fn rejection(&self) -> Cause {
+        rejection(&self.list, &self.on_fail)
+    }
+
+    /// Tells whether a program that has to accept the answer gave no verdict.
+    #[must_use]
+    pub(crate) fn lack_a_program(&self) -> bool {
+        against(&self.list, &self.on_fail).any(Verdict::lacks_program)
     }
 
     /// Tells whether every check passed.
@@ -425,10 +456,7 @@ impl Verdicts {
     /// first reason.
     #[must_use]
     pub fn summary(&self) -> String {
-        let failed = self.list.iter().zip(&self.on_fail).filter(|(verdict, on_fail)| {
-            verdict.outcome != Outcome::Passed && **on_fail != OnFail::Keep
-        });
-        summary(failed.map(|(verdict, _)| verdict))
+        summary(against(&self.list, &self.on_fail))
     }
 
     /// Puts what a program said in the place of a verdict, see [`Acceptance::commands`].

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Acceptance, Consequence, Outcome, RetryWith, Verdict, consequence};
+use super::{Acceptance, Consequence, Outcome, RetryWith, Verdict, consequence, rejection};
+use crate::answer::Cause;
 use crate::check::OnFail;
 use crate::settings::Checks;
 
@@ -89,6 +90,12 @@ impl Terms {
             .filter(|(one, on_fail)| one.outcome != Outcome::Passed && **on_fail != OnFail::Keep)
             .peekable();
         in_the_way.peek().is_some() && in_the_way.all(|(one, _)| one.is_outstanding())
+    }
+
+    /// Names why an answer with these verdicts is not accepted.
+    #[must_use]
+    pub fn rejection(&self, verdicts: Option<&[Verdict]>) -> Cause {
+        verdicts.map_or(Cause::FailedCheck, |verdicts| rejection(verdicts, &self.on_fail))
     }
 
     /// Says what becomes of the verdicts that a stored answer gets; `before` are those that it has, if any.

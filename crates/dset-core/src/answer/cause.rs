@@ -35,6 +35,8 @@ causes! {
     OnlyReasoning = "only reasoning",
     /// The answer is whole, and not accepted.
     FailedCheck = "failed check",
+    /// The answer is whole, and the program that is to judge it gave no verdict.
+    NoVerdict = "no verdict",
     /// The service says that what the model wrote does not fit the schema, and shows it.
     Unfit = "does not fit",
     /// The reasoning did not end, and there is no answer.
@@ -130,6 +132,12 @@ impl Cause {
     #[must_use]
     pub const fn is_cut(self) -> bool {
         matches!(self, Cause::LengthLimit | Cause::RepeatsItself)
+    }
+
+    /// Tells whether a question that ended so has an answer, for which the same command does not ask again.
+    #[must_use]
+    pub const fn keeps_answer(self) -> bool {
+        self.is_cut() || matches!(self, Cause::FailedCheck | Cause::NoVerdict)
     }
 }
 

@@ -5,8 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Argument, Check, CheckError, Judged, Judgement, Kind, arguments};
 
+/// The name of the check that a program makes.
+pub const COMMAND: &str = "command";
+
 pub(super) const KIND: Kind = Kind {
-    name: "command",
+    name: COMMAND,
     version: 1,
     argument: Argument::Value("PROGRAM", |program| {
         let words: Vec<_> = program.split_whitespace().map(serde_json::Value::from).collect();

@@ -27,7 +27,7 @@ use thiserror::Error;
 
 use crate::item::Item;
 
-pub use command::{Command, CommandReply};
+pub use command::{COMMAND, Command, CommandReply};
 pub use declaration::{Declaration, DeclarationError, OnFail};
 pub use whole::WHOLE;
 pub(crate) use whole::Whole;

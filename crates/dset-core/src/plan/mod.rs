@@ -338,12 +338,16 @@ impl Plan {
         found.ok().map(|found| &self.not_accepted[found])
     }
 
-    /// Counts the wanted answers that were given, are not accepted, and are not asked for again.
+    /// Returns the wanted answers that were given, are not accepted, and are not asked for again.
+    pub fn failed_by_checks(&self) -> impl Iterator<Item = &NotAccepted> {
+        let failed = |one: &&NotAccepted| self.states[one.index as usize] == Planned::Failed;
+        self.not_accepted.iter().filter(failed)
+    }
+
+    /// Counts them.
     #[must_use]
     pub fn failed_checks(&self) -> u64 {
-        let states = &self.states;
-        let failed = |one: &&NotAccepted| states[one.index as usize] == Planned::Failed;
-        self.not_accepted.iter().filter(failed).count() as u64
+        self.failed_by_checks().count() as u64
     }
 
     /// Takes what programs are still to judge as open, for whoever looks before a run has it judged.

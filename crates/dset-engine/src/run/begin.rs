@@ -1,6 +1,8 @@
 //! The beginning of a run: what it decides is held back until it begins, and then recorded at once; then the
 //! outputs are opened.
 
+use dset_core::acceptance::Terms;
+use dset_core::answer::Cause;
 use dset_core::item::error_marks::MarksColumn;
 use dset_core::item::question::QuestionIndex;
 use dset_core::key::RequestSettings;
@@ -22,7 +24,7 @@ use crate::run::prepare::{Decisions, Job, PreparedJob, RunFolder};
 use crate::run::report::PreparationReport;
 use crate::run::run_plan::{RunPlan, ScannedInput};
 use crate::source::{self, Source, SourceOptions};
-use crate::store::{AsAsked, CsvWish, Invocation, KnownSettings, Replaced, Store};
+use crate::store::{AsAsked, CsvWish, Invocation, KnownSettings, Replaced, Store, StoreError};
 
 /// What was said and found on the way to the plan, beside what it says itself.
 pub(crate) struct Preliminaries {
@@ -83,6 +85,7 @@ pub(crate) fn decide_all(
         endpoint_before: last_life.map(|(before, _)| before).filter(|b| *b != endpoint),
         is_unlocked: !folder.lock.is_exclusive(),
         pilot: decisions.pilot,
+        without_verdict: without_verdict(&folder.store, &run_plan.plan, &before.accepting)?,
         ..planned(&input, &run_plan.plan)
     };
     let may_be_billed_otherwise = input.scanned.is_billed_otherwise;
@@ -171,6 +174,21 @@ fn have_answered(
     Ok(true)
 }
 
+/// Counts the answers that are not accepted for no other reason than that a program gave no verdict on them.
+fn without_verdict(store: &Store, plan: &Plan, accepting: &Accepting) -> Result<u64, StoreError> {
+    let mut count = 0;
+    if !accepting.judge.has_programs() {
+        return Ok(count);
+    }
+    let Terms { fingerprint, .. } = &accepting.terms;
+    for one in plan.failed_by_checks() {
+        let verdicts = store.as_reader().verdicts(one.answer, fingerprint)?;
+        let cause = accepting.terms.rejection(verdicts.as_deref());
+        count += u64::from(cause == Cause::NoVerdict);
+    }
+    Ok(count)
+}
+
 /// Reports what the input and its plan say.
 fn planned(input: &ScannedInput, plan: &Plan) -> PreparationReport {
     let (answered, presumed) = (plan.redo.answered_beside, plan.redo.presumed_beside);
@@ -192,6 +210,7 @@ fn planned(input: &ScannedInput, plan: &Plan) -> PreparationReport {
         bookmark_unused: false,
         kept: plan.count(Planned::Failed) - plan.failed_checks(),
         failed_checks: plan.failed_checks(),
+        without_verdict: 0,
         pending: plan.count(Planned::Pending),
         duplicates: plan.duplicates,
         removed: plan.orphaned,

@@ -46,6 +46,8 @@ pub struct PreparationReport {
     pub kept: u64,
     /// Whole and not accepted, and not asked again.
     pub failed_checks: u64,
+    /// Of these, those of which nothing is known but that a program gave no verdict.
+    pub without_verdict: u64,
     /// To be asked.
     pub pending: u64,
     /// Questions that are the same request as an earlier one.

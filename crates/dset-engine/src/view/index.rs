@@ -223,9 +223,7 @@ impl RunIndex {
         for one in &self.plan.not_accepted {
             if self.plan.states[one.index as usize] == Planned::Failed {
                 let verdicts = store.as_reader().verdicts(one.answer, &terms.fingerprint)?;
-                let is_cut = verdicts.iter().flatten().any(Verdict::says_cut);
-                let cause = if is_cut { Cause::LengthLimit } else { Cause::FailedCheck };
-                causes.insert(one.index, cause);
+                causes.insert(one.index, terms.rejection(verdicts.as_deref()));
             }
         }
         Ok(causes)
@@ -253,10 +251,8 @@ impl RunIndex {
                     Planned::Failed | Planned::Pending => {
                         is_open = true;
                         has_failed |= end.is_some();
-                        let of_check = || Some((false, causes.get(&at)?.code()));
-                        let end = end.map(|(fault, cause)| (*fault == Fault::GaveUp, &**cause));
-                        if let Some(end) = end.or_else(of_check) {
-                            *failed.entry(end).or_default() += 1;
+                        if let Some((fault, cause)) = end_now(end, causes.get(&at)) {
+                            *failed.entry((fault == Fault::GaveUp, cause)).or_default() += 1;
                         }
                     }
                 }
@@ -280,5 +276,22 @@ impl RunIndex {
             EndedCount { fault, cause: cause.to_owned(), count }
         });
         Ok(RowsSeen { ledger, failed: failed.collect(), marks })
+    }
+}
+
+/// Returns how a question ended, from what was recorded of that and why its answer is not accepted now: a check may say
+/// something else than when it ended.
+pub(crate) fn end_now<'e>(
+    recorded: Option<&'e (Fault, String)>,
+    of_check: Option<&Cause>,
+) -> Option<(Fault, &'e str)> {
+    let is_of_check = |cause: &str| {
+        matches!(Cause::from_code(cause), Some(Cause::FailedCheck | Cause::NoVerdict))
+    };
+    match (recorded, of_check) {
+        (Some((fault, cause)), None) => Some((*fault, cause)),
+        (Some((fault, cause)), _) if !is_of_check(cause) => Some((*fault, cause)),
+        (_, Some(cause)) => Some((Fault::Rejected, cause.code())),
+        (None, None) => None,
     }
 }

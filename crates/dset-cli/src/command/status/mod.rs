@@ -411,8 +411,7 @@ fn hints(
     }
     // Those the same command does not ask again.
     let causes = standing.failed.iter().map(|ended| &*ended.cause).filter(|_| standing.kept > 0);
-    let is_kept = |cause: Cause| cause.is_cut() || cause == Cause::FailedCheck;
-    let kept = causes.filter(|cause| Cause::from_code(cause).is_some_and(is_kept));
+    let kept = causes.filter(|cause| Cause::from_code(cause).is_some_and(Cause::keeps_answer));
     let redo = redo_command(which, before.as_ref()).ticked_with(" --failed");
     let is_shard = before.as_ref().is_some_and(LastRun::is_shard);
     hints.extend(advice(kept, again, &redo, is_shard));

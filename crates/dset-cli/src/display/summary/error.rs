@@ -69,7 +69,10 @@ impl Summary<'_> {
             EndReason::Paused => (
                 "a question failed, and the run pauses there".into(),
                 None,
-                vec![format!("Its row says ERROR; `{}` asks it again", self.again())],
+                match self.stats.failed.keys().all(|cause| is_kept(cause)) {
+                    true => self.of_failed(),
+                    false => vec![format!("Its row says ERROR; `{}` asks it again", self.again())],
+                },
             ),
         })
     }
@@ -82,6 +85,20 @@ impl Summary<'_> {
                 "no API answers at this address".into(),
                 why,
                 settings_hints::of_address(settings, failure, marked_words(ledger)),
+            ),
+            FailureClass::FailedCheck => (
+                "the program that judges answers gives no verdict".into(),
+                why,
+                vec![
+                    format!(
+                        "Mend it, then `{}` judges what is there and asks for none of that again",
+                        self.again()
+                    ),
+                    format!(
+                        "What it wrote to its standard error is in `{}`",
+                        settings.output.join("check-N.stderr").display()
+                    ),
+                ],
             ),
             FailureClass::Empty => (
                 format!("{name} gives no answer to any question"),
@@ -196,6 +213,11 @@ impl Summary<'_> {
         }
         (format!("{} cannot be written", store.path.display()), Some(cause), vec![hint])
     }
+}
+
+/// Tells whether a question that ended for this cause has an answer, so that the same command does not ask it again.
+fn is_kept(cause: &str) -> bool {
+    Cause::from_code(cause).is_some_and(Cause::keeps_answer)
 }
 
 /// Which rows were marked, where something else is to be done first.

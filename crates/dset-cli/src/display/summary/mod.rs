@@ -58,6 +58,8 @@ pub(in crate::display) struct Facts {
     pub(in crate::display) retries: u32,
     /// Rows of the outputs that had another answer than the one that counts when the run began.
     outdated: u64,
+    /// Answers that were there when the run began, and on which a program gave no verdict.
+    without_verdict: u64,
     /// Rows are asked again on purpose.
     is_redo: bool,
 }
@@ -75,6 +77,7 @@ impl From<&RunContext<'_>> for Facts {
             presumed_agreed: found.presumed_agreed,
             retries: opening.options.backoff.retries,
             outdated: found.outdated,
+            without_verdict: found.without_verdict,
             is_redo: opening.is_redo,
         }
     }
@@ -230,14 +233,6 @@ impl Summary<'_> {
         let ledger = &self.ending.ledger;
         match self.ending.reason {
             EndReason::Complete if ledger.failed() > self.ending.standing => {
-                // What was cut or used up its tries before this run is not asked again, and not among
-                // its failures.
-                let causes = self.stats.failed.keys().copied();
-                let here: u64 = self.stats.failed.values().sum();
-                let settings = self.settings;
-                let are_checked = settings.schema.is_some() || !settings.checks.declared.is_empty();
-                let kept = if are_checked { Cause::FailedCheck } else { Cause::LengthLimit };
-                let kept = (ledger.failed() > here).then_some(kept.code());
                 hints.push(format!("See why with `{}`", show_failed(self.settings)));
                 if is_worker() {
                     let work = same_run_without(&["again_failed"]);
@@ -246,15 +241,7 @@ impl Summary<'_> {
                     ));
                     return hints;
                 }
-                let again = |without: &[&str], words: &str| {
-                    let decided: &[&str] = if words.is_empty() { &[] } else { &["keep"] };
-                    format!("`{}{words}`", same_run_without(&[without, decided].concat()))
-                };
-                // Which rows this one was about is not said beside it.
-                let rows = [DECISIONS, &["failed", "numbers", "where"]].concat();
-                let redo = format!("`{} --failed`", same_command_as("redo", &rows));
-                let is_shard = settings.reading.shard.is_some();
-                hints.extend(advice(causes.chain(kept), again, &redo, is_shard));
+                hints.extend(self.of_failed());
             }
             EndReason::Complete if ledger.pending > 0 => {
                 hints.push(format!(
@@ -287,6 +274,27 @@ impl Summary<'_> {
             hints.push(self.of_gone());
         }
         hints
+    }
+
+    /// What helps where questions ended without an answer.
+    fn of_failed(&self) -> Vec<String> {
+        let (settings, facts) = (self.settings, &self.facts);
+        // What was cut or used up its tries before this run is not asked again, and not among its failures.
+        let before = self.ending.ledger.failed().saturating_sub(self.stats.failed.values().sum());
+        let are_checked = settings.schema.is_some() || !settings.checks.declared.is_empty();
+        let kept = if are_checked { Cause::FailedCheck } else { Cause::LengthLimit };
+        let kept =
+            [(before > facts.without_verdict, kept), (facts.without_verdict > 0, Cause::NoVerdict)];
+        let kept = kept.into_iter().filter(|(is_there, _)| before > 0 && *is_there);
+        let again = |without: &[&str], words: &str| {
+            let decided: &[&str] = if words.is_empty() { &[] } else { &["keep"] };
+            format!("`{}{words}`", same_run_without(&[without, decided].concat()))
+        };
+        // Which rows this one was about is not said beside it.
+        let rows = [DECISIONS, &["failed", "numbers", "where"]].concat();
+        let redo = format!("`{} --failed`", same_command_as("redo", &rows));
+        let causes = self.stats.failed.keys().copied().chain(kept.map(|(_, cause)| cause.code()));
+        advice(causes, again, &redo, settings.reading.shard.is_some())
     }
 
     /// The command that goes on with this run.

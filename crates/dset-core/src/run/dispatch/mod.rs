@@ -68,6 +68,8 @@ pub(crate) struct Dispatch {
     /// Questions that were refused when everything was, and are asked once more.
     suspects: BTreeSet<QuestionIndex>,
     useless: UselessReplies,
+    /// The answers of which the program that is to judge them said nothing, until it says something for the first time.
+    unheard: Option<u32>,
     /// Replies of a server that is no API, before the first answer.
     misdirected: u32,
 
@@ -194,6 +196,7 @@ impl Dispatch {
             systemic_failure: SystemicFailureDetector::default(),
             suspects: BTreeSet::new(),
             useless: UselessReplies::default(),
+            unheard: Some(0),
             misdirected: 0,
             dropped: 0,
             marked_question: None,

@@ -11,8 +11,11 @@ use super::on_response::ReturnedAsk;
 use crate::acceptance::{Consequence, Verdicts};
 use crate::answer::{Answer, Cause, Failure, FailureClass};
 use crate::planted::{PlantedBug, planted};
-use crate::run::JournalRecord;
 use crate::run::context::Context;
+use crate::run::{EndReason, JournalRecord};
+
+/// After so many answers without a verdict of the program that is to judge them, and none with one, it is the program.
+const UNHEARD_MAX: u32 = 10;
 
 impl Dispatch {
     /// Keeps an answer that is not accepted, and asks again or gives up.
@@ -23,11 +26,9 @@ impl Dispatch {
         answer: Answer,
         verdicts: &Verdicts,
     ) {
-        let is_cut = verdicts.are_of_a_cut_answer();
-        let (class, cause) = match is_cut {
-            true => (FailureClass::CutByLength, Cause::LengthLimit),
-            false => (FailureClass::FailedCheck, Cause::FailedCheck),
-        };
+        let cause = verdicts.rejection();
+        let is_cut = cause == Cause::LengthLimit;
+        let class = if is_cut { FailureClass::CutByLength } else { FailureClass::FailedCheck };
         // How far it came is remembered: under a higher limit it is asked again.
         let reached = Answer { usage: answer.usage, ..Answer::default() };
         let failure = Failure {
@@ -61,12 +62,28 @@ impl Dispatch {
         });
         cx.custody.hold_failed(seq);
         let Some(next) = next else {
-            self.reject(cx, back.question, failure);
+            self.reject(cx, back.question, failure.clone());
+            self.detect_unheard_program(cx, verdicts, failure);
             return;
         };
         let held = self.active.get_mut(&back.index).expect("a question that was asked is held");
         *held = super::ActiveQuestion::new(Arc::new(next));
         self.make_ready(cx.now, back.index);
         self.show_retry(cx, &back, failure, Duration::ZERO);
+    }
+    /// Ends a run whose program has said nothing of any answer, where more would be bought.
+    fn detect_unheard_program(
+        &mut self,
+        cx: &mut Context<'_>,
+        verdicts: &Verdicts,
+        failure: Failure,
+    ) {
+        self.unheard = self.unheard.filter(|_| verdicts.lack_a_program()).map(|count| count + 1);
+        let is_over = self.read.ended && self.active.is_empty();
+        let is_dead = self.unheard.is_some_and(|count| count >= UNHEARD_MAX);
+        if is_dead && !is_over && !cx.is_ending() {
+            let failure = Failure { cause: Cause::NoVerdict, ..failure };
+            cx.shutdown.stop(EndReason::WrongSettings(Box::new(failure)));
+        }
     }
 }

@@ -226,6 +226,7 @@ impl Dispatch {
             self.on_failed_check(cx, back, answer, verdicts);
             return;
         }
+        self.unheard = None;
         self.let_go(back.index);
         cx.effects.push(Effect::Show(Notice::Answered {
             question: Arc::clone(&back.question),

@@ -6,6 +6,7 @@ use serde_json::{Map, json};
 use super::*;
 use crate::acceptance::{Acceptance, Consequence, Received, Standing, Terms, Verdicts};
 use crate::answer::{Cause, Usage};
+use crate::check::Judgement;
 use crate::item::Item;
 use crate::item::content::Content;
 use crate::item::content::Role;
@@ -318,4 +319,48 @@ fn where_the_last_answer_that_may_be_asked_for_makes_enough_the_row_is_whole() {
         assert_eq!((u64::from(bench.sent), whole), (limit, limit));
         assert_eq!((ledger.answered, ledger.pending), (limit, 3 * (2 - limit)), "{ledger:?}");
     }
+}
+
+/// What is thought of an answer that a program judges; where it says nothing, that is unknown.
+fn judged_by_program(text: &str, says: Option<Judgement>) -> Box<Verdicts> {
+    let check =
+        json!([{"name": "command", "command": ["judge"]}, {"name": "lacks", "pattern": "wrong"}]);
+    let acceptance = Acceptance::new(None, serde_json::from_value(check).unwrap(), &[]).unwrap();
+    let (nothing, restore) = (Map::new(), Restore::default());
+    let received = Received { text, is_cut: false, restore };
+    let mut verdicts = acceptance.accept(received, &Item::of_fields(&nothing));
+    says.into_iter().for_each(|says| verdicts.replace(0, says));
+    Box::new(verdicts)
+}
+
+/// Lets so many questions be answered one after the other, as long as more are asked; `says` is what the program says of
+/// each, by its index.
+fn judged_by(count: u32, says: impl Fn(u32) -> (&'static str, Option<Judgement>)) -> Bench {
+    let mut bench = Bench::new(rules(1), count);
+    while let Some((ask, index)) = bench.asks.pop() {
+        let (text, says) = says(index);
+        let reading = ParsedReply::Answer(Answer { content: text.into(), ..Answer::default() });
+        let verdicts = Some(judged_by_program(text, says));
+        bench.event(Event::Replied { ask, reading, limits: None, verdicts });
+    }
+    bench
+}
+
+#[test]
+fn a_program_that_says_nothing_of_the_first_answers_ends_the_run_before_more_is_bought() {
+    let reason = |bench: &Bench| bench.ending.as_ref().unwrap().reason.clone();
+    let dead = judged_by(30, |_| ("a", None));
+    assert_eq!(dead.sent, 10);
+    let EndReason::WrongSettings(why) = reason(&dead) else { panic!("{:?}", dead.ending) };
+    assert_eq!((why.class, why.cause), (FailureClass::FailedCheck, Cause::NoVerdict));
+    // What another check has against answers proves no program.
+    let beside = judged_by(30, |at| (if at % 2 == 0 { "wrong" } else { "a" }, None));
+    assert_eq!(beside.sent, 10);
+    for spoken in [Judgement::Passed, Judgement::Failed("no".into())] {
+        let alive = judged_by(30, |at| ("a", (at == 9).then(|| spoken.clone())));
+        assert_eq!(alive.sent, 30);
+        assert!(matches!(reason(&alive), EndReason::Complete));
+    }
+    let last = judged_by(10, |_| ("a", None));
+    assert!(matches!(reason(&last), EndReason::Complete), "nothing is left to buy");
 }

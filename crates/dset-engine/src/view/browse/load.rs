@@ -18,7 +18,7 @@ use crate::error::JobError;
 use crate::source::bad_row::BadRows;
 use crate::store::{AnswerFacts, OpenQuestions, Pulse, Store, StoreError, StoredCall};
 use crate::view::expenses::{AskedBy, Pricing};
-use crate::view::index::RunIndex;
+use crate::view::index::{RunIndex, end_now};
 use crate::view::sent::SentPrompts;
 
 /// The records, and what tells whether they are the latest.
@@ -99,9 +99,8 @@ impl Loaded {
                     let is_marked = seen.item.status == Status::Error;
                     record.state =
                         state_of(plan.states[at as usize], end.map(|(fault, _)| *fault), is_marked);
-                    let cause = end.map(|(_, cause)| &**cause);
-                    let cause = cause.or_else(|| Some(causes.get(&at)?.code()));
-                    record.cause = cause.map_or(0, |cause| columns.causes.number(cause));
+                    let end = end_now(end, causes.get(&at));
+                    record.cause = end.map_or(0, |(_, cause)| columns.causes.number(cause));
                 }
                 columns.records.push(record);
             }

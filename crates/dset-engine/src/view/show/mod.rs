@@ -19,7 +19,7 @@ use dset_core::settings::{CostLimits, JobSpec};
 use crate::error::JobError;
 use crate::run::plan_input::PlannedRow;
 use crate::store::{AttemptSummary, Invocation, Store, StoreError, open_readonly};
-use crate::view::index::RunIndex;
+use crate::view::index::{RunIndex, end_now};
 
 /// Which questions are to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -249,7 +249,7 @@ fn with_outcomes(
     view: &RunIndex,
     picked: Vec<PickedQuestion>,
 ) -> Result<Vec<(PickedQuestion, ShownQuestion)>, StoreError> {
-    let ended = store.ended(view.generation)?;
+    let (ended, causes) = (store.ended(view.generation)?, view.causes_of_checks(store)?);
     let is_open = |at: QuestionIndex| {
         matches!(view.plan.states[at as usize], Planned::Failed | Planned::Pending)
     };
@@ -268,7 +268,9 @@ fn with_outcomes(
             }
             let is_tried =
                 view.plan.not_accepted(at).is_some_and(|one| one.tries.count > 0 && !one.waits);
-            let end = view.plan.find_failure(picked.id, at, |hash| ended.get(hash)).cloned();
+            let recorded = view.plan.find_failure(picked.id, at, |hash| ended.get(hash));
+            let end = end_now(recorded, causes.get(&at));
+            let end = end.map(|(fault, cause)| (fault, cause.to_owned()));
             // An answer that a check of later does not accept ended nothing when it came.
             let failed_check = || (Fault::Rejected, Cause::FailedCheck.code().to_owned());
             let end = end.or_else(|| is_tried.then(failed_check));
