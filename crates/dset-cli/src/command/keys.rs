@@ -25,7 +25,7 @@ use crate::command::check_key::read_key;
     after_help = "A key is looked for in the environment, then in .env of the working folder, then \
 here: in a file of your own, beside your file of settings, which only you can read. It is sent to \
 the service that it is kept for, or to a URL that you name yourself; never to a host that only a \
-folder names.
+folder names, but for this machine (127.0.0.1, localhost).
 
 A key is typed unseen, or read from standard input where that is no terminal. It is never an \
 argument, and never shown.
