@@ -1,13 +1,13 @@
 //! Where the key of a model is, and where it may go.
 
 use dset_core::provider::{Preset, Providers};
-use dset_core::settings::{Model, is_loopback};
+use dset_core::settings::{Layer, Model, is_loopback, resolve_with_providers};
 use secrecy::SecretString;
 use url::Url;
 
 use super::{Environment, MergedLayer, Origin};
 use crate::config_file::PROJECT;
-use crate::display::text::{service, written};
+use crate::display::text::{quoted, service, written};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::keys_file::Stored;
@@ -152,8 +152,9 @@ impl Environment {
             UserError::new(Exit::Key, format!("no API key for {}", service(model))).cause(cause);
         let error = match self.may_keep(model) {
             true => error.hint(format!(
-                "Keep one for all folders with `dset keys set {}`, for this one with `dset init`",
-                preset.id
+                "Keep one for all folders with `dset keys set {}`, for this one {}",
+                preset.id,
+                self.way_for_this_folder(model, name)
             )),
             false => error.hint(format!("Put `{name}=…` into .env")),
         };
@@ -163,6 +164,24 @@ impl Environment {
             page => error.hint(format!("Get one at {page}")),
         };
         error.hint("A service without keys takes `--key none`; `dset demo` works without any")
+    }
+
+    /// Says how this folder gets a key: `dset init` asks for that of the model it is told, and tries it
+    /// at the service's own hosts alone.
+    fn way_for_this_folder(&self, model: &Model, name: &str) -> String {
+        if !model.uses_official_hosts() {
+            return format!("put `{name}=…` into .env");
+        }
+        let usual = self.under(Layer::default()).ok().and_then(|said| {
+            resolve_with_providers(said.layer, None, &self.providers).ok().map(|now| now.spec)
+        });
+        match usual.is_some_and(|usual| usual.model().preset.id == model.preset.id) {
+            true => "with `dset init`".to_owned(),
+            false => {
+                let named = format!("{}/{}", model.preset.id, model.request.model);
+                format!("with `dset init -m {}`", quoted(&named))
+            }
+        }
     }
 
     fn find(
@@ -184,7 +203,6 @@ impl Environment {
 mod tests {
     use std::path::Path;
 
-    use dset_core::settings::{Layer, resolve_with_providers};
     use secrecy::ExposeSecret as _;
 
     use super::super::tests::environment;
@@ -301,6 +319,26 @@ mod tests {
             let now = resolve_with_providers(layer, None, &environment.providers).unwrap();
             let error = environment.no_key(now.spec.model());
             assert!(error.hints[0].contains(hint), "{project}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn init_is_told_the_model_whose_key_it_would_not_ask_for_by_itself() {
+        let environment = environment(&[], &[]);
+        for (model, url, way) in [
+            ("deepseek-pro", None, "for this one with `dset init`"),
+            ("anthropic/claude-x", None, "for this one with `dset init -m anthropic/claude-x`"),
+            (
+                "deepseek-flash",
+                Some("https://x.example"),
+                "for this one put `DEEPSEEK_API_KEY=…` into .env",
+            ),
+        ] {
+            let base_url = url.map(|url| vec![url.to_owned()]);
+            let layer = Layer { model: Some(vec![model.to_owned()]), base_url, ..Layer::default() };
+            let spec = resolve_with_providers(layer, None, &environment.providers).unwrap().spec;
+            let error = environment.no_key(spec.model());
+            assert!(error.hints[0].ends_with(way), "{:?}", error.hints);
         }
     }
 
