@@ -119,7 +119,7 @@ fn settings_with_which_a_run_would_not_begin_are_problems() {
     ] {
         let with = |command: &[&str]| folder.dset(&[command, &["--key", "none"], said].concat());
         let run = with(&["run"]).exits(2);
-        let message = run.err.lines().next().unwrap().strip_prefix("error: ").unwrap();
+        let message = run.err.lines().find_map(|line| line.strip_prefix("error: ")).unwrap();
         let doctor = with(&["doctor", "--offline", "--json"]).exits(1).json();
         let is_told = |check: &serde_json::Value| {
             check["grade"] == "problem" && check["says"].as_str().unwrap().starts_with(message)
@@ -230,7 +230,7 @@ fn what_a_service_says_is_told_apart() {
             "sk-wrong",
             1,
             "key",
-            "DeepSeek refuses DEEPSEEK_API_KEY from .env",
+            "127.0.0.1 refuses DEEPSEEK_API_KEY from .env",
         ),
         (on("/models=400"), KEY, 0, "service", "answers in"),
         (on("/models=403"), KEY, 0, "service", "this key may not look around"),
@@ -239,7 +239,7 @@ fn what_a_service_says_is_told_apart() {
             KEY,
             1,
             "balance",
-            "$0.00: DeepSeek will not answer",
+            "$0.00: 127.0.0.1 will not answer",
         ),
         (on("/models=503"), KEY, 0, "service", "says 503 in"),
         (on("/models=404"), KEY, 0, "service", "/models says 404 in"),
@@ -259,13 +259,29 @@ fn what_a_service_says_is_told_apart() {
 }
 
 #[test]
+fn a_place_that_is_not_the_services_own_is_called_by_its_host() {
+    let folder = Folder::with(&questions(1));
+    secret(&folder, KEY);
+    let told = |settings: MockSettings| {
+        let service = Service::start(settings);
+        folder.dset(&["doctor", "--base-url", &service.url()]).exits(1).out
+    };
+    let out = told(MockSettings { money: Some(0), ..MockSettings::default() });
+    assert!(out.contains("$0.00: 127.0.0.1 will not answer") && !out.contains("Top up"), "{out}");
+    let out = told(MockSettings { expect_key: Some("other".into()), ..MockSettings::default() });
+    assert!(out.contains("127.0.0.1 refuses DEEPSEEK_API_KEY from .env"), "{out}");
+    let command = ["doctor", "--offline", "--base-url", "http://127.0.0.1:1", "--key", "none"];
+    folder.dset(&command).exits(0).tells("none is needed for 127.0.0.1");
+}
+
+#[test]
 fn a_question_is_asked_as_a_run_would_ask_it_and_what_a_run_would_end_with_is_a_problem() {
     for (rule, exit, says, hint) in [
         ("OK=length", 0, "+ question     deepseek-flash answers in", ""),
         ("OK=404", 1, "x question     wrong address (404): http", "Did you mean `--base-url http"),
         ("OK=307", 1, "x question     redirect (307): http", "Look at the base URL"),
         ("OK=401", 1, "x question     key refused (401)", "Look at DEEPSEEK_API_KEY"),
-        ("OK=402", 1, "x question     out of money (402)", "Top up at "),
+        ("OK=402", 1, "x question     out of money (402)", ""),
         ("OK=400", 1, "x question     refused (400)", "Change the setting"),
         ("OK=429", 0, "! question     rate limited (429)", "a run waits for it"),
         ("OK=503", 0, "! question     overloaded (503)", "a run waits for it"),

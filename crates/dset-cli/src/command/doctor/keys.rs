@@ -3,6 +3,7 @@
 use dset_core::settings::Model;
 
 use super::{Check, Plan};
+use crate::display::text::service;
 use crate::error::UserError;
 use crate::layers::Key;
 
@@ -17,7 +18,7 @@ pub(super) fn keys(plan: &Plan) -> Vec<Check> {
         }
         seen.push(wanted);
         checks.push(match (&model.key_variable, key(plan, model)) {
-            (None, _) => Check::good("key", format!("none is needed for {}", model.preset.name)),
+            (None, _) => Check::good("key", format!("none is needed for {}", service(model))),
             (Some(name), Ok(Some(key))) => {
                 Check::good("key", format!("{name} from {}", key.place()))
             }

@@ -71,7 +71,8 @@ fn failed(model: &Model, base_url: &Url, failure: &Failure) -> Check {
         }
         FailureClass::FailedCheck => unreachable!("nothing is asked of this answer"),
         FailureClass::OutOfMoney => {
-            let page = Some(model.preset.money_page.as_str()).filter(|page| !page.is_empty());
+            let page = Some(model.preset.money_page.as_str())
+                .filter(|page| !page.is_empty() && model.preset.is_official_host(base_url));
             fix(Check::problem(NAME, says), page.map(|page| format!("Top up at {page}")))
         }
         FailureClass::Refused(Refusal::Settings | Refusal::Request | Refusal::Question)

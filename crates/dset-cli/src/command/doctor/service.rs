@@ -116,6 +116,14 @@ impl Place<'_> {
         (checks, model)
     }
 
+    /// Who is asked there, as a run names it.
+    fn name(&self) -> String {
+        match self.model.preset.is_official_host(self.base_url) {
+            true => self.model.preset.name.clone(),
+            false => self.base_url.host_str().unwrap_or_default().to_owned(),
+        }
+    }
+
     async fn get(&self, url: &Url) -> Result<ProbeReply, ProbeError> {
         probe::get(&self.model.preset, url, self.key.map(|key| &key.secret)).await
     }
@@ -196,7 +204,7 @@ impl Place<'_> {
             }
             ProbeError::Connect(_) => (
                 "not reached",
-                "Look whether it runs there: `dset config show --origin` tells the base URL",
+                "Look whether it runs there; `dset config show --origin` tells of a base URL that no flag names",
             ),
             ProbeError::Late => ("does not answer", &*again),
             ProbeError::Endpoint(_) => {
@@ -214,7 +222,7 @@ impl Place<'_> {
         let preset = &self.model.preset;
         let name = self.model.key_variable.as_deref().unwrap_or_default();
         let place = self.key.map_or("nowhere", Key::place);
-        let says = format!("{} refuses {name} from {place}", preset.name);
+        let says = format!("{} refuses {name} from {place}", self.name());
         let check = Check::problem("key", says);
         match (place, preset.may_have_key()) {
             ("your keys file", true) => {
@@ -232,9 +240,9 @@ impl Place<'_> {
         if balance.is_enough && !is_out {
             return Check::good("balance", says);
         }
-        let check = Check::problem("balance", format!("{says}: {} will not answer", preset.name));
+        let check = Check::problem("balance", format!("{says}: {} will not answer", self.name()));
         match preset.money_page.as_str() {
-            "" => check,
+            page if page.is_empty() || !preset.is_official_host(self.base_url) => check,
             page => check.fix(format!("Top up at {page}")),
         }
     }
