@@ -52,7 +52,7 @@ mod writer {
 
     use dset_engine::export::{ExportError, is_of_run};
     use dset_engine::os::clock::unix_ms;
-    use dset_engine::os::files::write_whole;
+    use dset_engine::os::files::write_shared;
     use dset_engine::view::status::run_status;
     use dset_view::{REPORT_MARK, Report};
 
@@ -70,6 +70,12 @@ mod writer {
     /// So much of a file tells whether it is a report.
     const HEAD_BYTES: u64 = 1024;
 
+    /// Tells whether it is a pipe, a device or a folder: no file of this name can be made, and reading
+    /// it may never end.
+    fn is_special(path: &Path) -> bool {
+        path.metadata().is_ok_and(|found| !found.is_file())
+    }
+
     /// Tells whether there is nothing of this name, or an earlier report.
     fn is_report(path: &Path) -> bool {
         let mut head = Vec::new();
@@ -84,6 +90,14 @@ mod writer {
         if is_of_run(&settings, &args.to) {
             let error = ExportError::OfRun(args.to.clone());
             return Err(explain::export(error, &which));
+        }
+        if is_special(&args.to) {
+            let file = args.to.display();
+            return Err(UserError::new(Exit::Usage, format!("`{file}` is no file"))
+                .cause(
+                    "a report is a file: it is written whole, and put in place of an earlier one",
+                )
+                .hint("Name a file with `--to`"));
         }
         if !is_report(&args.to) {
             let file = args.to.display();
@@ -110,9 +124,10 @@ mod writer {
             seed: args.seed,
         };
         let page = report.html().map_err(explained)?;
-        write_whole(&args.to, page.as_bytes()).map_err(|error| {
+        write_shared(&args.to, page.as_bytes()).map_err(|error| {
             UserError::new(Exit::Ours, format!("cannot write `{}`", args.to.display()))
                 .cause(error.to_string())
+                .hint("Name a file in a folder that you may write to: `--to FILE`")
         })?;
         if !terminal.quiet {
             display::remark(&format!("{} written", args.to.display()));

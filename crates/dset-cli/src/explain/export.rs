@@ -46,6 +46,9 @@ pub(crate) fn export(error: ExportError, which: &RunSelectorArgs) -> UserError {
         ExportError::BehindFile(_) => user
             .cause("a dataset goes into a folder, which is made where there is none")
             .hint("Name another place with `--to`"),
+        ExportError::NotAFile(_) => user
+            .cause("a dataset is a file: it is written whole, and put in place of an earlier one")
+            .hint("Name a file with `--to`, and read that"),
         ExportError::OfRun(_) => user
             .cause("it is a file of questions, or would be read as one, or is in the folder of the outputs")
             .hint("Name a place of its own with `--to`"),

@@ -144,6 +144,12 @@ fn nothing_is_written_over_what_is_there_unless_that_is_said() {
     let (folder, _service) = answered(TOPICS, &[]);
     folder.write("mine.jsonl", "mine\n");
     folder.dset(&["export", "--to", "mine.jsonl"]).exits(2).says("is there already");
+    #[cfg(unix)]
+    {
+        folder.shell("mkfifo pipe.jsonl").exits(0);
+        let export = ["export", "--to", "pipe.jsonl", "--force"];
+        folder.dset(&export).exits(2).says("`pipe.jsonl` is no file");
+    }
     assert_eq!(folder.read("mine.jsonl"), "mine\n");
     folder.dset(&["export", "--to", "mine.jsonl", "--force"]).exits(0);
     assert_eq!(lines(&folder.read("mine.jsonl")).len(), 3);

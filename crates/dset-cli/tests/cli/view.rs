@@ -428,6 +428,15 @@ fn a_report_is_one_small_file_in_which_nothing_runs() {
     }
     folder.write("notes.html", "<p>mine</p>");
     folder.dset(&["report", "--to", "notes.html"]).exits(2).says("is there already");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // Nobody writes into the pipe, or reads from it.
+        folder.shell("mkfifo pipe.html").exits(0);
+        folder.dset(&["report", "--to", "pipe.html"]).exits(2).says("`pipe.html` is no file");
+        let mode = |name: &str| std::fs::metadata(folder.path(name)).unwrap().permissions().mode();
+        assert_eq!(mode("report.html"), mode("notes.html"));
+    }
     assert_eq!(
         (folder.read("q.csv"), folder.read("notes.html")),
         (questions, "<p>mine</p>".into())

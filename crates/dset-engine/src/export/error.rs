@@ -23,6 +23,9 @@ pub enum ExportError {
     /// What would be its folder is a file.
     #[error("`{}` is a file, and nothing can be written into it", .0.display())]
     BehindFile(PathBuf),
+    /// A pipe or a device: no file of this name can be made.
+    #[error("`{}` is no file", .0.display())]
+    NotAFile(PathBuf),
     /// It is the input, or in the folder of the run's outputs.
     #[error("`{}` belongs to the run", .0.display())]
     OfRun(PathBuf),

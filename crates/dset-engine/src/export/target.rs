@@ -88,6 +88,11 @@ impl<'a> Target<'a> {
         if let Some(file) = to.ancestors().skip(1).find(|above| above.is_file()) {
             return Err(ExportError::BehindFile(file.to_owned()));
         }
+        let is_special =
+            |path: &Path| fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
+        if is_special(to) {
+            return Err(ExportError::NotAFile(to.to_owned()));
+        }
         let is_numbered = request.shards != Shards::One;
         if is_folder(to) {
             let (kind, packing) = (container::of_folders(), Packing::None);
@@ -102,6 +107,9 @@ impl<'a> Target<'a> {
         })?;
         let is_one = !is_numbered && request.splits.is_none();
         let target = Target { to, kind, packing, is_folder: false, is_numbered, force, outputs };
+        if let Some(special) = target.paths(request).into_iter().find(|path| is_special(path)) {
+            return Err(ExportError::NotAFile(special));
+        }
         if let Some(own) = target.paths(request).into_iter().find(|path| is_of_run(spec, path)) {
             return Err(ExportError::OfRun(own));
         }

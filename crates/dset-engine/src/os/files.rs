@@ -148,6 +148,13 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     put(file, path)
 }
 
+/// Writes a new file whole, with the mode bits of any new file (`umask`), replacing one that is there.
+pub fn write_shared(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = new_in(folder_of(path))?;
+    file.write_all(bytes)?;
+    put(file, path)
+}
+
 /// Writes a new file with the mode bits of any new file (`umask`); fails where there is one.
 /// Durable when this returns.
 pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
