@@ -58,6 +58,9 @@ fn in_words(cause: &str) -> String {
         Some((given, Some((from, to)))) if to == u64::MAX.to_string() => {
             format!("{given} is not {from} or more")
         }
+        Some((_, Some((from, to)))) => {
+            format!("it takes a number from {from} to {}", to.trim_start_matches('='))
+        }
         _ if cause == "invalid digit found in string" => "it is no whole number".to_owned(),
         _ => cause.to_owned(),
     }
@@ -194,7 +197,8 @@ impl Mistake<'_> {
     /// A value that the setting's own parser refuses.
     fn value_unusable(&self, argument: &str) -> UserError {
         let given = self.one(ContextKind::InvalidValue);
-        let setting = Setting::named(argument.trim_start_matches('-'));
+        let setting = Setting::named(argument.trim_start_matches('-'))
+            .filter(|_| self.is_setting(argument.trim_start_matches('-')));
         if let Some(Err(fault)) = setting.map(|setting| setting.read(&given)) {
             return fault.at("", argument, &ticked(&given));
         }
@@ -213,6 +217,17 @@ impl Mistake<'_> {
 
     fn see(&self) -> String {
         format!("`{} --help` lists what there is", self.command)
+    }
+
+    /// Tells whether the command's argument of this name is the setting, and not one of its own.
+    fn is_setting(&self, name: &str) -> bool {
+        let help = |command: &Command| {
+            let mut arguments = command.get_arguments();
+            let found = arguments.find(|argument| argument.get_long() == Some(name))?;
+            found.get_help().map(ToString::to_string)
+        };
+        let of_run = self.grammar.find_subcommand("run").and_then(help);
+        self.found().and_then(help).is_none_or(|own| Some(own) == of_run)
     }
 
     /// The command as the grammar has it.
@@ -255,6 +270,11 @@ mod tests {
     fn what_is_wrong_with_a_command_line_is_said_with_what_was_meant() {
         for (words, message, hint) in [
             (&["rnu"][..], "there is no command `rnu`", "Did you mean `dset run`?"),
+            (
+                &["show", "--last", "0"],
+                "`--last` cannot be `0`",
+                "`dset show --help` lists what there is",
+            ),
             (&["stauts"][..], "there is no command `stauts`", "Did you mean `dset status`?"),
             (&["run", "--modle", "x"], "`dset run` has no `--modle`", "Did you mean `--model`?"),
             (
