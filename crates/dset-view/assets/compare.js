@@ -18,12 +18,12 @@ export function compare(main) {
 
   async function show() {
     const { said, filter } = address();
-    const models = overview?.models ?? (await api.overview()).models;
+    const models = (overview ?? await api.overview()).all_models;
     const a = said.get('a') ?? models.find(model => model !== said.get('b')) ?? models[0], other = said.get('b');
     // Nothing is compared with itself.
     const b = other !== null && other !== a ? other : models.find(model => model !== a) ?? a;
     if (models.length < 2 && !said.has('b')) {
-      fill(page, h('div', { class: 'empty wide' }, h('h2', {}, 'One model alone'), h('p', {}, 'There is nothing to compare yet. Ask another one the same questions: dset run -m ' + models[0] + ' -m OTHER')));
+      fill(page, h('div', { class: 'empty wide' }, h('h2', {}, 'One model alone'), h('p', {}, 'There is nothing to compare yet. Ask another one the same questions: the command of this run, with -m ' + models[0] + ' -m OTHER')));
       return;
     }
     const query = new URLSearchParams(filter);

@@ -108,6 +108,17 @@ fn asked() -> Folder {
 }
 
 #[test]
+fn models_of_earlier_runs_are_known_where_they_have_answers() {
+    let folder = Folder::with(&questions(2));
+    let service = Service::friendly();
+    service.run(&folder, &["-m", "one-model", "-m", "other-model"]).exits(0);
+    service.run(&folder, &["-m", "one-model"]).exits(0);
+    let overview = Viewer::of(&folder).get("overview");
+    assert_eq!(overview["models"], json!(["one-model"]));
+    assert_eq!(overview["all_models"], json!(["one-model", "other-model"]));
+}
+
+#[test]
 fn a_failed_ask_is_told_of_the_answer_that_was_asked_for() {
     let folder = Folder::with("question\none\ntwo bad\n");
     let service = Service::with(&["bad=filter*1", "bad=400"]);

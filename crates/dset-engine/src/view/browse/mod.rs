@@ -124,6 +124,8 @@ pub struct Overview {
     pub failed: u64,
     /// What each model is called.
     pub models: Vec<String>,
+    /// Those, and all others that have answers.
+    pub all_models: Vec<String>,
     /// How many answers each gives.
     pub samples: u32,
     /// Rows of the input that are left out because they cannot be asked.
@@ -177,12 +179,23 @@ impl Browser {
             let count = |wanted: &[State]| {
                 records.iter().filter(|record| wanted.contains(&record.state)).count() as u64
             };
+            let models: Vec<String> =
+                loaded.requests.iter().map(|request| request.model.clone()).collect();
+            let mut has_answers = [false; 256];
+            for record in records.iter().filter(|record| record.answer > 0) {
+                has_answers[usize::from(record.model)] = true;
+            }
+            let answered = (1..=u8::MAX).filter(|number| has_answers[usize::from(*number)]);
+            let others = answered.filter_map(|number| loaded.columns.models.name(number));
+            let others = others.filter(|name| !models.iter().any(|model| model == name));
+            let all_models = models.iter().cloned().chain(others.map(str::to_owned)).collect();
             Ok(Overview {
                 questions: loaded.columns.row_numbers.len() as u64,
                 records: records.len() as u64,
                 answered: count(&[State::Answered]),
                 failed: count(&[State::Rejected, State::GaveUp]),
-                models: loaded.requests.iter().map(|request| request.model.clone()).collect(),
+                models,
+                all_models,
                 samples: loaded.samples,
                 bad_rows: loaded.bad_rows.count,
                 first_bad_row: loaded.bad_rows.first.first().map(bad_row_words),
