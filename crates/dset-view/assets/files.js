@@ -109,7 +109,7 @@ function distribution(name, records) {
 }
 
 function overTime(records) {
-  const times = records.map(one => one.answered_at).filter(Boolean);
+  const times = records.map(one => one.answered_at / 1000).filter(Boolean);
   if (!times.length) return [0, []];
   const first = Math.min(...times), last = Math.max(...times), step = Math.floor((last - first) / STEPS) + 1;
   const steps = Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, at) => ({ at: first + at * step, answers: 0 }));

@@ -26,7 +26,7 @@ const COLUMNS = [
   { name: 'seconds', title: 'Seconds', width: '4.4rem', sort: 'seconds', number: true, from: 860, cell: r => number(seconds(r.seconds)) },
   { name: 'cost', title: 'Cost', width: '5rem', sort: 'cost', number: true, from: 1250, cell: r => number(dollars(r.cost)) },
   { name: 'answer_bytes', title: 'Length', width: '4.6rem', sort: 'answer_bytes', number: true, from: 1400, cell: r => number(bytes(r.answer_bytes)) },
-  { name: 'answered_at', title: 'Answered', width: '11rem', sort: 'answered_at', from: 1800, cell: r => h('div', { class: 'td' }, r.answered_at ? time(r.answered_at * 1000) : '') },
+  { name: 'answered_at', title: 'Answered', width: '11rem', sort: 'answered_at', from: 1800, cell: r => h('div', { class: 'td' }, r.answered_at ? time(r.answered_at) : '') },
   { name: 'rating', title: 'Rating', width: '4.4rem', sort: 'rating', from: 1500, cell: r => h('div', { class: 'td stars', title: r.rating ? r.rating + ' of 5' : '' }, '★'.repeat(r.rating ?? 0), r.has_note ? ' ✎' : '') },
 ];
 

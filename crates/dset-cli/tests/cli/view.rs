@@ -267,6 +267,12 @@ fn programs_are_answered_as_it_is_documented() {
     assert_eq!((&question["place"], &question["count"]), (&json!(1), &json!(2)));
     assert_eq!(question["attempts"].as_array().unwrap().len(), 2);
     assert_eq!(viewer.get("compare?a=deepseek-flash&b=deepseek-v4-pro")["both"], 3);
+    let record = viewer.get("records?state=answered")["records"][0].clone();
+    let path = format!("questions/{}", record["question"]);
+    let answers = viewer.get(&path)["question"]["answers"].clone();
+    let whole = answers.as_array().unwrap().iter().find(|one| one["id"] == record["answer"]);
+    let at = whole.unwrap()["answered_at"].as_i64().unwrap();
+    assert_eq!(record["answered_at"], at / 1000 * 1000, "one unit everywhere");
     assert!(viewer.get("distributions")["numbers"].as_array().unwrap().len() > 2);
     assert_eq!(viewer.get("status")["ledger"]["questions"], 8);
     let refused = |path: &str| {

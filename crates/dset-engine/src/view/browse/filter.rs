@@ -130,7 +130,7 @@ pub(super) fn number(at: usize, record: &Record) -> f64 {
         4 => f64::from(n.cost),
         5 => known(n.answer_bytes),
         6 => known(n.reasoning_bytes),
-        7 => known(answered_at),
+        7 => known(answered_at) * 1000.0,
         _ => {
             if record.rating == 0 {
                 f64::NAN

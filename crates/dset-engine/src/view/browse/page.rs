@@ -67,8 +67,8 @@ pub struct ListedRecord {
     pub answer_bytes: Option<u32>,
     /// How long the reasoning is.
     pub reasoning_bytes: Option<u32>,
-    /// Unix seconds.
-    pub answered_at: Option<u32>,
+    /// Unix milliseconds, of the second that it was answered in.
+    pub answered_at: Option<u64>,
     /// From 1 to 5.
     pub rating: Option<u8>,
     /// Somebody has written a note.
@@ -240,7 +240,7 @@ fn listed(
         cost: known(4),
         answer_bytes: whole(record.numbers.answer_bytes),
         reasoning_bytes: whole(record.numbers.reasoning_bytes),
-        answered_at: whole(record.numbers.answered_at),
+        answered_at: whole(record.numbers.answered_at).map(|seconds| u64::from(seconds) * 1000),
         rating: (record.rating > 0).then_some(record.rating),
         has_note: record.has_note,
         question_text: question.unwrap_or_else(|| Snippet::plain(excerpts.question)),
