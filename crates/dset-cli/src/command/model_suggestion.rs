@@ -6,6 +6,9 @@ use dset_core::settings::Model;
 use crate::display::text::quoted;
 use crate::spelling::slips;
 
+/// Who is asked for a model that no service is known to have.
+const DEFAULT_PROVIDER: &str = "deepseek";
+
 /// Why a model is probably not meant.
 #[derive(Debug, PartialEq)]
 pub(super) struct ModelSuggestion {
@@ -35,7 +38,19 @@ impl ModelSuggestion {
                 format!("`{name}` is no model that dset knows; {} is asked for it", preset.name);
             return Some(ModelSuggestion { says, meant: Some(known) });
         }
-        let (service, _) = slash?;
+        let Some((service, _)) = slash else {
+            // What nobody has is asked of the usual service; its own new models have its name.
+            let builtin = Providers::default();
+            let usual = builtin.preset(DEFAULT_PROVIDER)?;
+            let is_usual = preset.id == usual.id && preset.base_url == usual.base_url;
+            return (is_usual && !name.starts_with(&usual.id)).then(|| ModelSuggestion {
+                says: format!(
+                    "`{name}` is no model that dset knows; {} is asked for it",
+                    preset.name
+                ),
+                meant: None,
+            });
+        };
         let has_slashes = preset.models.iter().any(|own| own.contains('/'));
         (!preset.models.is_empty() && !has_slashes).then(|| ModelSuggestion {
             says: format!(
@@ -50,7 +65,9 @@ impl ModelSuggestion {
     pub(super) fn hint(&self, command: &str) -> String {
         match &self.meant {
             Some(meant) => format!("Did you mean `{command} {}`?", quoted(meant)),
-            None => "`dset models list` names the services and their models".to_owned(),
+            None => "`dset models list` names the services and their models; one is named like \
+                 `ollama/llama3`"
+                .to_owned(),
         }
     }
 }
@@ -76,7 +93,8 @@ mod tests {
             ("nosuch/x", Some(None)),
             ("together/meta-llama/of-tomorrow", None),
             ("gpt-6-luna", None),
-            ("a-model-of-tomorrow", None),
+            ("deepseek-of-tomorrow", None),
+            ("llama3", Some(None)),
         ] {
             let layer = Layer { model: Some(vec![name.to_owned()]), ..Layer::default() };
             let settings = resolve(layer, None).unwrap().spec;
