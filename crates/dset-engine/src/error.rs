@@ -115,6 +115,14 @@ pub enum JobError {
     /// No row is among those that are to be asked again.
     #[error("no row is to be asked again")]
     NothingToRedo,
+    /// A question that is to be asked again, and that the file does not have.
+    #[error("there is no question {number}")]
+    NoSuchQuestion {
+        /// The number that was said.
+        number: u64,
+        /// So many there are.
+        questions: u64,
+    },
     /// Answers that were accepted so far are not any more, and nobody has said what is to become of
     /// them.
     #[error("what answers are held against has changed")]

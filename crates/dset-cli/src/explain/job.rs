@@ -10,7 +10,7 @@ use dset_engine::output::live::{LIVE_FORMATS, OutputError};
 use dset_engine::recover::legacy::LegacyImportError;
 
 use super::{io_cause, mend};
-use crate::display::text::{clock, one_line, quoted, shortened};
+use crate::display::text::{clock, of, one_line, quoted, shortened};
 use crate::error::UserError;
 use crate::exit::Exit;
 use crate::same_command::{
@@ -29,7 +29,7 @@ fn words(error: JobError, is_there: bool) -> UserError {
         JobError::NoQuestions { path } => {
             UserError::new(Exit::Usage, format!("`{}` has no questions", path.display()))
                 .cause("there is a header, or empty rows, and nothing else")
-                .hint("Write one question a line below the header `question`")
+                .hint(super::WRITE_QUESTIONS)
         }
         JobError::NoSuchId { field, known } => {
             let known: Vec<String> = known.iter().map(|name| one_line(name)).collect();
@@ -92,6 +92,14 @@ fn words(error: JobError, is_there: bool) -> UserError {
         JobError::NothingToRedo => UserError::new(Exit::Usage, "no row is to be asked again")
             .cause("no question of the file is among those that are meant")
             .hint("`dset show --failed` names what failed, `dset show N` a question"),
+        JobError::NoSuchQuestion { number, questions } => {
+            UserError::new(Exit::Usage, format!("there is no question {number}"))
+                .cause(format!(
+                    "the input has {}; empty rows are not counted",
+                    of(questions, "question")
+                ))
+                .hint("`dset show --failed` names what failed, `dset show N` a question")
+        }
         JobError::AcceptanceChanged { answers, is_schema_new } => {
             acceptance_changed(answers, is_schema_new)
         }

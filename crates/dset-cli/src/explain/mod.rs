@@ -24,6 +24,9 @@ pub(crate) use self::source::{delimiter_name, source};
 pub(crate) use self::store::DAMAGED_TEXT;
 use crate::display::text::{one_line, same_command};
 
+/// What to do about an input without questions.
+pub(crate) const WRITE_QUESTIONS: &str = "Write one question a line below the header `question`";
+
 fn mend() -> String {
     format!("Make room, or mend the disk or who may write there, then run `{}`", same_command())
 }

@@ -23,7 +23,7 @@ fn redo_asks_the_named_rows_again_and_no_others_and_keeps_what_was_there() {
     assert_eq!(folder.agreed().len(), 12);
     folder.dset(&["verify"]).exits(0);
     redo(&["--failed"]).exits(2).says("no row is to be asked again");
-    redo(&["99"]).exits(2);
+    redo(&["99"]).exits(2).says("there is no question 99").says("12 questions");
     folder.dset(&["show", "3"]).exits(0).tells("set aside");
     service.run(&folder, &[]).exits(0);
     assert_eq!(service.stats().asked, 16);

@@ -7,6 +7,13 @@ use crate::common::{Folder, Service, questions};
 use dset_mock::MockSettings;
 use serde_json::json;
 
+#[test]
+fn of_an_input_without_questions_it_is_told_what_to_write_and_no_run_that_would_fail() {
+    let folder = Folder::with("question\n");
+    let out = folder.dset(&["status"]).exits(0).tells("hint: Write one question a line").out;
+    assert!(!out.contains("dset run"), "{out}");
+}
+
 fn balanced(folder: &Folder) -> serde_json::Value {
     let status = folder.dset(&["status", "--json"]).exits(0).json();
     let term = |name: &str| status["ledger"][name].as_u64().unwrap();

@@ -136,7 +136,15 @@ pub(crate) fn choose(
         chosen.push(is_chosen.then_some(seen.id));
         Ok::<_, JobError>(())
     })?;
-    if chosen.iter().any(Option::is_some) { Ok(chosen) } else { Err(JobError::NothingToRedo) }
+    if chosen.iter().any(Option::is_some) {
+        return Ok(chosen);
+    }
+    Err(match which {
+        RedoSelector::Numbers(numbers) => {
+            JobError::NoSuchQuestion { number: *numbers.start(), questions: chosen.len() as u64 }
+        }
+        _ => JobError::NothingToRedo,
+    })
 }
 
 /// Plans the chosen rows as if they had not been asked: of what is left only these are. What they have is

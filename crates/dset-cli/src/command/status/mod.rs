@@ -378,6 +378,9 @@ fn hints(
              the rest"
         )];
     }
+    if !standing.has_store && ledger.questions == 0 {
+        return vec![explain::WRITE_QUESTIONS.to_owned()];
+    }
     if !standing.has_store {
         let elsewhere = super::shared::stores_elsewhere(settings);
         return vec![
