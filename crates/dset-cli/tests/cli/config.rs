@@ -322,6 +322,10 @@ fn a_downloaded_folder_gets_no_key_of_whoever_runs_it() {
             "{trap}"
         );
     }
+    // It goes nowhere, and not in clear either.
+    folder.write("dset.toml", "base-url = 'http://evil.example/v1'\n");
+    let err = run(&folder).exits(2).err;
+    assert!(err.starts_with("error: ") && !err.contains("unencrypted"), "{err}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod input;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use dset_core::settings::{JobSpec, Resolved};
+use dset_core::settings::{JobSpec, Resolved, Warning};
 use dset_engine::os::files::real_place;
 use dset_engine::run::prepare::Decisions;
 use dset_engine::run::redo::RedoSelector;
@@ -161,10 +161,15 @@ pub(super) fn run_rows(
         let which = RunSelectorArgs::of(&said.layer);
         return Err(super::shared::nothing_asked(&which, &spec));
     }
+    let keys = keys_of(&environment, &spec, &said);
+    // A key that is not there, or must not go, goes nowhere.
+    let goes = keys.as_ref().is_ok_and(|(keys, _)| keys.iter().any(Option::is_some));
+    let is_told = |warning: &Warning| goes || !matches!(warning, Warning::KeyInClear { .. });
+    let warnings: Vec<Warning> = warnings.into_iter().filter(is_told).collect();
     for (text, hint) in oddities(&spec, &warnings, &environment.providers) {
         display::warn(&text, hint.as_deref());
     }
-    let (keys, key_from) = keys_of(&environment, &spec, &said)?;
+    let (keys, key_from) = keys?;
     let decisions = Decisions {
         keep_answers: args.decisions.keep,
         ask_again: args.decisions.again,
