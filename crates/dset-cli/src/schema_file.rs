@@ -13,7 +13,8 @@ use crate::exit::Exit;
 /// Reads a schema in JSON, or in YAML where the name of its file ends so.
 pub(crate) fn read(path: &Path) -> Result<Schema, UserError> {
     let shown = one_line(&path.display().to_string());
-    let text = text_of(path, || fs_err::read(path))?;
+    let text = text_of(path, || fs_err::read(path))
+        .map_err(|error| error.hint("Name a file that holds a JSON schema"))?;
     let is_yaml = path
         .extension()
         .is_some_and(|kind| kind.eq_ignore_ascii_case("yaml") || kind.eq_ignore_ascii_case("yml"));

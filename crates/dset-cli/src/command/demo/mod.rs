@@ -102,6 +102,8 @@ fn prepare(folder: &Path) -> Result<(), UserError> {
         if questions.exists() { Ok(()) } else { fs_err::write(questions, QUESTIONS) }
     };
     write().map_err(|error| {
-        UserError::new(Exit::Ours, format!("cannot write `{FOLDER}`")).cause(error.to_string())
+        UserError::new(Exit::Ours, format!("cannot write `{FOLDER}`"))
+            .cause(error.to_string())
+            .hint("Begin it in a folder that you may write to")
     })
 }
