@@ -27,7 +27,7 @@ pub(crate) struct RunSelectorFlags {
 /// Which run is meant. What it asks, and of whom, is read from its store.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct RunSelectorArgs {
-    /// CSV file with the questions [default: q.csv]
+    /// File, folder or pattern with the questions [default: q.csv]
     #[arg(value_name = "QUESTIONS")]
     pub(crate) input: Option<PathBuf>,
 
@@ -38,7 +38,7 @@ pub(crate) struct RunSelectorArgs {
 /// Which run is meant, for commands whose words are about something else.
 #[derive(Debug, Args)]
 pub(crate) struct NamedRunSelectorArgs {
-    /// CSV file with the questions [default: q.csv]
+    /// File, folder or pattern with the questions [default: q.csv]
     #[arg(long, value_name = "FILE")]
     pub(crate) questions: Option<PathBuf>,
 
