@@ -72,6 +72,16 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// See it work in ten seconds, without a key
+    #[command(
+        after_help = "Makes the folder dset-demo here, and asks twelve questions of a pretend service on this \
+machine, which refuses one. The same command again asks only that one, and it is answered.
+
+Exit codes: 0 done, 1 disk, 2 there is a dset-demo that the demo did not make, 130 stopped.
+
+Examples:
+  dset demo
+  dset status -o dset-demo/dset_generator"
+    )]
     Demo,
     /// Begin in this folder: sample questions, settings, the key
     Init(InitArgs),

@@ -8,7 +8,7 @@ import { atRest, bytes, count, dollars, fill, h, plural, seconds, time } from '.
 const SVG = 'http://www.w3.org/2000/svg';
 const s = (tag, attributes) => { const element = document.createElementNS(SVG, tag); for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value); return element; };
 
-const WORDS = { seconds: ['Seconds an answer took', seconds], output_tokens: ['Tokens received', count], reasoning_tokens: ['Tokens of reasoning', count], answer_bytes: ['Length of answers', bytes], reasoning_bytes: ['Length of reasoning', bytes], cost: ['Cost of an answer', dollars] };
+const WORDS = { seconds: ['Seconds an answer took', seconds], output_tokens: ['Tokens received', count], reasoning_tokens: ['Reasoning tokens', count], answer_bytes: ['Length of answers', bytes], reasoning_bytes: ['Length of reasoning', bytes], cost: ['Cost of an answer', dollars] };
 
 /** Bars of counts, with a title each. */
 function bars(counts, label, titles) {

@@ -170,7 +170,7 @@ export function record(main) {
     return h('section', { class: 'card', 'aria-label': title, 'data-answer': answer.id, tabindex: '-1' },
       head,
       h('ul', { class: 'facts' },
-        fact('tokens', count(known.output_tokens)), fact('of them thinking', count(known.reasoning_tokens || null)), fact('sent', count(known.input_tokens)),
+        fact('tokens', count(known.output_tokens)), fact('of them reasoning', count(known.reasoning_tokens || null)), fact('sent', count(known.input_tokens)),
         fact('s', seconds(known.seconds)), fact('', dollars(answer.cost)), known.attempts > 1 ? fact('asks', count(known.attempts)) : null,
         fact('', known.finish_reason), fact('', time(answer.answered_at))),
       sentFor(answer),

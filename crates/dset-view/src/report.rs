@@ -154,7 +154,7 @@ impl Report<'_> {
     fn money_and_models(&self, page: &mut String) {
         *page += "<section><h2>Who was asked, and what it took</h2><table><thead><tr><th>Model</th>\
                   <th class=\"n\">Answers</th><th class=\"n\">Tokens sent</th>\
-                  <th class=\"n\">Tokens received</th><th class=\"n\">of them thinking</th></tr></thead><tbody>";
+                  <th class=\"n\">Tokens received</th><th class=\"n\">of them reasoning</th></tr></thead><tbody>";
         for model in self.stats["models"].as_array().into_iter().flatten() {
             let number = |name: &str| thousands(model["tokens"][name].as_f64().unwrap_or(0.0));
             let _ = write!(

@@ -129,8 +129,8 @@ pub(super) fn run(args: EstimateArgs) -> Result<Exit, UserError> {
 /// The error of a flag that says how a question is asked: what answers to it are like, no answer tells.
 fn of_another_request(flag: &str) -> UserError {
     let flag = format!("--{}", flag.replace('_', "-"));
-    UserError::new(Exit::Usage, format!("`{flag}` says nothing of the answers that are there"))
-        .cause("they are reckoned from as the last run asked for them")
+    UserError::new(Exit::Usage, format!("without `--pilot`, `dset estimate` takes no `{flag}`"))
+        .cause("it reckons from the answers in this folder, as the last run asked for them")
         .hint(format!(
             "Buy some as it says: `{} --pilot 50`",
             same_command_as("estimate", &["pilot"])

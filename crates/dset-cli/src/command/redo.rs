@@ -19,7 +19,7 @@ use crate::layers::SettingsLayer;
     after_help = "A row keeps the answer it has until another is accepted in its place; the old one stays in the \
 store, and `dset show N` has it. Rows that are in the outputs are replaced by `dset export --rebuild`. What it costs is said \
 before it begins, and asked at a terminal where it is much, as `dset run` does; other rows are not \
-asked. Where it was killed or ended early, the same command asks what is left.
+asked. Where it was killed or ended early, the same command asks what is left. \
 Model, service, prompts and checks are those of dset.toml, the environment and these flags: give those that \
 the run was given. `--questions FILE` names the questions.
 

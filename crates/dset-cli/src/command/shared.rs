@@ -122,7 +122,7 @@ pub(crate) fn placed(
         AnswersLocation::Nearby(folder) => {
             if !terminal.quiet {
                 display::remark(&format!(
-                    "the answers to {} are in {}/: that folder is used (`-o {}` says another)",
+                    "the answers to {} are in {}/: that folder is used (`-o {}` takes the folder here)",
                     settings.input.display(),
                     folder.display(),
                     settings.output.display(),

@@ -56,8 +56,8 @@ pub(crate) fn advice<'a>(
     }
     if checks {
         hints.push(format!(
-            "Answers that fail a check and have no tries left: more of them with `--tries N` where \
-             the check retries, or anew with {redo}"
+            "No tries are left for answers that fail a check: raise `--tries` where the check retries, \
+             or ask anew with {redo}"
         ));
     }
     if unjudged {

@@ -351,7 +351,7 @@ fn a_pilot_buys_rows_of_the_whole_file_which_count_and_reckons_from_them() {
     assert_eq!(rows.len(), 10);
     assert!(rows.iter().any(|row| *row >= 20), "evenly from the whole: {rows:?}");
     assert!(!folder.path("a.jsonl").exists(), "the run has not gone to its end");
-    folder.dset(&["estimate", "--samples", "3"]).exits(2).says("`--samples` says nothing");
+    folder.dset(&["estimate", "--samples", "3"]).exits(2).says("takes no `--samples`");
     let settings = folder.read("dset.toml");
     folder.write("dset.toml", format!("samples = 3\n{settings}"));
     let changed = "`samples` (dset.toml:1) is not what the last run asked with";

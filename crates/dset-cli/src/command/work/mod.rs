@@ -45,7 +45,7 @@ ends when none is left. Any number of workers may do so at once, on any machine;
 over by another after half a minute, with every answer that was there. What the job says of --rpm, --tpm and --max-cost holds \
 for all workers together; what is said here holds for this one beside that.
 
-Questions that failed are not asked again by themselves: --again-failed opens the shards again in which there are any, for all
+Questions that failed are not asked again by themselves: --again-failed opens the shards again in which there are any, for all \
 workers, and asks them once more, whatever was tried before. Where that is going on already, the worker takes part in it.
 
 Every answer is durable on the server and in this worker's own folder before it counts. Where the server is away, nothing is \
