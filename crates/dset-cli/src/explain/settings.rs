@@ -26,9 +26,6 @@ impl From<SettingsError> for UserError {
             SettingsError::EmptyModel => user
                 .cause("a variable of the shell that is not set is empty")
                 .hint("Name one like `-m deepseek-flash`, or leave `--model` out"),
-            SettingsError::EmptySystem => user
-                .cause("a variable of the shell that is not set is empty")
-                .hint("Leave `--system` out where no system prompt is meant"),
             SettingsError::ModelTwice { services, .. } => user
                 .cause("its answers could not be told apart")
                 .hint(format!("Ask {} in a run of its own, with another `--output`", services[1])),

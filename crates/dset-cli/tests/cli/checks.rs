@@ -278,7 +278,7 @@ fn a_program_that_dies_at_each_start_ends_the_run_and_once_mended_judges_what_is
         }
     }
     judge("while read -r line; do echo '{\"ok\": false}'; done");
-    let ran = service.run(&folder, &[]).exits(3).says("have no tries left");
+    let ran = service.run(&folder, &[]).exits(3).says("No tries are left");
     assert!(!ran.err.contains(mend), "{}", ran.err);
     folder.dset(&["status"]).exits(0).tells("13 failed check");
     folder.dset(&["show", "--failed"]).exits(0).tells("failed check");
@@ -293,7 +293,7 @@ fn a_run_that_pauses_at_an_answer_without_tries_left_does_not_say_that_it_is_ask
     let (folder, answers) = arithmetic(3);
     let service = service(answers, 1.0);
     let ran = service.run(&folder, &["--gold", "gold", "--on-error", "pause", "-c", "1"]).exits(3);
-    let ran = ran.says("redo").says("--failed").says("have no tries left");
+    let ran = ran.says("redo").says("--failed").says("No tries are left");
     assert!(!ran.err.contains("asks it again"), "{}", ran.err);
 }
 

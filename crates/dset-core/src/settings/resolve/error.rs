@@ -22,9 +22,6 @@ pub enum SettingsError {
     /// No name where that of a model belongs.
     #[error("--model is empty")]
     EmptyModel,
-    /// No words where those of a system prompt belong.
-    #[error("--system is empty")]
-    EmptySystem,
     /// A model of one name at two services: answers are told apart by the name alone.
     #[error("{} and {} are asked for `{model}`: a run asks a model at one service", services[0], services[1])]
     ModelTwice {

@@ -70,9 +70,6 @@ pub fn resolve_with_providers(
     if given.iter().any(|name| begins_like_a_key(name)) {
         return Err(SettingsError::KeyForModel);
     }
-    if layer.system.as_deref().is_some_and(|words| words.trim().is_empty()) {
-        return Err(SettingsError::EmptySystem);
-    }
     let mut names: Vec<Option<&str>> = given.iter().map(|name| Some(name.as_str())).collect();
     if names.is_empty() {
         names.push(None);

@@ -221,13 +221,11 @@ fn a_temperature_that_no_service_takes_is_refused() {
 }
 
 #[test]
-fn a_model_without_a_name_and_a_system_prompt_without_words_are_none() {
+fn a_model_without_a_name_is_none() {
     for name in ["", "  "] {
         let model = Some(vec!["deepseek-flash".to_owned(), name.to_owned()]);
         let error = resolve(Layer { model, ..Layer::default() }, None).unwrap_err();
         assert_eq!(error, SettingsError::EmptyModel);
-        let layer = Layer { system: Some(name.to_owned()), ..Layer::default() };
-        assert_eq!(resolve(layer, None).unwrap_err(), SettingsError::EmptySystem);
     }
 }
 
