@@ -59,7 +59,7 @@ pub(crate) fn export(error: ExportError, which: &RunSelectorArgs) -> UserError {
             .cause("there are files in it that dset did not write, and `--force` spares those too")
             .hint("Name an empty folder, or one that does not exist yet, with `--to`"),
         ExportError::OtherKind { .. } => user
-            .cause("it holds lists or objects, or values of several kinds, and what is asked again would be another prompt")
+            .cause("its values are of several kinds, or not all are texts where the file holds only texts, or rows lack it: what is asked again would be another prompt")
             .hint("Name a file of JSON lines, which keeps all of them: `--to again.jsonl`"),
         ExportError::Nul { rows, .. } => user
             .cause(format!("{}: dset reads no such file again", row_numbers(&rows)))

@@ -704,6 +704,44 @@ fn what_failed_is_asked_again_with_the_same_prompts() {
 }
 
 #[test]
+fn what_failed_has_what_each_row_has_where_it_is_asked_again() {
+    let folder = Folder::new();
+    let rows = [
+        r#"{"question":"bad 1","z":"t"}"#,
+        r#"{"question":"bad 2","hint":null,"z":"t"}"#,
+        r#"{"z":"t","question":"bad 3","n":5}"#,
+    ];
+    folder.write("q.jsonl", rows.join("\n"));
+    folder.write("q.csv", "question,hint\nbad 4\nbad 5,x\n");
+    let service = Service::with(&["bad=risk"]);
+    let asked_of = |file: &str, output: &str| {
+        let template = "{{ row|tojson }}{% if hint is defined %}{{ hint }}{% endif %}";
+        let before = service.asked();
+        service.run(&folder, &[file, "-o", output, "-t", template]).exits(3);
+        let after = service.asked();
+        let is_new = |(text, times): &(&String, &u64)| before.get(*text) != Some(*times);
+        after.iter().filter(is_new).map(|(text, _)| text.clone()).collect::<Vec<_>>()
+    };
+    for (from, ways) in [("q.jsonl", &["jsonl", "json"][..]), ("q.csv", &["jsonl", "csv"])] {
+        let asked = asked_of(from, &format!("of-{from}"));
+        let outputs = format!("of-{from}");
+        for way in ways {
+            let to = format!("again-{from}.{way}");
+            folder.dset(&["export", from, "-o", &outputs, "--failed", "--to", &to]).exits(0);
+            assert_eq!(asked_of(&to, &format!("of-{to}")), asked, "{to}");
+        }
+    }
+    let again = folder.read("again-q.jsonl.jsonl");
+    assert_eq!(again, rows.join("\n") + "\n");
+    let export = ["export", "q.jsonl", "-o", "of-q.jsonl", "--failed", "--to"];
+    for (to, column) in [("no.csv", "`hint`"), ("no.parquet", "`hint`")] {
+        if to == "no.csv" || cfg!(feature = "parquet") {
+            folder.dset(&[&export[..], &[to]].concat()).exits(2).says(column).says("again.jsonl");
+        }
+    }
+}
+
+#[test]
 fn a_nul_in_csv_is_kept_and_told_and_refused_where_it_is_to_be_asked_again() {
     let folder = Folder::new();
     folder.write(

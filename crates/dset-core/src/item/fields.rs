@@ -42,6 +42,15 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Calls `each` as [`Fields::for_each`] does, also with the empty cells that a short row ends with where a
+    /// template sees it.
+    pub fn for_each_filled(self, mut each: impl FnMut(&'a str, Field<'a>)) {
+        self.for_each(&mut each);
+        if let Fields::Cells(names, record) = self {
+            names.iter().skip(record.cells().count()).for_each(|name| each(name, Field::Text("")));
+        }
+    }
+
     /// Returns all fields as an object, to be kept.
     #[must_use]
     pub fn to_object(self) -> Map<String, Value> {
@@ -83,6 +92,10 @@ mod tests {
         let row = Fields::Cells(&names, &record);
         assert_eq!(row.get("a"), Some(Field::Text("1")), "the first of two");
         assert_eq!(row.get("c"), None, "the row is too short");
+        let mut all = Vec::new();
+        row.for_each_filled(|name, field| all.push((name, field)));
+        let filled = [("a", "1"), ("b", "2"), ("a", "3"), ("c", "")];
+        assert_eq!(all, filled.map(|(name, text)| (name, Field::Text(text))));
         let object = json!({"a": "1", "b": [2]});
         let object = Fields::Object(object.as_object().unwrap());
         assert_eq!(object.get("a"), Some(Field::Text("1")));

@@ -75,6 +75,8 @@ pub enum Kind {
     Texts,
     /// A list of objects, each with exactly these keys, all of them texts.
     Objects(&'static [&'static str]),
+    /// A whole row: a JSON object with the keys that the row has, in their order.
+    Row,
     /// Any JSON value. A file of typed columns has the type of [`Column::values`], or text where there is none.
     Json,
 }
@@ -96,7 +98,7 @@ pub enum Cell<'a> {
     Texts(Vec<Cow<'a, str>>),
     /// Of [`Kind::Objects`]: a text for each key.
     Objects(Vec<Vec<Cow<'a, str>>>),
-    /// Of [`Kind::Json`]: the value, without blanks between its parts.
+    /// Of [`Kind::Json`] and [`Kind::Row`]: the value, without blanks between its parts.
     Json(Cow<'a, str>),
 }
 
@@ -123,7 +125,7 @@ impl<'a> Cell<'a> {
             | (Cell::Truth(_), Kind::Truth)
             | (Cell::Time(_), Kind::Time)
             | (Cell::Texts(_), Kind::Texts)
-            | (Cell::Json(_), Kind::Json) => true,
+            | (Cell::Json(_), Kind::Json | Kind::Row) => true,
             (Cell::Objects(objects), Kind::Objects(keys)) => {
                 objects.iter().all(|texts| texts.len() == keys.len())
             }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Cell, Column, Kind, ValueType};
 use crate::item::fields::{Field, Fields};
@@ -136,6 +136,8 @@ impl Seen {
 #[derive(Debug, Clone, Default)]
 struct Surveyed {
     seen: Seen,
+    /// Items that have it.
+    present: u64,
     /// Items in which it is a value, and no null.
     filled: u64,
 }
@@ -173,9 +175,10 @@ impl Survey {
     /// Looks at the fields of one item.
     pub fn note(&mut self, fields: Fields<'_>) {
         self.items += 1;
-        fields.for_each(|name, field| {
+        fields.for_each_filled(|name, field| {
             let place = self.place(name);
             let column = &mut self.columns[place];
+            column.present += 1;
             match field {
                 Field::Json(value) => {
                     column.seen.note(value);
@@ -197,7 +200,7 @@ impl Survey {
     }
 
     /// Returns the columns of these names; one of several kinds is text. `as_it_is` keeps what is not text in
-    /// every item as JSON, of any kind.
+    /// every item as JSON, of any kind; it has no type where an item lacks it, which a null does not say.
     #[must_use]
     pub fn kept(&self, names: &[String], as_it_is: bool) -> Kept {
         let mut kept = Kept::default();
@@ -206,10 +209,11 @@ impl Survey {
             if kept.places.contains_key(name) {
                 continue;
             }
-            let Surveyed { seen, filled } = &self.columns[place];
+            let Surveyed { seen, present, filled } = &self.columns[place];
             let is_text = matches!(seen, Seen::Text) && *filled == self.items;
             let kind = if as_it_is && !is_text { Kind::Json } else { seen.kind() };
-            let values = (kind == Kind::Json).then(|| seen.values(as_it_is)).flatten();
+            let is_typed = kind == Kind::Json && (!as_it_is || *present >= self.items);
+            let values = is_typed.then(|| seen.values(as_it_is)).flatten();
             kept.places.insert(name.clone(), kept.columns.len());
             kept.columns.push(Column { name: name.clone(), kind, values: values.map(Arc::new) });
         }
@@ -222,6 +226,8 @@ impl Survey {
 pub struct Kept {
     columns: Vec<Column>,
     places: HashMap<String, usize>,
+    /// Of whole rows, what each column is called in them.
+    keys: Option<Vec<String>>,
 }
 
 impl Kept {
@@ -231,9 +237,18 @@ impl Kept {
         &self.columns
     }
 
+    /// Returns the same columns as one of [`Kind::Row`], in which each has another name.
+    #[must_use]
+    pub fn in_rows(self, keys: Vec<String>) -> Kept {
+        Kept { keys: Some(keys), ..self }
+    }
+
     /// Returns the cells of one item; what it lacks is empty, or not known.
     #[must_use]
     pub fn cells<'a>(&self, fields: Fields<'a>) -> Vec<Cell<'a>> {
+        if let Some(keys) = &self.keys {
+            return vec![self.row(fields, keys)];
+        }
         let mut found = vec![None; self.columns.len()];
         if !found.is_empty() {
             fields.for_each(|name, field| {
@@ -243,6 +258,27 @@ impl Kept {
             });
         }
         self.columns.iter().zip(found).map(|(column, field)| cell(column.kind, field)).collect()
+    }
+
+    /// Returns what an item has, in the order in which templates see it.
+    fn row<'a>(&self, fields: Fields<'a>, keys: &[String]) -> Cell<'a> {
+        let mut found = Vec::new();
+        fields.for_each_filled(|name, field| {
+            if let Some(&place) = self.places.get(name) {
+                found.push((name, &keys[place], field));
+            }
+        });
+        if matches!(fields, Fields::Cells(..)) {
+            found.sort_by_key(|(name, ..)| *name);
+        }
+        let mut row = Map::new();
+        for (_, key, field) in found {
+            row.entry(key).or_insert_with(|| match field {
+                Field::Text(text) => Value::from(text),
+                Field::Json(value) => value.clone(),
+            });
+        }
+        Cell::Json(Value::Object(row).to_string().into())
     }
 }
 
@@ -270,6 +306,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::csv::{Record, Records};
 
     #[test]
     fn a_column_has_the_kind_of_all_its_values_and_text_where_they_differ() {
@@ -340,5 +377,34 @@ mod tests {
         // Numbers of both kinds and objects of different keys would not be read as they were.
         let typed: Vec<_> = kept.columns().iter().map(|column| column.values.is_some()).collect();
         assert_eq!(typed, [true, false, true, false, false, true]);
+    }
+
+    #[test]
+    fn what_is_to_be_asked_again_has_what_each_row_has_in_its_order() {
+        let rows = [json!({"q": "a", "b": null}), json!({"b": 1, "n": 2, "q": "b"})];
+        let mut survey = Survey::default();
+        let fields = |row| Fields::Object(Value::as_object(row).unwrap());
+        rows.iter().for_each(|row| survey.note(fields(row)));
+        let kept = survey.kept(survey.names(), true);
+        let typed: Vec<_> = kept.columns().iter().map(|column| column.values.is_some()).collect();
+        assert_eq!(typed, [false, true, false], "a row lacks the last, and a null is not that");
+        let kept = kept.in_rows(["question", "b", "n"].map(str::to_owned).into());
+        let row = |text: &'static str| vec![Cell::Json(text.into())];
+        assert_eq!(kept.cells(fields(&rows[0])), row(r#"{"question":"a","b":null}"#));
+        assert_eq!(kept.cells(fields(&rows[1])), row(r#"{"b":1,"n":2,"question":"b"}"#));
+    }
+
+    #[test]
+    fn a_row_of_a_table_has_all_of_its_columns_as_templates_see_them() {
+        let names = ["q", "b", "a"].map(str::to_owned);
+        let mut record = Record::default();
+        Records::new(&b"x,y\n"[..]).next(&mut record).unwrap();
+        let fields = Fields::Cells(&names, &record);
+        let mut survey = Survey::new(&names);
+        survey.note(fields);
+        let kept = survey.kept(survey.names(), true);
+        assert!(kept.columns().iter().all(|column| column.kind == Kind::Text));
+        let kept = kept.in_rows(names.clone().into());
+        assert_eq!(kept.cells(fields), [Cell::Json(r#"{"a":"","b":"y","q":"x"}"#.into())]);
     }
 }

@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use dset_core::layout::split::{Splits, shuffled};
-use dset_core::layout::{Cell, Column, Kind, Layout, ReasoningPlace, Unfit};
+use dset_core::layout::{Cell, Layout, ReasoningPlace, Unfit};
 use dset_core::settings::JobSpec;
 
 pub use self::container::{CONTAINERS, ContainerKind};
@@ -203,7 +203,7 @@ pub fn check(spec: &JobSpec, request: &ExportRequest<'_>) -> Result<Vec<PathBuf>
         hub::earlier_card(&target)?;
     }
     open_readonly(&spec.output, |store| {
-        prepare(store, spec, request, Moment::BeforeRun).map(drop)
+        prepare(store, spec, request, target.kind().0, Moment::BeforeRun).map(drop)
     })?;
     Ok(target.paths(request))
 }
@@ -218,10 +218,7 @@ pub fn export(
     let staging = target.stage()?;
     // Nothing gets its name in here: what was read while a run began is thrown away and read again.
     let written = open_readonly(&spec.output, |store| {
-        let mut prepared = prepare(store, spec, request, Moment::Now)?;
-        if request.failed {
-            is_kept(&prepared.columns, target.kind().0)?;
-        }
+        let mut prepared = prepare(store, spec, request, target.kind().0, Moment::Now)?;
         let mut with_nul = Rows::default();
         let splits = write(
             store,
@@ -268,18 +265,6 @@ fn left_out(Prepared { index, selection, .. }: &Prepared) -> LeftOut {
             unwanted: index.plan.counting_unwanted().count() as u64,
             ..made
         },
-    }
-}
-
-/// Fails where what is to be asked again would be read as something else than it was.
-fn is_kept(columns: &[Column], kind: &'static ContainerKind) -> Result<(), ExportError> {
-    let is_lost =
-        |column: &&Column| column.kind == Kind::Json && !(kind.keeps)(column.values.as_deref());
-    match columns.iter().find(is_lost) {
-        Some(column) => {
-            Err(ExportError::OtherKind { column: column.name.clone(), about: kind.about })
-        }
-        None => Ok(()),
     }
 }
 

@@ -7,11 +7,14 @@ use dset_core::answer::ValueReading;
 use dset_core::item::fields::Field;
 use dset_core::layout::failed::Failed;
 use dset_core::layout::survey::{Kept, Survey};
-use dset_core::layout::{Column, Kind, Layout, Options, Shape, Unfit, has_several_turns};
+use dset_core::layout::{
+    Column, Kind, Layout, Options, Shape, Unfit, ValueType, has_several_turns,
+};
 use dset_core::schema::dialect::Restore;
 use dset_core::schema::{Notation, Schema};
 use dset_core::settings::JobSpec;
 
+use super::container::{ContainerKind, Keeps};
 use super::error::ExportError;
 use super::select::{Named, Selection, count_missing};
 use super::{ExportRequest, LeftOut, Samples};
@@ -52,6 +55,7 @@ pub(super) fn prepare(
     store: &Store,
     spec: &JobSpec,
     request: &ExportRequest<'_>,
+    container: &'static ContainerKind,
     moment: Moment,
 ) -> Result<Prepared, ExportError> {
     let mut index = match request.of_run {
@@ -88,7 +92,7 @@ pub(super) fn prepare(
     let rejected = by_checks.then(|| index.rejected(store)).transpose()?;
     let looked = look(&mut index, layout, request, moment, by_checks)?;
     let names = looked.survey.names().to_vec();
-    let kept = kept(&index, &looked, layout, request)?;
+    let mut kept = kept(&index, &looked, layout, request)?;
     let mut held = Vec::new();
     let has = |name: &str| kept.columns().iter().any(|column| column.name == name);
     held.extend((looked.id_is_field && has("id")).then_some("id"));
@@ -107,6 +111,15 @@ pub(super) fn prepare(
     if let Some(column) = columns.iter_mut().find(|column| Some(&column.name) == nameless.as_ref())
     {
         QUESTION.clone_into(&mut column.name);
+    }
+    if request.failed {
+        match container.keeps {
+            Keeps::Rows => {
+                kept = kept.in_rows(columns.into_iter().map(|column| column.name).collect());
+                columns = vec![Column::new("row", Kind::Row)];
+            }
+            Keeps::Columns(keeps) => is_kept(&columns, keeps, container)?,
+        }
     }
     let selection = Selection {
         layout,
@@ -224,6 +237,21 @@ fn kept(
         None => Vec::new(),
     };
     Ok(survey.kept(&names, request.failed))
+}
+
+/// Fails where what is to be asked again would be read as something else than it was.
+fn is_kept(
+    columns: &[Column],
+    keeps: fn(Option<&ValueType>) -> bool,
+    container: &'static ContainerKind,
+) -> Result<(), ExportError> {
+    let is_lost = |column: &&Column| column.kind == Kind::Json && !keeps(column.values.as_deref());
+    match columns.iter().find(is_lost) {
+        Some(column) => {
+            Err(ExportError::OtherKind { column: column.name.clone(), about: container.about })
+        }
+        None => Ok(()),
+    }
 }
 
 fn renamed(

@@ -86,7 +86,7 @@ fn decode(kind: Kind, value: Value) -> Cell<'static> {
     };
     match kind {
         Kind::Text => Cell::Text(text(value).into()),
-        Kind::Json => Cell::Json(text(value).into()),
+        Kind::Json | Kind::Row => Cell::Json(text(value).into()),
         Kind::Integer => Cell::Integer(value.as_i64()),
         Kind::Float => Cell::Float(value.as_u64().map(f64::from_bits)),
         Kind::Truth => Cell::Truth(value.as_bool()),
@@ -116,6 +116,7 @@ mod tests {
             Kind::Texts,
             Kind::Objects(&["a", "b"]),
             Kind::Json,
+            Kind::Row,
         ];
         let columns = kinds.map(|kind| Column::new(format!("{kind:?}"), kind));
         let row = |text: &'static str| {
@@ -128,6 +129,7 @@ mod tests {
                 Cell::Texts(vec![text.into()]),
                 Cell::Objects(vec![vec![text.into(), "".into()]]),
                 Cell::Json("{\"k\":[1]}".into()),
+                Cell::Json("{\"b\":null,\"a\":1}".into()),
             ]
         };
         let folder = tempfile::tempdir().unwrap();

@@ -32,7 +32,7 @@ impl ColumnBuilder {
         let kind = column.kind;
         match kind {
             // JSON of any kind is text: of the type for it, many readers know nothing.
-            Kind::Text | Kind::Json => ColumnBuilder::Text(StringBuilder::new()),
+            Kind::Text | Kind::Json | Kind::Row => ColumnBuilder::Text(StringBuilder::new()),
             Kind::Integer => ColumnBuilder::Integer(Int64Builder::new()),
             Kind::Float => ColumnBuilder::Float(Float64Builder::new()),
             Kind::Truth => ColumnBuilder::Truth(BooleanBuilder::new()),
@@ -193,7 +193,7 @@ const MADE: &str = "the builder was made for the type";
 
 fn data_type(kind: Kind) -> DataType {
     match kind {
-        Kind::Text | Kind::Json => DataType::Utf8,
+        Kind::Text | Kind::Json | Kind::Row => DataType::Utf8,
         Kind::Integer => DataType::Int64,
         Kind::Float => DataType::Float64,
         Kind::Truth => DataType::Boolean,

@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 
-use dset_core::layout::{Cell, Column, Kind, ValueType};
+use dset_core::layout::{Cell, Column, Kind};
 use dset_core::time::rfc3339;
 
 use super::json::write_value;
-use super::{Container, ContainerKind};
+use super::{Container, ContainerKind, Keeps};
 use crate::export::pack::{Packed, Packing};
 
 pub(super) const KIND: ContainerKind = ContainerKind {
@@ -15,10 +15,8 @@ pub(super) const KIND: ContainerKind = ContainerKind {
     about: "CSV",
     packs: true,
     has_moments: false,
-    // What is one value is a text there as in every table.
-    keeps: |values| {
-        values.is_some_and(|of| !matches!(of, ValueType::List(_) | ValueType::Object(_)))
-    },
+    // Every cell is read as text.
+    keeps: Keeps::Columns(|_| false),
     is_awkward: has_nul,
     open,
 };

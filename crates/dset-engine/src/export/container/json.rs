@@ -1,4 +1,4 @@
-//! JSON lines, and a JSON array: every key in every row, in one order.
+//! JSON lines, and a JSON array: every key in every row, in one order, or whole rows with the keys that each has.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use dset_core::layout::{Cell, Column, Kind};
 use dset_core::time::rfc3339;
 
-use super::{Container, ContainerKind};
+use super::{Container, ContainerKind, Keeps};
 use crate::export::pack::{Packed, Packing};
 
 pub(super) const LINES: ContainerKind = ContainerKind {
@@ -14,7 +14,7 @@ pub(super) const LINES: ContainerKind = ContainerKind {
     about: "JSON lines",
     packs: true,
     has_moments: false,
-    keeps: |_| true,
+    keeps: Keeps::Rows,
     is_awkward: |_| false,
     open: |file, packing, columns| open(file, packing, columns, false),
 };
@@ -24,7 +24,7 @@ pub(super) const ARRAY: ContainerKind = ContainerKind {
     about: "a JSON array",
     packs: true,
     has_moments: false,
-    keeps: |_| true,
+    keeps: Keeps::Rows,
     is_awkward: |_| false,
     open: |file, packing, columns| open(file, packing, columns, true),
 };
@@ -69,11 +69,16 @@ impl Container for Json {
             (false, _) => {}
         }
         self.has_rows = true;
-        for ((name, kind), cell) in self.names.iter().zip(&self.kinds).zip(cells) {
-            self.to.write_all(name.as_bytes())?;
-            write_value(*kind, cell, &mut self.to)?;
+        if let ([Kind::Row], [row]) = (&*self.kinds, cells) {
+            write_value(Kind::Row, row, &mut self.to)?;
+        } else {
+            for ((name, kind), cell) in self.names.iter().zip(&self.kinds).zip(cells) {
+                self.to.write_all(name.as_bytes())?;
+                write_value(*kind, cell, &mut self.to)?;
+            }
+            self.to.write_all(b"}")?;
         }
-        self.to.write_all(if self.is_array { b"}" } else { b"}\n" })
+        self.to.write_all(if self.is_array { b"" } else { b"\n" })
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {

@@ -25,6 +25,15 @@ pub(super) trait Container {
 /// Begins a file of these columns.
 type OpenContainer = fn(File, Packing, &[Column]) -> io::Result<Box<dyn Container>>;
 
+/// What of an input is read again as it was, and so asked again with the same prompts.
+#[derive(Clone, Copy)]
+pub(super) enum Keeps {
+    /// Every row, with the keys that it has.
+    Rows,
+    /// Columns of texts, and those of JSON of which this holds.
+    Columns(fn(Option<&ValueType>) -> bool),
+}
+
 /// A kind of file.
 pub struct ContainerKind {
     /// What the names of such files end with, without the dot.
@@ -35,8 +44,8 @@ pub struct ContainerKind {
     pub packs: bool,
     /// It has a type for moments; otherwise they are text.
     pub(super) has_moments: bool,
-    /// Tells whether a column of JSON is read again as it was.
-    pub(super) keeps: fn(Option<&ValueType>) -> bool,
+    /// What is read again as it was.
+    pub(super) keeps: Keeps,
     /// Tells whether a cell is written as it is, and not every reader takes it so.
     pub(super) is_awkward: fn(&Cell<'_>) -> bool,
     pub(super) open: OpenContainer,

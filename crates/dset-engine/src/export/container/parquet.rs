@@ -6,7 +6,7 @@ use std::io;
 use dset_core::layout::{Cell, Column};
 use dset_parquet::{WriteError, Writer, WriterOptions};
 
-use super::{Container, ContainerKind};
+use super::{Container, ContainerKind, Keeps};
 use crate::export::pack::Packing;
 
 pub(super) const KIND: ContainerKind = ContainerKind {
@@ -14,7 +14,7 @@ pub(super) const KIND: ContainerKind = ContainerKind {
     about: "Parquet",
     packs: false,
     has_moments: true,
-    keeps: |values| values.is_some(),
+    keeps: Keeps::Columns(|values| values.is_some()),
     is_awkward: |_| false,
     open,
 };

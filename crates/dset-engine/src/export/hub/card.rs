@@ -120,7 +120,7 @@ fn plain(name: &str) -> String {
 
 fn feature(kind: Kind, has_moments: bool) -> String {
     match kind {
-        Kind::Text | Kind::Json => "dtype: string".into(),
+        Kind::Text | Kind::Json | Kind::Row => "dtype: string".into(),
         Kind::Integer => "dtype: int64".into(),
         Kind::Float => "dtype: float64".into(),
         Kind::Truth => "dtype: bool".into(),

@@ -149,6 +149,6 @@ fn kind_name(kind: Kind) -> &'static str {
         Kind::Time => "time",
         Kind::Texts => "texts",
         Kind::Objects(_) => "objects",
-        Kind::Json => "json",
+        Kind::Json | Kind::Row => "json",
     }
 }
