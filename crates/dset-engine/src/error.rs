@@ -15,6 +15,7 @@ use crate::output::live::{OutputError, UnknownFormat};
 use crate::recover::legacy::LegacyImportError;
 use crate::run::budget::LimitError;
 use crate::source::SourceError;
+use crate::source::bad_row::BadRows;
 use crate::store::StoreError;
 
 /// Why an engine cannot run.
@@ -45,6 +46,8 @@ pub enum JobError {
     NoQuestions {
         /// The input.
         path: PathBuf,
+        /// Rows that were skipped because they cannot be asked.
+        bad_rows: Box<BadRows>,
     },
     /// There is no field of this name to name the rows.
     #[error("there is no field `{field}` to name the rows")]

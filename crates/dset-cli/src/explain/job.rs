@@ -10,6 +10,7 @@ use dset_engine::output::live::{LIVE_FORMATS, OutputError};
 use dset_engine::recover::legacy::LegacyImportError;
 
 use super::{io_cause, mend};
+use crate::display::preamble::bad_rows;
 use crate::display::text::{clock, of, one_line, quoted, shortened};
 use crate::error::UserError;
 use crate::exit::Exit;
@@ -26,10 +27,19 @@ pub(crate) fn job(error: JobError) -> UserError {
 fn words(error: JobError, is_there: bool) -> UserError {
     match error {
         JobError::Source(error) => super::source(error),
-        JobError::NoQuestions { path } => {
-            UserError::new(Exit::Usage, format!("`{}` has no questions", path.display()))
-                .cause("there is a header, or empty rows, and nothing else")
-                .hint(super::WRITE_QUESTIONS)
+        JobError::NoQuestions { path, bad_rows: bad } => {
+            let path = path.display();
+            match bad_rows(&bad) {
+                Some(skipped) => UserError::new(
+                    Exit::Usage,
+                    format!("`{path}` has no questions that can be asked"),
+                )
+                .cause(skipped)
+                .hint("Mend these rows: as they are, `--on-bad-row skip` leaves all out"),
+                None => UserError::new(Exit::Usage, format!("`{path}` has no questions"))
+                    .cause("there is a header, or empty rows, and nothing else")
+                    .hint(super::WRITE_QUESTIONS),
+            }
         }
         JobError::NoSuchId { field, known } => {
             let known: Vec<String> = known.iter().map(|name| one_line(name)).collect();

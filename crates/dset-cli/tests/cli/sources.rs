@@ -289,6 +289,25 @@ fn what_of_a_chat_is_not_sent_and_which_column_was_taken_is_told() {
 }
 
 #[test]
+fn an_input_of_nothing_but_bad_rows_says_how_many_and_what_is_wrong() {
+    let folder = Folder::new();
+    let chat =
+        |role: &str| format!("{{\"messages\": [{{\"role\": \"{role}\", \"content\": \"Q\"}}]}}\n");
+    folder.write("q.jsonl", chat("judge").repeat(7));
+    let skip = ["q.jsonl", "--on-bad-row", "skip"];
+    let job = [&["job", "split"], &skip[..], &["--shards", "1", "-o", "j"]].concat();
+    let run = [&["run"], &skip[..], &["--key", "none"]].concat();
+    for command in [run, job] {
+        let ran = folder.dset(&command).exits(2).says("no questions that can be asked");
+        let why = "7 rows skipped that cannot be asked: line 1: turn 1 of the chat is of `judge`";
+        let ran = ran.says(why);
+        assert!(!ran.err.contains("nothing else"), "{}", ran.err);
+    }
+    let doctor = [&["doctor", "--offline"], &skip[..], &["--key", "none"]].concat();
+    folder.dset(&doctor).tells("7 rows skipped that cannot be asked");
+}
+
+#[test]
 fn hints_about_rows_lead_somewhere() {
     let folder = Folder::new();
     let service = Service::friendly();

@@ -69,7 +69,7 @@ impl Written {
     }
 
     /// Adds files that are about to get a name: of each the name, and where its bytes are now. In a
-    /// folder that cannot be written there is no record, and what is there is replaced only where the
+    /// folder that cannot be written, or is full, there is no record, and what is there is replaced only where the
     /// user says so.
     pub(super) fn record<'f>(
         mut self,
@@ -91,8 +91,11 @@ impl Written {
         let Ok(mut record) = new_in(folder) else { return Ok(()) };
         let from = full(folder)?;
         let stored = self.with_paths(|path| relative(&path, &from));
-        serde_json::to_writer_pretty(record.as_file_mut(), &stored)?;
-        put(record, &folder.join(RECORD))
+        let written = serde_json::to_writer_pretty(record.as_file_mut(), &stored);
+        match written.map_err(io::Error::from).and_then(|()| put(record, &folder.join(RECORD))) {
+            Err(error) if is_full(&error) => Ok(()),
+            other => other,
+        }
     }
 }
 
@@ -117,6 +120,11 @@ fn relative(path: &Path, folder: &Path) -> PathBuf {
     }
     let up = folder.components().skip(shared).map(|_| Component::ParentDir);
     up.chain(path.components().skip(shared)).collect()
+}
+
+/// A full disk is no reason to keep a dataset from another one.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Returns the XXH3 hash of a file's bytes in hex digits.

@@ -263,7 +263,8 @@ fn refuse_early(
     can_ask: bool,
 ) -> Result<(), JobError> {
     if input.scanned.planner.is_empty() {
-        return Err(JobError::NoQuestions { path: settings.input.clone() });
+        let bad_rows = Box::new(input.scanned.bad_rows.clone());
+        return Err(JobError::NoQuestions { path: settings.input.clone(), bad_rows });
     }
     let is_new = !Store::exists(&settings.output);
     if is_new && !can_ask {

@@ -39,7 +39,8 @@ pub fn split(
     let mut input = ScannedInput::to_ask(&mut spec, MarksColumn::Unknown)?;
     let questions = input.scanned.planner.len() as u64;
     if questions == 0 {
-        return Err(JobError::NoQuestions { path: spec.input });
+        let bad_rows = Box::new(input.scanned.bad_rows);
+        return Err(JobError::NoQuestions { path: spec.input, bad_rows });
     }
     if shards == 0 || u64::from(shards) > questions {
         return Err(SourceError::from(JobFileError::TooFew { questions, shards }).into());

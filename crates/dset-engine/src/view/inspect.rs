@@ -11,6 +11,7 @@ use crate::error::JobError;
 use crate::output::live::format::live_formats;
 use crate::run::prepare::marks_known;
 use crate::run::prompts::check_prompts;
+use crate::source::bad_row::BadRows;
 use crate::source::items::Items;
 use crate::source::{self, SourceOptions};
 
@@ -24,6 +25,8 @@ pub struct Inspected {
     pub questions: u64,
     /// Rows that are skipped because they are empty.
     pub empty: u64,
+    /// Rows that are skipped because they cannot be asked.
+    pub bad_rows: BadRows,
     /// Rows that say ERROR.
     pub marked: u64,
     /// Rows that ask what an earlier row asks.
@@ -80,6 +83,7 @@ pub fn inspect(settings: &JobSpec) -> Result<Inspected, JobError> {
             }
         }
     }
+    found.bad_rows = source.bad_rows();
     Ok(found)
 }
 

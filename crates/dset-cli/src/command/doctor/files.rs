@@ -32,7 +32,8 @@ pub(super) fn questions(settings: &JobSpec) -> (Vec<Check>, Option<Vec<String>>)
     let name = settings.input.display().to_string();
     let found = match inspect(settings) {
         Ok(found) if found.questions == 0 => {
-            let error = JobError::NoQuestions { path: settings.input.clone() };
+            let bad_rows = Box::new(found.bad_rows);
+            let error = JobError::NoQuestions { path: settings.input.clone(), bad_rows };
             return (vec![Check::error(name, explain::job(error))], None);
         }
         Ok(found) => found,
