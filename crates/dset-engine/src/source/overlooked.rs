@@ -82,6 +82,11 @@ struct PartSet<'a> {
     digits: usize,
 }
 
+/// Tells whether the name of a file says that it is one of several parts.
+pub(super) fn is_one_of_several(path: &Path) -> bool {
+    part_of(path).is_some()
+}
+
 /// Reads which part of what a file is by its name.
 fn part_of(path: &Path) -> Option<(u64, PartSet<'_>)> {
     let (front, behind) = path.file_name()?.to_str()?.rsplit_once("-of-")?;

@@ -16,7 +16,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::bad_row::{BadRows, RowProblem};
-use super::{Cursor, Source, SourceError, SourceKind, SourceOptions};
+use super::{Cursor, Source, SourceError, SourceKind, SourceOptions, overlooked};
 use crate::source::kind::{choose, choose_for};
 
 pub use find::is_there;
@@ -59,9 +59,16 @@ pub(super) struct Found {
     pub(super) unread: Vec<PathBuf>,
 }
 
+/// Tells whether a file without rows is whole: it has bytes, or is one of several parts.
+fn may_hold_nothing(path: &Path) -> bool {
+    let has_bytes = fs_err::metadata(path).is_ok_and(|file| file.len() > 0);
+    has_bytes || names::is_part(path) || overlooked::is_one_of_several(path)
+}
+
 impl Files {
-    /// Opens files as one input, without those that hold nothing: programs that write in parts leave such. Fails
-    /// where they are not all of one kind, or one lacks the question.
+    /// Opens files as one input, without those that hold no rows: programs that write in parts leave such. Fails
+    /// where they are not all of one kind, one lacks the question, or one that is no such part has not a byte: it
+    /// may not have come whole.
     pub(super) fn open(
         kinds: &[SourceKind],
         input: &Path,
@@ -83,7 +90,7 @@ impl Files {
         let mut begun: Option<(Box<dyn Source>, Shape)> = None;
         for path in &found {
             let other = match open_one(path) {
-                Err(SourceError::Empty { .. }) => continue,
+                Err(SourceError::Empty { .. }) if may_hold_nothing(path) => continue,
                 other => other?,
             };
             paths.push(path.clone());

@@ -171,16 +171,20 @@ fn what_names_of_folders_say_are_fields_of_the_rows_in_them() {
 fn parts_that_hold_nothing_are_no_part_of_the_input() {
     let both = row("a") + &row("b");
     let files = [
-        ("set/train-0.jsonl", ""),
-        ("set/train-1.jsonl", &*both),
-        ("set/train-2.jsonl", "\n"),
-        ("set/train-3.jsonl", &*row("c")),
-        ("none/a.jsonl", ""),
+        ("set/train-00000-of-00004.jsonl", ""),
+        ("set/train-00001-of-00004.jsonl", &*both),
+        ("set/train-00002-of-00004.jsonl", "\n"),
+        ("set/train-00003-of-00004.jsonl", &*row("c")),
+        ("none/a.jsonl", "\n"),
         ("none/b.jsonl", "\n"),
+        ("torn/a.jsonl", &*both),
+        ("torn/b.jsonl", ""),
     ];
     let folder = folder(&files);
     assert_eq!(questions(&folder, "set").unwrap(), ["a", "b", "c"]);
-    assert!(matches!(questions(&folder, "none"), Err(SourceError::Empty { .. })));
+    for input in ["none", "torn"] {
+        assert!(matches!(questions(&folder, input), Err(SourceError::Empty { .. })), "{input}");
+    }
 }
 
 #[test]
