@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Acceptance, Consequence, Outcome, RetryWith, Verdict, consequence, rejection};
+use super::{Acceptance, Consequence, RetryWith, Verdict, against, consequence, rejection};
 use crate::answer::Cause;
 use crate::check::OnFail;
 use crate::settings::Checks;
@@ -85,11 +85,8 @@ impl Terms {
     /// the next run has them do so, and asks for no other before.
     #[must_use]
     pub fn waits(&self, verdicts: &[Verdict]) -> bool {
-        let of_those = verdicts.iter().zip(&self.on_fail);
-        let mut in_the_way = of_those
-            .filter(|(one, on_fail)| one.outcome != Outcome::Passed && **on_fail != OnFail::Keep)
-            .peekable();
-        in_the_way.peek().is_some() && in_the_way.all(|(one, _)| one.is_outstanding())
+        let mut in_the_way = against(verdicts, &self.on_fail).peekable();
+        in_the_way.peek().is_some() && in_the_way.all(Verdict::is_outstanding)
     }
 
     /// Names why an answer with these verdicts is not accepted.
