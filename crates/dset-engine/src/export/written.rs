@@ -14,7 +14,7 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::os::files::{new_in, put};
+use crate::os::files::{new_in, put, real_place};
 
 /// The record of a folder. Its name has no ending that loaders take for data.
 const RECORD: &str = "dset.datasets";
@@ -34,6 +34,7 @@ impl Written {
     pub(super) fn read(folder: &Path) -> Written {
         let text = fs::read(folder.join(RECORD)).unwrap_or_default();
         let stored: Written = serde_json::from_slice(&text).unwrap_or_default();
+        let folder = real(folder);
         stored.with_paths(|path| full(&folder.join(&path)).unwrap_or(path))
     }
 
@@ -89,7 +90,7 @@ impl Written {
         }
         self.of.retain(|path, _| self.files.contains_key(path));
         let Ok(mut record) = new_in(folder) else { return Ok(()) };
-        let from = full(folder)?;
+        let from = real(folder);
         let stored = self.with_paths(|path| relative(&path, &from));
         let written = serde_json::to_writer_pretty(record.as_file_mut(), &stored);
         match written.map_err(io::Error::from).and_then(|()| put(record, &folder.join(RECORD))) {
@@ -99,7 +100,12 @@ impl Written {
     }
 }
 
-/// Returns a path from the root, without `..`.
+/// Returns a folder from the root, by no link.
+fn real(folder: &Path) -> PathBuf {
+    fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned())
+}
+
+/// Returns a path from the root, without `..`; the folder that it is in by no link.
 fn full(path: &Path) -> io::Result<PathBuf> {
     let mut full = PathBuf::new();
     for part in std::path::absolute(path)?.components() {
@@ -108,7 +114,7 @@ fn full(path: &Path) -> io::Result<PathBuf> {
             part => full.push(part),
         }
     }
-    Ok(full)
+    Ok(real_place(&full))
 }
 
 /// Returns a path from a folder, where both are in some folder beneath the root; others stay as they are.

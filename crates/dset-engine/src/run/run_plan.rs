@@ -50,6 +50,9 @@ impl ScannedInput {
         settings: &mut JobSpec,
         marks: MarksColumn,
     ) -> Result<ScannedInput, JobError> {
+        if settings.reading.shard.is_none() {
+            source::check_use(&settings.input, &settings.reading)?;
+        }
         recall(settings)?;
         let source = source::open(&settings.input, &SourceOptions::new(settings, marks))?;
         let CheckedPrompts { prompts, system_as_before } = check_prompts(settings, source.shape())?;

@@ -46,19 +46,6 @@ pub const SOURCES: &[SourceKind] = &[
     objects::PARQUET,
 ];
 
-/// Chooses as [`choose`]; fails where a setting is for another kind.
-pub(super) fn choose_for<'k>(
-    kinds: &'k [SourceKind],
-    path: &Path,
-    options: &SourceOptions,
-) -> Result<&'k SourceKind, SourceError> {
-    let kind = choose(kinds, path, options);
-    if options.reading.split_on.is_some() && kind.name != objects::TEXT.name {
-        return Err(SourceError::OfNoUse { path: path.to_owned(), setting: "split-on" });
-    }
-    Ok(kind)
-}
-
 /// Chooses by the name's ending, else by what the user says and the first bytes; a file that cannot be
 /// read is left to the first kind, which says why.
 pub(super) fn choose<'k>(

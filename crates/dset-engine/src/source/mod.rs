@@ -40,7 +40,7 @@ pub(crate) use file::{layout_error, open_file, records_error};
 pub use files::is_there;
 #[cfg(feature = "postgres")]
 pub(crate) use files::{below, partition_of, split_pattern};
-use kind::choose_for;
+use kind::choose;
 pub use kind::{Likelihood, OpenSource, SOURCES, SourceKind};
 pub use options::SourceOptions;
 
@@ -125,6 +125,26 @@ fn open_whole(path: &Path, options: &SourceOptions) -> Result<Box<dyn Source>, S
     open_among(SOURCES, path, options)
 }
 
+/// Fails where a setting says how another kind of input is read.
+pub(crate) fn check_use(path: &Path, reading: &Reading) -> Result<(), SourceError> {
+    let of_no_use = |setting| Err(SourceError::OfNoUse { path: path.to_owned(), setting });
+    let chooses_part = [("config", &reading.config), ("split", &reading.split)];
+    if let Some((setting, _)) = chooses_part.into_iter().find(|(_, given)| given.is_some())
+        && !path.is_dir()
+    {
+        return of_no_use(setting);
+    }
+    if reading.split_on.is_none() {
+        return Ok(());
+    }
+    let options = SourceOptions { reading: reading.clone(), ..SourceOptions::default() };
+    let is_text = |file: &PathBuf| choose(SOURCES, file, &options).name == objects::TEXT.name;
+    if !files_of(path, reading)?.iter().all(is_text) {
+        return of_no_use("split-on");
+    }
+    Ok(())
+}
+
 /// Returns the files that an input is made of, in the order in which they are read.
 pub(crate) fn files_of(path: &Path, reading: &Reading) -> Result<Vec<PathBuf>, SourceError> {
     let several = files::of(SOURCES, path, reading, None)?;
@@ -144,7 +164,7 @@ fn open_among(
     let several = files::of(kinds, path, &options.reading, options.outputs.as_deref())?;
     match several {
         Some(found) => files::Files::open(kinds, path, found, options),
-        None => (choose_for(kinds, path, options)?.open)(path, options),
+        None => (choose(kinds, path, options).open)(path, options),
     }
 }
 

@@ -15,7 +15,6 @@ use dset_core::settings::OnBadRow;
 use dset_core::template::{DEFAULT_TEMPLATE, Prompts};
 use serde_json::{Map, Value};
 
-use super::kind::choose;
 use super::*;
 use crate::run::feeder::QuestionFeeder;
 use crate::run::plan_input::{for_each_planned, plan_input};

@@ -64,7 +64,8 @@ impl<'a> ErrorTexts<'a> {
         match body {
             Some(body) => {
                 let body = without_echo(body.clone());
-                said.json = body.to_string().to_lowercase();
+                let json = body.to_string();
+                said.json = before_answer(&json).to_lowercase();
                 said.collect(&body, NESTED_MAX);
             }
             None => {

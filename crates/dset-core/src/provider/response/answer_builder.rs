@@ -75,15 +75,10 @@ impl AnswerBuilder {
     fn add(&mut self, document: Document<'_>, text: &str) {
         let before = std::mem::replace(&mut self.counted, Counted::All);
         let (mut counts, has_choice) = (None, document.choices.0.is_some());
-        // A gateway that falls back on another model in the middle begins another answer.
         let is_other = |known: &str, said: &str| ![known, said].contains(&"") && known != said;
-        if !self.texts.is_empty()
-            && has_choice
-            && is_other(&self.id, &document.id)
-            && is_other(&self.model, &document.model)
-        {
-            self.texts.tear();
-        }
+        let is_of_other =
+            is_other(&self.id, &document.id) && is_other(&self.model, &document.model);
+        let written = self.texts.bytes();
         keep(&mut self.id, &document.id);
         keep(&mut self.model, &document.model);
         keep(&mut self.system_fingerprint, &document.system_fingerprint);
@@ -95,6 +90,10 @@ impl AnswerBuilder {
         if let Some(choice) = document.choices.0 {
             self.has_answer = true;
             counts = self.choose(*choice);
+            // A gateway that falls back on another model in the middle begins another answer.
+            if is_of_other && written > 0 && self.texts.bytes() > written {
+                self.texts.tear();
+            }
         } else if let Some(content) = document.content {
             self.has_answer = true;
             self.write(|texts| texts.add_content(content));

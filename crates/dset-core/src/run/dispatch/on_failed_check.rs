@@ -61,9 +61,10 @@ impl Dispatch {
             cost_most: back.cost_most,
         });
         cx.custody.hold_failed(seq);
+        self.unheard = self.unheard.filter(|_| verdicts.lack_a_program());
         let Some(next) = next else {
             self.reject(cx, back.question, failure.clone());
-            self.detect_unheard_program(cx, verdicts, failure);
+            self.detect_unheard_program(cx, failure);
             return;
         };
         let held = self.active.get_mut(&back.index).expect("a question that was asked is held");
@@ -71,14 +72,10 @@ impl Dispatch {
         self.make_ready(cx.now, back.index);
         self.show_retry(cx, &back, failure, Duration::ZERO);
     }
+
     /// Ends a run whose program has said nothing of any answer, where more would be bought.
-    fn detect_unheard_program(
-        &mut self,
-        cx: &mut Context<'_>,
-        verdicts: &Verdicts,
-        failure: Failure,
-    ) {
-        self.unheard = self.unheard.filter(|_| verdicts.lack_a_program()).map(|count| count + 1);
+    fn detect_unheard_program(&mut self, cx: &mut Context<'_>, failure: Failure) {
+        self.unheard = self.unheard.map(|count| count + 1);
         let is_over = self.read.ended && self.active.is_empty();
         let is_dead = self.unheard.is_some_and(|count| count >= UNHEARD_MAX);
         if is_dead && !is_over && !cx.is_ending() {

@@ -398,8 +398,7 @@ impl Dispatch {
 
 /// Where a row has fields of its own for its request, they may be what a service takes for wrong settings.
 fn blame_own_fields(question: &Question, failure: Failure) -> Failure {
-    let is_about_settings = matches!(failure.cause, Cause::WrongSettings | Cause::ModelNotServed);
-    if question.params.is_none() || !is_about_settings {
+    if question.params.is_none() || failure.cause != Cause::WrongSettings {
         return failure;
     }
     Failure { class: FailureClass::Refused(Refusal::Request), cause: Cause::Refused, ..failure }
@@ -428,7 +427,7 @@ mod tests {
         for (question, cause, class) in [
             (&plain, Cause::WrongSettings, settings),
             (&with_fields, Cause::WrongSettings, refused),
-            (&with_fields, Cause::ModelNotServed, refused),
+            (&with_fields, Cause::ModelNotServed, settings),
             (&with_fields, Cause::Redirect, settings),
         ] {
             let failure = Failure {

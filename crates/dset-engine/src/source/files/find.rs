@@ -24,12 +24,6 @@ pub(in crate::source) fn of(
     if let Some(folder) = saved_set(path).filter(|_| path.is_file()) {
         return Err(SourceError::SavedToDisk { path: folder });
     }
-    let chooses_part = [("config", reading.config.is_some()), ("split", reading.split.is_some())];
-    if let Some((setting, _)) = chooses_part.into_iter().find(|(_, is_set)| *is_set)
-        && !path.is_dir()
-    {
-        return Err(SourceError::OfNoUse { path: path.to_owned(), setting });
-    }
     let own = OwnOutputs::of(outputs);
     let overlooked;
     let (mut paths, others) = if path.is_dir() {

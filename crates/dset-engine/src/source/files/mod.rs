@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::bad_row::{BadRows, RowProblem};
 use super::{Cursor, Source, SourceError, SourceKind, SourceOptions, overlooked};
-use crate::source::kind::{choose, choose_for};
+use crate::source::kind::choose;
 
 pub use find::is_there;
 pub(crate) use find::would_read;
@@ -76,7 +76,7 @@ impl Files {
         options: &SourceOptions,
     ) -> Result<Box<dyn Source>, SourceError> {
         let first = found.first().expect("there is a file");
-        let kind = *choose_for(kinds, first, options)?;
+        let kind = *choose(kinds, first, options);
         for path in &found {
             let other = choose(kinds, path, options);
             if other.name != kind.name {

@@ -42,7 +42,8 @@ const MODERATION: [&str; 24] = [
 ];
 
 /// Words of a gateway's own filter: LiteLLM's.
-const GUARDRAIL: [&str; 3] = ["guardrail", "keyword banned", "content blocked"];
+const GUARDRAIL: [&str; 3] =
+    ["violated guardrail policy", "bedrock_guardrail_response", "keyword banned"];
 
 /// Words of an account that may ask nothing any more, whatever it was for.
 const ACCOUNT: [&str; 4] = [
@@ -192,7 +193,9 @@ pub(crate) fn classify(
     said: &ErrorTexts<'_>,
 ) -> (FailureClass, Cause) {
     use FailureClass::{Forbidden, KeyRefused, OutOfMoney, Refused, Throttled, Transient};
-    let says =
+    let says = |list: &[&str]| list.iter().any(|word| said.json.contains(word));
+    // Where it would end a run, a question may have said it.
+    let says_itself =
         |list: &[&str]| list.iter().any(|word| said.json.contains(word) && !said.echo.has(word));
     let asked_wait = wait(reply, said, true);
     let width = width_named(message);
@@ -211,7 +214,7 @@ pub(crate) fn classify(
     match status {
         300..=399 => (Refused(Refusal::Settings), Cause::Redirect),
         // Whose words stand beside it, the question's or the filter's, is not known.
-        400..=499 if says(&GUARDRAIL) || error.is_some_and(has_moderation_reasons) => {
+        400 | 403 if says(&GUARDRAIL) || error.is_some_and(has_moderation_reasons) => {
             (Refused(Refusal::Moderation), Cause::ContentFilter)
         }
         400..=599 if money != Money::Unsaid => (OutOfMoney, Cause::OutOfMoney),
@@ -234,7 +237,7 @@ pub(crate) fn classify(
         503 if asked_wait.is_some() => throttled(Cause::Overloaded),
         500..=599 if is_rate => throttled(Cause::RateLimited),
         503 => (Transient, Cause::Overloaded),
-        400 | 403 if says(&KEY) => (KeyRefused, Cause::KeyRefused),
+        400 | 403 if says_itself(&KEY) => (KeyRefused, Cause::KeyRefused),
         400 | 497 if says(&PLAIN_HTTP) => (Refused(Refusal::Address), Cause::WrongProtocol),
         // A login, a firewall or a web server: no API says so. A rate limiter may be one.
         400 | 403 | 406 | 511 if is_page && !is_rate && asked_wait.is_none() => {
@@ -243,7 +246,9 @@ pub(crate) fn classify(
         407 => (Refused(Refusal::Address), Cause::ProxyLogin),
         511 => (Refused(Refusal::Address), Cause::NetworkLogin),
         400..=499 if says(&ACCOUNT) => (Forbidden, Cause::Forbidden),
-        400 | 404 | 422 if says(&PARAMETER) => (Refused(Refusal::Settings), Cause::WrongSettings),
+        400 | 404 | 422 if says_itself(&PARAMETER) => {
+            (Refused(Refusal::Settings), Cause::WrongSettings)
+        }
         400..=499 if says(&MODERATION) => (Refused(Refusal::Moderation), Cause::ContentFilter),
         // The code of a service in a reply with a good status; a real 451 is about a country.
         451 if reply.status != 451 => (Refused(Refusal::Moderation), Cause::ContentFilter),
@@ -261,7 +266,7 @@ pub(crate) fn classify(
             (Refused(Refusal::Question), Cause::TooLongForModel)
         }
         400..=499 if is_rate => throttled(Cause::RateLimited),
-        400 | 404 | 405 | 422 if says(&SETTINGS) => {
+        400 | 404 | 405 | 422 if says_itself(&SETTINGS) => {
             (Refused(Refusal::Settings), Cause::WrongSettings)
         }
         404 if says(&NO_HOST) => (Refused(Refusal::Request), Cause::Refused),

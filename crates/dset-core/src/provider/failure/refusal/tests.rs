@@ -35,6 +35,9 @@ fn what_an_error_repeats_of_the_question_or_the_answer_is_no_reason() {
             r#"{{"error":{{"code":403,"message":"m requires moderation. Your input was flagged for \"harassment\". No credits were charged.","metadata":{{"reasons":["harassment"],"flagged_input":"{words}","provider_name":"p"}}}}}}"#
         )
     };
+    let gone = r#"{"error":{"message":"model \"llama9\" not found"}}"#;
+    let asked = class_of("Which model of car was not found?", 404, gone);
+    assert_eq!(asked, Refused(Refusal::Settings));
     for words in ["your bill is unpaid", "you", "incorrect api key"] {
         let refused = class_of("anything else", 403, &flagged(words));
         assert_eq!(refused, Refused(Refusal::Moderation), "{words}");
@@ -65,6 +68,16 @@ fn what_an_error_repeats_of_the_question_or_the_answer_is_no_reason() {
             400,
             r#"{"error":{"message":"{'error': 'Violated guardrail policy', 'bedrock_guardrail_response': 'No word of past due bills'}"}}"#,
             Refused(Refusal::Moderation),
+        ),
+        (
+            403,
+            r#"{"error":{"message":"Budget limit exceeded","code":403,"metadata":{"limit_source":"openrouter_guardrail_budget"}}}"#,
+            OutOfMoney,
+        ),
+        (
+            404,
+            r#"{"error":{"message":"No endpoints available matching your guardrail restrictions and data policy.","code":404}}"#,
+            Refused(Refusal::Settings),
         ),
         // The same words are one where the question has them in another place.
         (403, r#"{"error":{"message":"Insufficient account balance"}}"#, OutOfMoney),

@@ -202,6 +202,10 @@ fn an_answer_that_another_model_begins_anew_in_the_middle_is_none() {
         let choices = json!([{"index":0,"delta":{"role":"assistant","content":text}}]);
         json!({"id": id, "model": model, "choices": choices}).to_string()
     };
+    let ends = json!([{"index":0,"delta":{},"finish_reason":"stop"}]);
+    let other_end = json!({"id": "2", "model": "other", "choices": ends}).to_string();
+    let whole = answer(finished(&events(&[&piece("1", "m", "Paris"), &other_end])));
+    assert_eq!(whole.content, "Paris");
     let stop = stopped("stop");
     let read = |second: &str| finished(&events(&[&piece("1", "m", "Half of an"), second, &stop]));
     let fallen_back = failure(read(&piece("2", "other", "Paris")));
