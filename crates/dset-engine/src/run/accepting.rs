@@ -16,7 +16,7 @@ use crate::check::Judge;
 use crate::error::JobError;
 use crate::run::plan_input::try_for_each_planned;
 use crate::run::prepare::Decisions;
-use crate::run::run_plan::{RunPlan, ScannedInput};
+use crate::run::run_plan::{AnswersOfEntries, RunPlan, ScannedInput};
 use crate::source::Source;
 use crate::source::items::{Items, Prepared};
 use crate::store::{IdSet, NewVerdicts, Rejudged, Store, StoreError, Write};
@@ -94,24 +94,22 @@ impl Accepting {
             depends_on_rows = store.expected()?.as_ref() != Some(&expected);
             input.expected = Some(expected);
         }
-        let mut rejudged = Rejudged::default();
+        let mut rejudged = Rejudged::under(acceptance);
         if unjudged.answers.count == 0 && !depends_on_rows {
             return Ok(rejudged);
         }
         let is_new = |answer: &AnswerId| unjudged.answers.has(*answer) && !just_judged.has(*answer);
-        let mut wanted: HashMap<QuestionIndex, Vec<AnswerId>> = HashMap::new();
+        let mut wanted = AnswersOfEntries::default();
         let plan = RunPlan::with_all_answers(input, store, generation, |at, answer| {
-            let tries = unjudged.tries.of(answer).filter(|one| depends_on_rows || is_new(one));
-            for one in tries {
-                wanted.entry(at).or_default().push(one);
-            }
+            let tries = unjudged.tries.of(answer);
+            wanted.extend(at, tries.filter(|one| depends_on_rows || is_new(one)));
         })?;
+        wanted.sort();
         let mut writes = Vec::new();
         let ScannedInput { source, prompts, requests, .. } = input;
         let archive = store.reader()?;
         try_for_each_planned(&mut **source, prompts, &requests[0], &plan.plan, |seen| {
-            let of_row = seen.entries.filter_map(|at| wanted.remove(&at)).flatten();
-            for answer in of_row {
+            for answer in wanted.of(&seen.entries) {
                 let row = match archive.row(answer) {
                     Err(StoreError::TextDamaged { .. }) if decisions.redo.is_some() => continue,
                     row => row?,
@@ -127,11 +125,11 @@ impl Accepting {
                 let list = (!verdicts.are_passed()).then_some(verdicts.list);
                 let how = Occasion { is_new, replaces: to_replace.contains_key(&answer) };
                 let becomes = self.terms.rejudgement(before.as_deref(), list.as_deref(), how);
-                let verdicts = NewVerdicts { acceptance, list };
                 match becomes {
                     Rejudgement::Same => {}
-                    Rejudgement::Wait => drop(rejudged.insert(answer, verdicts)),
+                    Rejudgement::Wait => rejudged.insert(answer, list),
                     Rejudgement::Record => {
+                        let verdicts = NewVerdicts { acceptance, list };
                         writes.extend(self.judged(answer, verdicts, &to_replace))
                     }
                 }
@@ -241,7 +239,7 @@ pub(crate) fn decide(
     let acceptance = accepting.terms.fingerprint;
     let are_kept = !concerned.is_empty();
     let kept = concerned.into_iter().map(|answer| Write::Kept { answer, acceptance });
-    let judged = rejudged.into_iter().map(|(answer, verdicts)| Write::Judged { answer, verdicts });
+    let judged = rejudged.all().map(|(answer, verdicts)| Write::Judged { answer, verdicts });
     store.commit(&kept.chain(judged).collect::<Vec<_>>())?;
     match are_kept {
         true => RunPlan::new(input, store, plan.generation, Some(&accepting.terms)),

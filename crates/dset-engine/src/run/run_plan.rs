@@ -1,6 +1,8 @@
 //! An input under some settings, held against a store: what a run would ask. Takes no lock and writes
 //! nothing.
 
+use std::ops::Range;
+
 use dset_core::acceptance::Terms;
 use dset_core::item::error_marks::MarksColumn;
 use dset_core::item::question::QuestionIndex;
@@ -17,6 +19,28 @@ use crate::run::prompts::{CheckedPrompts, check_prompts};
 use crate::shard::is_of_job;
 use crate::source::{self, Source, SourceOptions};
 use crate::store::{Anew, KnownSettings, Rejudged, Store, Wanted, open_readonly};
+
+/// Answers by the wanted ones that they may count for, 16 bytes each.
+#[derive(Debug, Default)]
+pub(crate) struct AnswersOfEntries(Vec<(QuestionIndex, AnswerId)>);
+
+impl AnswersOfEntries {
+    pub(crate) fn extend(&mut self, at: QuestionIndex, answers: impl Iterator<Item = AnswerId>) {
+        self.0.extend(answers.map(|answer| (at, answer)));
+    }
+
+    /// Puts those of one wanted answer together, in the order in which they came.
+    pub(crate) fn sort(&mut self) {
+        self.0.sort_by_key(|(at, _)| *at);
+    }
+
+    /// Returns those of these wanted answers, once they are sorted.
+    pub(crate) fn of(&self, entries: &Range<QuestionIndex>) -> impl Iterator<Item = AnswerId> {
+        let from = self.0.partition_point(|(at, _)| *at < entries.start);
+        let until = self.0.partition_point(|(at, _)| *at < entries.end);
+        self.0[from..until].iter().map(|(_, answer)| *answer)
+    }
+}
 
 /// An input that was read once, as these requests would ask it.
 pub(crate) struct ScannedInput {

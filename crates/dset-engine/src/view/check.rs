@@ -1,11 +1,9 @@
 //! Every kept answer held against what is asked of answers now, and what that changes. Nothing is asked
 //! of a service, and nothing is written.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use dset_core::acceptance::{Acceptance, Outcome, Verdict};
-use dset_core::item::question::QuestionIndex;
 use dset_core::key::RequestSettings;
 use dset_core::plan::AnswerId;
 use dset_core::run::Planned;
@@ -14,8 +12,8 @@ use dset_core::settings::{JobSpec, Model};
 use crate::error::JobError;
 use crate::run::accepting::Accepting;
 use crate::run::plan_input::{for_each_planned, try_for_each_planned};
-use crate::run::run_plan::{RunPlan, ScannedInput};
-use crate::store::{Invocation, NewVerdicts, Rejudged, Store, open_readonly};
+use crate::run::run_plan::{AnswersOfEntries, RunPlan, ScannedInput};
+use crate::store::{Invocation, Rejudged, Store, open_readonly};
 use crate::view::status::Rows;
 
 /// What is thought of the kept answers.
@@ -113,7 +111,7 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn read(&self, input: &mut ScannedInput, spec: JobSpec) -> Result<CheckReport, JobError> {
         let before = self.store.terms()?;
-        let before = RunPlan::new(input, self.store, self.generation, before.as_ref())?.plan;
+        let before = RunPlan::new(input, self.store, self.generation, before.as_ref())?.plan.states;
         let mut report = CheckReport::new(spec);
         input.rejudged = self.judge(input, &mut report)?;
         let terms = Some(&self.accepting.terms);
@@ -122,7 +120,7 @@ impl Reading<'_> {
         for_each_planned(&mut **source, prompts, &requests[0], &now, |seen| {
             let is_left_out = now.lacks_what_was_left_out(now.wanted().row(seen.entries.start));
             for at in seen.entries.clone() {
-                let was = before.states[at as usize];
+                let was = before[at as usize];
                 let has_answer = now.not_accepted(at).is_some();
                 match now.states[at as usize] {
                     state @ (Planned::Placed | Planned::Unplaced) => {
@@ -140,9 +138,9 @@ impl Reading<'_> {
             }
         })?;
         let acceptance = self.accepting.terms.fingerprint;
-        let rejudged = std::mem::take(&mut input.rejudged).into_iter();
+        let rejudged = std::mem::take(&mut input.rejudged);
         let mut verdicts: Vec<_> =
-            rejudged.map(|(answer, verdicts)| (answer, verdicts.list)).collect();
+            rejudged.all().map(|(answer, verdicts)| (answer, verdicts.list)).collect();
         verdicts.sort_unstable_by_key(|(answer, _)| *answer);
         report.answers = verdicts.len() as u64;
         report.judged = Arc::new(JudgedAnswers { acceptance, verdicts });
@@ -158,22 +156,20 @@ impl Reading<'_> {
         let Accepting { judge, terms } = &self.accepting;
         let tries = self.store.tries_by_answer(Some(self.generation))?;
         let aside = self.store.set_aside()?;
-        let mut answers: HashMap<QuestionIndex, Vec<AnswerId>> = HashMap::new();
+        let mut answers = AnswersOfEntries::default();
         let plan = RunPlan::with_all_answers(input, self.store, self.generation, |at, answer| {
-            let counting = tries.of(answer).filter(|answer| !aside.has(*answer));
-            answers.entry(at).or_default().extend(counting);
+            answers.extend(at, tries.of(answer).filter(|answer| !aside.has(*answer)));
         })?;
-        let mut rejudged = Rejudged::default();
+        answers.sort();
+        let mut rejudged = Rejudged::under(terms.fingerprint);
         let ScannedInput { source, prompts, requests, .. } = input;
         let archive = self.store.as_reader();
         try_for_each_planned(&mut **source, prompts, &requests[0], &plan.plan, |seen| {
-            for answer in seen.entries.filter_map(|at| answers.remove(&at)).flatten() {
+            for answer in answers.of(&seen.entries) {
                 let row = archive.row(answer)?;
                 let judged = judge.judge(row.received(), seen.item);
                 judged.list.iter().enumerate().for_each(|(at, verdict)| report.count(at, verdict));
-                let list = (!judged.are_passed()).then_some(judged.list);
-                let acceptance = terms.fingerprint;
-                rejudged.insert(answer, NewVerdicts { acceptance, list });
+                rejudged.insert(answer, (!judged.are_passed()).then_some(judged.list));
             }
             Ok::<_, JobError>(())
         })?;

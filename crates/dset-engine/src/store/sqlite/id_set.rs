@@ -19,6 +19,13 @@ impl IdSet {
         self.count += 1;
     }
 
+    pub(super) fn into_iter(self) -> impl Iterator<Item = AnswerId> {
+        let words = (0..).zip(self.bits);
+        words.flat_map(|(at, bits)| {
+            (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| at * 64 + bit)
+        })
+    }
+
     pub(crate) fn has(&self, id: AnswerId) -> bool {
         self.bits.get(id as usize / 64).is_some_and(|bits| bits >> (id as u64 % 64) & 1 == 1)
     }

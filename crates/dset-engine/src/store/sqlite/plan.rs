@@ -13,8 +13,8 @@ use rusqlite::{OptionalExtension, params};
 
 use super::id_set::IdSet;
 use super::purchases::Purchase;
+use super::rejudged::Rejudged;
 use super::store::Store;
-use super::tries::Rejudged;
 use super::{facts, tries};
 use crate::store::as_asked::KnownSettings;
 use crate::store::error::StoreError;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id_set::IdSet;
 use super::keys;
+use super::rejudged::Rejudged;
 use super::store::Store;
 use crate::store::error::StoreError;
 
@@ -39,9 +40,6 @@ impl NewVerdicts {
         self.list.iter().flatten().any(|verdict| verdict.outcome == Outcome::Unknown)
     }
 }
-
-/// What is thought of answers and not stored so far.
-pub(crate) type Rejudged = HashMap<AnswerId, NewVerdicts>;
 
 /// The answers under one key, as the plan counts them.
 #[derive(Debug, Clone, Copy)]
@@ -109,11 +107,11 @@ pub(super) fn count(
             continue;
         }
         let read = |list: &String| serde_json::from_str(list).ok();
-        let list: Option<Vec<Verdict>> = match (terms, known.rejudged.get(answer)) {
-            _ if known.kept.has(*answer) => None,
-            (None, _) => None,
-            (Some(terms), Some(now)) if now.acceptance == terms.fingerprint => now.list.clone(),
-            (Some(_), _) => list.as_ref().and_then(read),
+        let now = terms.and_then(|terms| known.rejudged.get(*answer, &terms.fingerprint));
+        let list: Option<Vec<Verdict>> = match now {
+            _ if known.kept.has(*answer) || terms.is_none() => None,
+            Some(now) => now.cloned(),
+            None => list.as_ref().and_then(read),
         };
         let standing = terms.map_or(Standing::Accepted, |terms| {
             terms.standing(terms.consequence(list.as_deref()), counts.count)
