@@ -19,6 +19,8 @@ await page.locator('.columns button').click();
 assert.equal(await page.locator('.columns label', { hasText: 'Answered' }).locator('input').isChecked(), true);
 await page.locator('[data-facet="state=rejected"]').click();
 await page.waitForURL(/state=rejected/);
+await page.waitForFunction(() => /^12 of/.test(document.querySelector('.count').innerText), null, { polling: 200 });
+await row(page).first().waitFor();
 assert.deepEqual(await titles(page), chosen, 'a filter keeps them');
 await page.keyboard.press('Escape');
 await page.locator('.scroll').focus();
