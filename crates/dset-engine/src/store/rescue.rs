@@ -72,9 +72,11 @@ pub(super) fn reserve(folder: &Path) {
     let path = folder.join(RESERVE);
     for bytes in RESERVE_BYTES {
         // What can be compressed would keep no room on some file systems.
-        let words =
-            (0..bytes as u64 / 8).map(|word| xxhash_rust::xxh3::xxh3_64(&word.to_le_bytes()));
-        let filling: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
+        let mut filling = Vec::with_capacity(bytes);
+        for word in 0..bytes as u64 / 8 {
+            let noise = xxhash_rust::xxh3::xxh3_64(&word.to_le_bytes());
+            filling.extend_from_slice(&noise.to_le_bytes());
+        }
         if fs::write(&path, filling).is_ok() {
             return;
         }
