@@ -141,9 +141,7 @@ impl PreparedJob {
             timeout: options.timeout,
         };
         if self.opens_generation {
-            let system = self.spec.model().request.fixed_system();
-            let system_bytes = system.map_or(0, str::len) as u64;
-            rules.check_again(system_bytes, unix_ms()).map_err(LimitError::from)?;
+            rules.check_again(system_bytes(&self.spec), unix_ms()).map_err(LimitError::from)?;
         }
         self.budget = Some(rules);
         Ok(Some(before))
@@ -235,6 +233,11 @@ pub fn payees(
 #[must_use]
 pub fn least_ask(spec: &JobSpec, limits: CostLimits, prices: &Prices) -> Option<Amount> {
     let payees = payees(spec, limits, prices).ok()?;
-    let system_bytes = spec.model().request.fixed_system().map_or(0, str::len) as u64;
+    let system_bytes = system_bytes(spec);
     Some(dset_core::run::least_ask(&payees, system_bytes, prices, unix_ms(), Duration::ZERO))
+}
+
+/// Returns the length of a system prompt that every ask has.
+fn system_bytes(spec: &JobSpec) -> u64 {
+    spec.model().request.fixed_system().map_or(0, str::len) as u64
 }

@@ -394,3 +394,32 @@ pub(super) fn picodollars(amount: Amount) -> i64 {
 fn number(count: Option<u64>) -> Option<i64> {
     count.and_then(|count| i64::try_from(count).ok())
 }
+
+#[cfg(test)]
+impl NewAttempt {
+    /// An ask of the question and key of this byte that timed out.
+    pub(super) fn timed_out(life: i64, key: u8) -> NewAttempt {
+        NewAttempt {
+            life,
+            at: 9,
+            row: 2,
+            question: [key; 16],
+            key: [key; 16],
+            attempt: 1,
+            seconds: 0.5,
+            cause: "timed out".into(),
+            status: Some(500),
+            message: "no".into(),
+            request_id: None,
+            input_tokens: Some(1),
+            output_tokens: None,
+            cached_tokens: None,
+            cost: None,
+            cost_most: None,
+            model: None,
+            place: None,
+            written: Written::default(),
+            body: None,
+        }
+    }
+}

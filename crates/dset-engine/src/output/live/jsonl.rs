@@ -178,6 +178,7 @@ mod tests {
             "{\"id\":\"\",\"row\":0,\"question\":\"q\\n\\\"é\\\"\",\"reasoning\":\"\",\"answer\":\"=a\u{2028}\",\"parsed\":\"\",\"parsed_from\":\"\",\"model\":\"\",\"sample\":0,\"finish_reason\":\"\",\"input_tokens\":0,\"cached_tokens\":0,\"output_tokens\":0,\"reasoning_tokens\":0,\"seconds\":0.0,\"request_id\":\"\",\"time\":\"2026-11-22T11:49:24.005Z\"}\n"
         );
     }
+
     #[test]
     fn a_row_of_any_shape_is_own_and_what_lacks_a_column_or_its_end_is_not() {
         let own = br#"{"id":"","row":2,"question":"q","reasoning":"","answer":"a","model":"m","sample":0,"finish_reason":"stop","input_tokens":1,"cached_tokens":0,"output_tokens":1,"reasoning_tokens":0,"seconds":0.1,"request_id":"","time":"2026-11-22T11:49:24.005Z"}"#;

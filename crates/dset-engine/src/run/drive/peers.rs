@@ -2,6 +2,7 @@
 
 use dset_core::rate::limits_from_peers;
 use dset_core::run::{EndpointSpec, Event};
+use dset_core::time::Time;
 
 use crate::http::ask::Endpoint;
 use crate::os::clock::unix_ms;
@@ -41,10 +42,8 @@ impl Run {
     /// Returns which places other runs were told to leave alone.
     pub(super) fn waits_of_others(&self) -> Vec<Event> {
         let now = self.clock.now();
-        let wait = |endpoint: usize| {
-            let wait = self.targets[endpoint].peer_limits.as_ref()?.requested_wait(now.unix_ms)?;
-            Some(Event::PeerThrottled { endpoint, until: now.after(wait) })
-        };
+        let wait =
+            |place: usize| wait_of_others(self.targets[place].peer_limits.as_ref()?, place, now);
         (0..self.targets.len()).filter_map(wait).collect()
     }
 
@@ -74,14 +73,15 @@ impl Run {
             let tell = self.tell.clone();
             self.marking.spawn_blocking(move || {
                 shared.publish(&said);
-                if let Some(wait) = shared.requested_wait(now.unix_ms) {
-                    let until = now.after(wait);
-                    let _ = tell.send(WorkerMessage::Event(Event::PeerThrottled {
-                        endpoint: place,
-                        until,
-                    }));
+                if let Some(event) = wait_of_others(&shared, place, now) {
+                    let _ = tell.send(WorkerMessage::Event(event));
                 }
             });
         }
     }
+}
+
+fn wait_of_others(shared: &PeerLimits, endpoint: usize, now: Time) -> Option<Event> {
+    let wait = shared.requested_wait(now.unix_ms)?;
+    Some(Event::PeerThrottled { endpoint, until: now.after(wait) })
 }

@@ -104,6 +104,7 @@ impl Run {
             WriterSettings {
                 real_folder: fs_err::canonicalize(&folder)?,
                 folder,
+                may_buy: job.report.pending > 0,
                 session,
                 origin,
                 settings: job.settings_ids.clone(),

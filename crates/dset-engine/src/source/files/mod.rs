@@ -85,11 +85,10 @@ impl Files {
                 return Err(SourceError::MixedKinds { first, second, names });
             }
         }
-        let open_one = |path: &Path| (kind.open)(path, &partitioned(input, path, options));
         let mut paths = Vec::with_capacity(found.len());
         let mut begun: Option<(Box<dyn Source>, Shape)> = None;
         for path in &found {
-            let other = match open_one(path) {
+            let other = match (kind.open)(path, &partitioned(input, path, options)) {
                 Err(SourceError::Empty { .. }) if may_hold_nothing(path) => continue,
                 other => other?,
             };

@@ -25,28 +25,8 @@ fn answer(key: u8, try_number: u32, at: i64, answer: &str, life: i64) -> Write {
 }
 
 fn attempt(key: u8, life: i64) -> Write {
-    Write::Attempted(NewAttempt {
-        life,
-        at: 9,
-        row: 2,
-        question: [key; 16],
-        key: [key; 16],
-        attempt: 1,
-        seconds: 0.5,
-        cause: "timed out".into(),
-        status: Some(500),
-        message: "no".into(),
-        request_id: None,
-        input_tokens: Some(1),
-        output_tokens: None,
-        cached_tokens: None,
-        cost: None,
-        cost_most: None,
-        model: None,
-        place: None,
-        written: Default::default(),
-        body: Some(b"{\0}".to_vec()),
-    })
+    let body = Some(b"{\0}".to_vec());
+    Write::Attempted(NewAttempt { body, ..NewAttempt::timed_out(life, key) })
 }
 
 fn ended(key: u8) -> Write {

@@ -50,6 +50,8 @@ pub struct WriterSettings {
     pub folder: PathBuf,
     /// The same from the root, as it was when the run began.
     pub real_folder: PathBuf,
+    /// Something is left to ask, so that there may be something to rescue.
+    pub may_buy: bool,
     /// The session that is recorded.
     pub session: i64,
     /// What a rescue says of it.
@@ -99,7 +101,9 @@ impl Writer {
         listener: impl WriterListener,
     ) -> std::io::Result<Writer> {
         let (sender, receiver) = sync_channel(settings.queue);
-        rescue::reserve(&settings.folder);
+        if settings.may_buy {
+            rescue::reserve(&settings.folder);
+        }
         let mut thread = Thread::new(journal, settings, listener);
         let thread = std::thread::Builder::new()
             .name("store".into())

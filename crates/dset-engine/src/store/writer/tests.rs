@@ -132,6 +132,7 @@ fn start(journal: &Memory, folder: &std::path::Path, replaced: Replaced) -> (Wri
     let settings = WriterSettings {
         folder: folder.to_owned(),
         real_folder: folder.to_owned(),
+        may_buy: true,
         session: 1,
         origin: Origin::default(),
         settings: vec![1],

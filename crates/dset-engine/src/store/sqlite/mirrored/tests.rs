@@ -15,26 +15,10 @@ fn answer(key: u8, try_number: u32, settings: i64, life: i64) -> NewAnswer {
 
 fn attempt(life: i64) -> NewAttempt {
     NewAttempt {
-        life,
-        at: 9,
-        row: 2,
-        question: [1; 16],
-        key: [1; 16],
-        attempt: 1,
-        seconds: 0.5,
-        cause: "timed out".into(),
-        status: Some(500),
-        message: "no".into(),
-        request_id: None,
-        input_tokens: Some(1),
-        output_tokens: None,
-        cached_tokens: None,
-        cost: None,
-        cost_most: None,
-        model: None,
         place: Some(1),
         written: Written { all: Some(3), hour: Some(2) },
         body: Some(b"{}".to_vec()),
+        ..NewAttempt::timed_out(life, 1)
     }
 }
 
