@@ -11,12 +11,22 @@ export const { url, api, token } = JSON.parse(readFileSync(work + '/view.out', '
 export const origin = new URL(url).origin;
 export const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
 const began = Date.now();
+/** Tries again until what is looked at is so: a page is drawn when its answers have come. */
+export async function eventually(holds) {
+  for (const until = Date.now() + 30000; ;) {
+    try { return await holds(); } catch (error) { if (Date.now() > until) throw error; }
+    await new Promise(done => setTimeout(done, 100));
+  }
+}
+/** What a place says in the end. */
+export const says = (place, words) => eventually(async () => assert.match(await place.innerText(), words));
 export const passed = words => console.log(((Date.now() - began) / 1000).toFixed(1) + ' s  ' + words);
 
 /** A page that fails the test when anything is wrong with it, or when it asks anybody else. */
 export async function open(query = '', { width = 1280, height = 900, quiet = false, tamper, ...more } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, bypassCSP: false, ...more });
   const page = await context.newPage();
+  page.setDefaultTimeout(90000);
   page.problems = [];
   page.asked = [];
   page.on('console', message => { if (message.type() === 'error') page.problems.push(message.text()); });

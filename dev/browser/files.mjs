@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { axe, browser, passed, row, work } from './browser.mjs';
+import { axe, browser, passed, row, says, work } from './browser.mjs';
 
 const dset = (...words) => execFileSync(process.env.DSET, words, { cwd: work, stdio: 'pipe' });
 const serious = async page => {
@@ -31,7 +31,7 @@ async function plain(address, options) {
   assert.ok(!/<script/i.test(readFileSync(work + '/report.html', 'utf8')), 'nothing of it is a script');
   for (const [javaScriptEnabled, width, colorScheme] of [[true, 360, 'light'], [true, 1024, 'dark'], [true, 1920, 'light'], [false, 1024, 'light']]) {
     const page = await plain('file://' + work + '/report.html', { javaScriptEnabled, viewport: { width, height: 800 }, colorScheme, bypassCSP: javaScriptEnabled });
-    assert.match(await page.locator('main').innerText(), /Where every question stands[\s\S]*answered[\s\S]*Why questions failed[\s\S]*refused: 8[\s\S]*20 records by chance/);
+    await says(page.locator('main'), /Where every question stands[\s\S]*answered[\s\S]*Why questions failed[\s\S]*refused: 8[\s\S]*20 records by chance/);
     if (javaScriptEnabled) {
       assert.equal(await page.evaluate(() => window.__hit), undefined, 'an answer has run');
       assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'the report scrolls sideways at ' + width);
@@ -68,23 +68,23 @@ async function plain(address, options) {
   const page = await plain(address, { viewport: { width: 1280, height: 800 } });
   await row(page).first().waitFor();
   assert.equal(await page.locator('.late').count(), 0);
-  assert.match(await page.locator('.progress').innerText(), /^136 of 148 answers shown, 12 failed/);
+  await says(page.locator('.progress'), /^136 of 148 answers shown, 12 failed/);
   await page.keyboard.press('/');
   await page.keyboard.type('黑洞');
   await page.keyboard.press('Enter');
   await page.locator('.scroll mark').first().waitFor();
-  assert.match(await page.locator('.count').innerText(), /^2 of/);
+  await says(page.locator('.count'), /^2 of/);
   await page.goto(address + '?q=tides+measured');
   await page.waitForFunction(() => /^8 of/.test(document.querySelector('.count')?.innerText), null, { polling: 200 });
   await page.goto(address + '?q=gcd');
   await page.locator('.scroll mark').first().waitFor();
-  const piece = await row(page).first().innerText();
-  assert.match(piece, /fn gcd/, 'the first occurrence is marked, and shown');
+  // The first occurrence is marked, and shown.
+  await says(row(page).first(), /fn gcd/);
   await page.goto(address + '?state=rejected&sort=-question');
   await page.waitForFunction(() => /^12 of/.test(document.querySelector('.count')?.innerText), null, { polling: 200 });
+  await says(row(page).first(), /cut-2/);
   await page.keyboard.press('Enter');
-  await page.locator('.record .question').waitFor();
-  assert.match(await page.locator('.record .question').innerText(), /cut-2/);
+  await says(page.locator('.record .question'), /cut-2/);
   await page.goto(address + '?n=1');
   await page.locator('.text table').first().waitFor();
   for (const [query, there] of [['view=health', '.ledger'], ['view=compare&diff=all', 'table.plain'], ['view=export', '.card']]) {

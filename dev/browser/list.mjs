@@ -1,6 +1,6 @@
 // The list, its keys, and the way to a record and back.
 import assert from 'node:assert/strict';
-import { numberOf, open, origin, passed, row } from './browser.mjs';
+import { eventually, numberOf, open, origin, passed, row, says } from './browser.mjs';
 
 {
   const page = await open();
@@ -13,10 +13,10 @@ import { numberOf, open, origin, passed, row } from './browser.mjs';
   const failed = await numberOf(page);
   await page.keyboard.press('Enter');
   await page.locator('.record .question').waitFor();
-  assert.match(await page.locator('.record .question').innerText(), /refused-1/);
+  await says(page.locator('.record .question'), /refused-1/);
   await page.keyboard.press('Escape');
   await row(page).first().waitFor();
-  assert.equal(await numberOf(page), failed, 'the place in the list is kept');
+  await eventually(async () => assert.equal(await numberOf(page), failed, 'the place in the list is kept'));
   await page.goBack(); await page.locator('.record .question').waitFor();
   await page.goForward(); await row(page).first().waitFor();
   passed('keys move through the list, open and close, and back and forward follow');
@@ -26,7 +26,7 @@ import { numberOf, open, origin, passed, row } from './browser.mjs';
   await page.keyboard.press('Enter');
   await page.waitForURL(/q=/);
   await page.locator('.scroll mark').first().waitFor();
-  assert.match(await page.locator('.count').innerText(), /^2 of/);
+  await says(page.locator('.count'), /^2 of/);
   await page.reload();
   await page.locator('.scroll mark').first().waitFor();
   assert.equal(await page.locator('input[name=q]').inputValue(), '黑洞');
@@ -54,8 +54,8 @@ import { numberOf, open, origin, passed, row } from './browser.mjs';
   await page.keyboard.press('o'); await page.locator('details[open]').first().waitFor();
   await page.keyboard.press('4');
   await page.locator('#said', { hasText: 'Kept' }).waitFor();
-  await page.locator('.review textarea').first().fill('good tides');
   const kept = page.waitForResponse(/review$/);
+  await page.locator('.review textarea').first().fill('good tides');
   await page.locator('.review textarea').first().blur();
   await kept;
   await page.reload();
@@ -66,7 +66,7 @@ import { numberOf, open, origin, passed, row } from './browser.mjs';
   passed('a record is read raw and rendered, rated and noted, and the next is one key away');
   await page.goto(origin + '/?n=49');
   await page.locator('math').first().waitFor();
-  assert.match(await page.locator('.card').first().innerText(), /costs \$5 and a drink \$7/);
+  await says(page.locator('.card').first(), /costs \$5 and a drink \$7/);
   passed('formulas are formulas and prices are not');
   await page.done();
 }

@@ -1,6 +1,6 @@
 // Pages that are drawn again and again while a run goes on, and what they say.
 import assert from 'node:assert/strict';
-import { open, origin, passed, row } from './browser.mjs';
+import { eventually, open, origin, passed, row, says } from './browser.mjs';
 
 {
   const page = await open();
@@ -44,15 +44,14 @@ import { open, origin, passed, row } from './browser.mjs';
   passed('the focus stays, and what was opened stays open');
 
   await page.goto(origin + '/?view=export&model=deepseek-flash');
-  await page.locator('.command code').first().waitFor();
-  assert.match(await page.locator('.command code').first().innerText(), /^dset export q\.csv -o dset_generator .*--where '\(model == "deepseek-flash"\)'/);
+  await says(page.locator('.command code').first(), /^dset export q\.csv -o dset_generator .*--where '\(model == "deepseek-flash"\)'/);
   assert.equal(await page.locator('h1').count(), 1);
   await page.goto(origin + '/?q=black&columns=model,seconds,cost,rating');
   await row(page).first().waitFor();
   await page.locator('.columns button').click();
   await page.locator('.columns input').first().focus();
   await page.keyboard.press('Escape');
-  assert.ok(await page.locator('.columns > div').isHidden());
+  await page.locator('.columns > div').waitFor({ state: 'hidden' });
   assert.match(page.url(), /q=black/, 'Esc closes the box and leaves the filter');
   await page.setViewportSize({ width: 380, height: 800 });
   await page.waitForFunction(() => document.querySelector('.scroll .texts').clientWidth > 150, null, { polling: 100 });
@@ -64,8 +63,7 @@ import { open, origin, passed, row } from './browser.mjs';
 {
   const page = await open('view=health&state=rejected&sort=-seconds');
   const said = page.locator('.filtered');
-  await said.waitFor();
-  assert.match(await said.innerText(), /^The charts are of State: rejected alone; .* is of the whole run/);
+  await says(said, /^The charts are of State: rejected alone; .* is of the whole run/);
   await said.locator('a').click();
   await page.waitForURL(address => !address.search.includes('state'));
   await said.waitFor({ state: 'detached' });
@@ -78,12 +76,10 @@ import { open, origin, passed, row } from './browser.mjs';
 {
   const page = await open('view=compare&a=deepseek-v4-pro');
   const sides = () => page.locator('select').evaluateAll(all => all.map(one => one.value));
-  await page.locator('select').first().waitFor();
-  assert.deepEqual(await sides(), ['deepseek-v4-pro', 'deepseek-flash']);
+  await eventually(async () => assert.deepEqual(await sides(), ['deepseek-v4-pro', 'deepseek-flash']));
   await page.locator('select').first().selectOption('deepseek-flash');
   await page.waitForURL(/a=deepseek-flash&b=deepseek-v4-pro/);
-  await page.waitForFunction(() => document.querySelectorAll('select')[1].value === 'deepseek-v4-pro', null, { polling: 100 });
-  assert.deepEqual(await sides(), ['deepseek-flash', 'deepseek-v4-pro']);
+  await eventually(async () => assert.deepEqual(await sides(), ['deepseek-flash', 'deepseek-v4-pro']));
   passed('no model is compared with itself');
   await page.done();
 }

@@ -1,6 +1,6 @@
 // Records by keyboard: what is rated, what is typed, where one goes from there.
 import assert from 'node:assert/strict';
-import { numberOf, open, origin, passed, row } from './browser.mjs';
+import { eventually, numberOf, open, origin, passed, row, says } from './browser.mjs';
 
 const ratings = page => page.evaluate(() => [...document.querySelectorAll('.review')].map(one => one.querySelectorAll('.star.on').length));
 const note = page => page.locator('.review textarea').first();
@@ -11,14 +11,11 @@ const to = async (page, n) => { await page.goto(origin + '/?n=' + n); await page
 {
   const page = await open('n=20');
   await note(page).pressSequentially('typed before a reload');
-  await page.reload();
-  await note(page).waitFor();
   // What is sent as a page goes may arrive behind what the next one asks for first.
-  if (await note(page).inputValue() === '') {
+  await eventually(async () => {
     await page.reload();
-    await note(page).waitFor();
-  }
-  assert.equal(await note(page).inputValue(), 'typed before a reload');
+    assert.equal(await note(page).inputValue(), 'typed before a reload');
+  });
   await note(page).fill('typed, and left alone');
   await page.locator('#said', { hasText: 'Kept' }).waitFor();
   assert.equal(await page.evaluate(() => document.activeElement.tagName), 'TEXTAREA', 'the field keeps the focus');
@@ -40,7 +37,7 @@ const to = async (page, n) => { await page.goto(origin + '/?n=' + n); await page
   await page.keyboard.press('j');
   await page.keyboard.press('3');
   await page.waitForFunction(() => document.querySelector('.star.on'), null, { polling: 100 });
-  assert.match(await page.locator('.ways').innerText(), /Question 23/);
+  await says(page.locator('.ways'), /Question 23/);
   assert.deepEqual(await ratings(page), [3, 0], 'a key behind `j` is for the next record');
   await page.keyboard.press('j'); await page.keyboard.press('j');
   await page.locator('.ways', { hasText: 'Question 25' }).waitFor();
@@ -74,15 +71,16 @@ const to = async (page, n) => { await page.goto(origin + '/?n=' + n); await page
   await page.locator('.ways', { hasText: 'Question 7' }).waitFor();
   await page.keyboard.press('Escape');
   await row(page).first().waitFor();
-  assert.equal(await numberOf(page), '7', 'Esc goes to the place of what was read');
+  await eventually(async () => assert.equal(await numberOf(page), '7', 'Esc goes to the place of what was read'));
   passed('Esc goes back to where one has read to');
 
   await page.goto(origin + '/?n=68');
   await note(page).waitFor();
   const seen = [];
   for (let step = 0; step < 4; step++) {
+    const before = (await page.locator('.ways .spread').innerText()).split(',')[0] + ',';
     await page.keyboard.press('f');
-    await page.waitForFunction(before => !document.querySelector('.ways').innerText.includes(before), (await page.locator('.ways .spread').innerText()).split(',')[0] + ',', { polling: 100 });
+    await page.waitForFunction(before => !document.querySelector('.ways').innerText.includes(before), before, { polling: 100 });
     seen.push(new URL(page.url()).searchParams.get('n'));
   }
   assert.equal(new Set(seen).size, 4, 'each failure is another question: ' + seen);
@@ -90,15 +88,14 @@ const to = async (page, n) => { await page.goto(origin + '/?n=' + n); await page
 
   await to(page, 12);
   await page.setViewportSize({ width: 700, height: 400 });
-  await page.evaluate(() => scrollTo(0, 600));
-  assert.ok(await page.evaluate(() => scrollY) > 0);
+  await page.waitForFunction(() => { scrollTo(0, 600); return scrollY > 0; }, null, { polling: 100 });
   await page.keyboard.press('j');
   await page.locator('.ways', { hasText: 'Question 13' }).waitFor();
   await page.waitForFunction(() => scrollY === 0, null, { polling: 100 });
   await page.locator('.ways a', { hasText: 'Next' }).focus();
   await page.keyboard.press('Enter');
   await page.locator('.ways', { hasText: 'Question 14' }).waitFor();
-  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Next', 'the way on keeps the focus');
+  await eventually(async () => assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Next', 'the way on keeps the focus'));
   await page.setViewportSize({ width: 1280, height: 900 });
   passed('the next record is read from its beginning, and the focus is kept');
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { browser, passed, work } from './browser.mjs';
+import { browser, passed, says, work } from './browser.mjs';
 
 const folder = work + '/chats';
 mkdirSync(folder);
@@ -20,16 +20,16 @@ try {
   const page = await (await browser.newContext()).newPage();
   await page.goto(url + '&n=1');
   await page.locator('.record > .sent').waitFor();
-  assert.match(await page.locator('.record > .sent').innerText(), /last run sends: a system prompt, 3 turns[\s\S]*Greek[\s\S]*What is a tide\?[\s\S]*A rise of the sea\.[\s\S]*Why\?/);
+  await says(page.locator('.record > .sent'), /last run sends: a system prompt, 3 turns[\s\S]*Greek[\s\S]*What is a tide\?[\s\S]*A rise of the sea\.[\s\S]*Why\?/);
   const own = page.locator('.card .sent');
-  assert.match(await own.innerText(), /Sent for this answer[\s\S]*Latin[\s\S]*A rise of the sea/);
+  await says(own, /Sent for this answer[\s\S]*Latin[\s\S]*A rise of the sea/);
   await own.locator('summary').click();
   await page.keyboard.press('r');
   await page.locator('.card > .text.raw').first().waitFor();
   assert.equal(await own.evaluate(one => one.open), false, 'what was shut stays shut');
   await page.keyboard.press('j');
   await page.locator('.record .question', { hasText: 'wave' }).waitFor();
-  assert.equal(await page.locator('.sent').count(), 1);
+  await page.waitForFunction(() => document.querySelectorAll('.sent').length === 1, null, { polling: 100 });
   await page.goto(new URL('/?view=health', url).href);
   await page.locator('.ledger + p', { hasText: '1 row is left out that cannot be asked; the first, line 2: turn 1' }).waitFor();
   await page.context().close();
