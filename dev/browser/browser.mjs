@@ -20,6 +20,10 @@ export async function eventually(holds) {
 }
 /** What a place says in the end. */
 export const says = (place, words) => eventually(async () => assert.match(await place.innerText(), words));
+/** Gives a page another answer than the server's, made of its text. One that the page no longer waits for comes to nothing. */
+export const changed = change => async route => {
+  try { await route.fulfill(change(await (await route.fetch()).text())); } catch { await route.abort().catch(() => {}); }
+};
 export const passed = words => console.log(((Date.now() - began) / 1000).toFixed(1) + ' s  ' + words);
 
 /** A page that fails the test when anything is wrong with it, or when it asks anybody else. */

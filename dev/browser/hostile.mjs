@@ -1,16 +1,16 @@
 // Nothing that a model wrote runs: as it is shipped, and with each of the walls alone.
 import assert from 'node:assert/strict';
-import { api, open, origin, passed, token } from './browser.mjs';
+import { api, changed, open, origin, passed, token } from './browser.mjs';
 import { HOSTILE } from './fixture.mjs';
 
 const isHarmless = async (page, name) => {
   assert.equal(await page.evaluate(() => window.__hit), undefined, name + ' has run');
   assert.ok(await page.locator('#head').isVisible(), name + ' hides the page');
 };
-const withHtml = async page => page.route('**/markdown.js', async route => {
-  const body = (await (await route.fetch()).text()).replace('html: false', 'html: true').replace(".disable('image')", '').replace('const reader =', 'var reader =') + '\nreader.validateLink = () => true;';
-  await route.fulfill({ body, contentType: 'text/javascript', headers: { 'content-security-policy': "default-src 'none'; script-src 'self'" } });
-});
+const withHtml = async page => page.route('**/markdown.js', changed(script => ({
+  contentType: 'text/javascript', headers: { 'content-security-policy': "default-src 'none'; script-src 'self'" },
+  body: script.replace('html: false', 'html: true').replace(".disable('image')", '').replace('const reader =', 'var reader =') + '\nreader.validateLink = () => true;',
+})));
 const WALLS = [
   ['as it is shipped', {}],
   ['with the policy alone', { quiet: true, tamper: async page => { await withHtml(page); await page.route('**/purify.js', route => route.fulfill({ contentType: 'text/javascript', body: 'window.DOMPurify = { sanitize(html) { const t = document.createElement("div"); t.innerHTML = html; const f = document.createDocumentFragment(); f.append(...t.childNodes); return f; } };' })); } }],

@@ -1,16 +1,13 @@
 // Pages that are drawn again and again while a run goes on, and what they say.
 import assert from 'node:assert/strict';
-import { eventually, open, origin, passed, row, says } from './browser.mjs';
+import { changed, eventually, open, origin, passed, row, says } from './browser.mjs';
 
 {
   const page = await open();
   await row(page).first().waitFor();
   // Each look finds something new.
   let revision = 1000;
-  await page.route(/api\/v1\/overview/, async way => {
-    const seen = await (await way.fetch()).json();
-    await way.fulfill({ json: { ...seen, revision: revision++ } });
-  });
+  await page.route(/api\/v1\/overview/, changed(seen => ({ json: { ...JSON.parse(seen), revision: revision++ } })));
   await page.waitForTimeout(1500);
   const slowly = async place => {
     await place.hover();
@@ -86,11 +83,11 @@ import { eventually, open, origin, passed, row, says } from './browser.mjs';
 
 // The command names a model as its answers do.
 {
-  const page = await open('n=1', { tamper: page => page.route(/api\/v1\/questions/, async way => {
-    const seen = await (await way.fetch()).json();
-    seen.question.answers.forEach(one => { one.metadata.model += '-2026-11-01'; });
-    await way.fulfill({ json: seen });
-  }) });
+  const page = await open('n=1', { tamper: page => page.route(/api\/v1\/questions/, changed(text => {
+    const json = JSON.parse(text);
+    json.question.answers.forEach(one => { one.metadata.model += '-2026-11-01'; });
+    return { json };
+  })) });
   await page.goto(origin + '/?view=export&model=deepseek-flash');
   await page.locator('.command code', { hasText: 'deepseek-flash-2026-11-01' }).waitFor();
   await page.goto(origin + '/?view=export&q=%3F%3F');
